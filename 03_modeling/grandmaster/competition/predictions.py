@@ -1,0 +1,86 @@
+"""Class probabilities keyed by id: the only form in which predictions travel."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from grandmaster.errors import UserError
+from grandmaster.storage import write_atomic
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictions:
+    """Probabilities of n pictures over c classes.
+
+    Attributes:
+        ids: n different picture ids.
+        classes: c class labels, in the competition's frozen order.
+        probabilities: float32, shape (n, c), rows sum to 1.
+    """
+
+    ids: tuple[str, ...]
+    classes: tuple[str, ...]
+    probabilities: npt.NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        shape = (len(self.ids), len(self.classes))
+        if self.probabilities.shape != shape:
+            raise ValueError(
+                f"probabilities have shape {self.probabilities.shape}, ids and classes say {shape}"
+            )
+        if len(set(self.ids)) != len(self.ids):
+            seen: set[str] = set()
+            twice = next(i for i in self.ids if i in seen or seen.add(i))  # type: ignore[func-returns-value]
+            raise ValueError(f"id {twice!r} is predicted twice")
+        if not np.isfinite(self.probabilities).all():
+            row = int(np.flatnonzero(~np.isfinite(self.probabilities).all(axis=1))[0])
+            raise ValueError(f"prediction of id {self.ids[row]!r} is not finite")
+
+    def save(self, path: Path) -> None:
+        """Write as `.npz` without pickle, atomically."""
+        buffer = io.BytesIO()
+        np.savez(
+            buffer,
+            ids=np.array(self.ids, dtype=np.str_),
+            classes=np.array(self.classes, dtype=np.str_),
+            probabilities=self.probabilities,
+        )
+        write_atomic(path, buffer.getvalue())
+
+    @classmethod
+    def load(cls, path: Path) -> Predictions:
+        """Read what `save` wrote.
+
+        Raises:
+            UserError: missing or not such a file.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as data:
+                return cls(
+                    ids=tuple(data["ids"].tolist()),
+                    classes=tuple(data["classes"].tolist()),
+                    probabilities=data["probabilities"],
+                )
+        except (OSError, ValueError, KeyError) as error:
+            raise UserError(
+                f"not a predictions file: {error}", where=path, fix="Delete it and run again."
+            ) from error
+
+    def aligned_to(self, ids: Sequence[str]) -> Predictions:
+        """The same predictions in the order of `ids`.
+
+        Raises:
+            ValueError: an id has no prediction; names the first.
+        """
+        position = {picture_id: row for row, picture_id in enumerate(self.ids)}
+        missing = [picture_id for picture_id in ids if picture_id not in position]
+        if missing:
+            raise ValueError(f"{len(missing)} ids have no prediction, the first is {missing[0]!r}")
+        rows = [position[picture_id] for picture_id in ids]
+        return Predictions(ids=tuple(ids), classes=self.classes, probabilities=self.probabilities[rows])

@@ -1,0 +1,330 @@
+"""Everything that can be set: name, meaning, unit, range, default.
+
+A `Config` is a frozen value. The four modes are named values of it (`04_training/config.py`), `--set
+section.field=value` makes a new one, and the plan fills in what was left open (`None`: "decide for me").
+The types and ranges written here are the only validation there is; `convert` applies them once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from grandmaster.errors import UserError, did_you_mean
+
+Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+MetricName = Literal["macro_f1", "accuracy", "log_loss"]
+AugmentationPolicy = Literal["auto", "none", "light", "test_like"]
+
+Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A group of settings."""
+
+
+class DataConfig(Section, frozen=True, kw_only=True):
+    """The competition's files."""
+
+    metric: Annotated[
+        MetricName | None,
+        Meta(description="the competition's metric; open: chosen from the submission's form"),
+    ] = None
+    id_column: Annotated[
+        str | None, Meta(description="column of picture ids; open: the sample submission's first")
+    ] = None
+    target_column: Annotated[
+        str | None, Meta(description="column of labels in the training CSV; open: found")
+    ] = None
+
+
+class InspectConfig(Section, frozen=True, kw_only=True):
+    """Looking at the pictures before anything is trained."""
+
+    analysis_size: Annotated[
+        int, Meta(ge=64, le=1024, description="longer side, px, at which sharpness and noise are measured")
+    ] = 256
+    duplicate_distance: Annotated[
+        int,
+        Meta(ge=0, le=16, description="largest distance, bits of 64, of two hashes called near-duplicates"),
+    ] = 4
+
+
+class FoldsConfig(Section, frozen=True, kw_only=True):
+    """Cross-validation."""
+
+    count: Annotated[
+        int, Meta(ge=2, le=50, description="folds that the training pictures are split into")
+    ] = 5
+    train: Annotated[
+        Annotated[int, Meta(ge=1, le=50)] | None, Meta(description="how many of them are trained; open: all")
+    ] = None
+    seed: Annotated[int, Meta(ge=0, description="seed of the split")] = 42
+
+
+class ModelConfig(Section, frozen=True, kw_only=True):
+    """Backbones and their weights."""
+
+    backbones: Annotated[
+        tuple[str, ...] | None,
+        Meta(
+            description="timm model names or our short names, comma-separated; open: planned from the hardware"
+        ),
+    ] = None
+    image_size: Annotated[
+        Annotated[int, Meta(ge=32, le=2048)] | None,
+        Meta(description="input side, px; open: planned per backbone"),
+    ] = None
+    pretrained: Annotated[bool, Meta(description="start from pretrained weights where they can be had")] = (
+        True
+    )
+    weights_dir: Annotated[
+        str | None, Meta(description="folder with weights as .safetensors, used before the hub")
+    ] = None
+    drop_rate: Annotated[Fraction, Meta(description="dropout before the classifier")] = 0.1
+    drop_path: Annotated[Fraction, Meta(description="stochastic depth of the backbones that know it")] = 0.1
+
+
+class AugmentationConfig(Section, frozen=True, kw_only=True):
+    """What is done to training pictures."""
+
+    policy: Annotated[
+        AugmentationPolicy,
+        Meta(description="auto: test_like where train and test differ, else light"),
+    ] = "auto"
+    mix_probability: Annotated[
+        Fraction | None,
+        Meta(description="share of batches with MixUp or CutMix; open: planned with the policy"),
+    ] = None
+
+
+class TrainingConfig(Section, frozen=True, kw_only=True):
+    """Fitting one model on one fold."""
+
+    epochs: Annotated[
+        Annotated[int, Meta(ge=1, le=1000)] | None,
+        Meta(description="epochs; open: planned from time and data"),
+    ] = None
+    effective_batch: Annotated[
+        Annotated[int, Meta(ge=1, le=4096)] | None,
+        Meta(description="pictures per optimiser step (micro-batch x accumulation); open: planned"),
+    ] = None
+    micro_batch: Annotated[
+        Annotated[int, Meta(ge=1, le=1024)] | None,
+        Meta(description="pictures per forward pass; open: what fits the memory"),
+    ] = None
+    learning_rate: Annotated[
+        Annotated[float, Meta(gt=0.0, le=1.0)] | None,
+        Meta(description="peak rate of AdamW; open: by backbone and start"),
+    ] = None
+    weight_decay: Annotated[
+        float, Meta(ge=0.0, le=1.0, description="decoupled decay; not on biases and norms")
+    ] = 0.05
+    layer_decay: Annotated[
+        Annotated[float, Meta(gt=0.0, le=1.0)] | None,
+        Meta(description="rate factor per layer towards the input; open: by backbone"),
+    ] = None
+    warmup_fraction: Annotated[Fraction, Meta(description="share of all steps with a rising rate")] = 0.1
+    final_rate_fraction: Annotated[
+        Fraction, Meta(description="rate at the end of the cosine, share of the peak")
+    ] = 0.01
+    label_smoothing: Annotated[float, Meta(ge=0.0, lt=1.0, description="of the cross-entropy")] = 0.05
+    clip_norm: Annotated[float, Meta(ge=0.0, description="largest gradient norm; 0: no clipping")] = 1.0
+    ema_decay: Annotated[
+        Annotated[float, Meta(ge=0.0, lt=1.0)] | None,
+        Meta(description="of the averaged weights, per step; 0: off; open: by steps"),
+    ] = None
+    freeze_batch_norm: Annotated[
+        bool | None,
+        Meta(description="keep pretrained BatchNorm statistics; open: yes where weights are loaded"),
+    ] = None
+    patience: Annotated[
+        int,
+        Meta(ge=0, le=1000, description="epochs without a better score before stopping; 0: never stop early"),
+    ] = 5
+    grad_checkpointing: Annotated[
+        bool | None, Meta(description="recompute activations to save memory; open: where it would not fit")
+    ] = None
+    seed: Annotated[int, Meta(ge=0, description="of initial weights, order and augmentation")] = 42
+
+
+class PredictionConfig(Section, frozen=True, kw_only=True):
+    """Out-of-fold and test predictions."""
+
+    tta_views: Annotated[
+        Literal[1, 2, 4, 8], Meta(description="views averaged for each test picture (1: the picture alone)")
+    ] = 8
+    batch_size: Annotated[
+        Annotated[int, Meta(ge=1, le=4096)] | None, Meta(description="pictures per pass; open: planned")
+    ] = None
+
+
+class EnsembleConfig(Section, frozen=True, kw_only=True):
+    """Blending of models and folds."""
+
+    bootstrap_rounds: Annotated[
+        int, Meta(ge=100, le=100_000, description="resamples behind each interval")
+    ] = 1000
+    interval_level: Annotated[float, Meta(gt=0.5, lt=1.0, description="coverage of the intervals")] = 0.95
+
+
+class HardwareConfig(Section, frozen=True, kw_only=True):
+    """The machine; everything is read from it unless set."""
+
+    device: Annotated[Device, Meta(description="where models run")] = "auto"
+    precision: Annotated[
+        Precision, Meta(description="auto: bf16 where the GPU has it in hardware, else fp16; fp32 on the CPU")
+    ] = "auto"
+    vram_gb: Annotated[
+        Annotated[float, Meta(gt=0.5, le=1024)] | None,
+        Meta(description="GPU memory to plan for, GB; open: read from the card"),
+    ] = None
+    workers: Annotated[
+        Annotated[int, Meta(ge=0, le=64)] | None,
+        Meta(description="picture-loading processes; open: from the cores"),
+    ] = None
+    threads: Annotated[
+        Annotated[int, Meta(ge=1, le=512)] | None, Meta(description="CPU threads of torch; open: all cores")
+    ] = None
+
+
+class RunConfig(Section, frozen=True, kw_only=True):
+    """The run as a whole."""
+
+    minutes: Annotated[
+        Annotated[float, Meta(gt=0, le=100_000)] | None,
+        Meta(description="time to plan for, minutes; epochs and size are fitted to it"),
+    ] = None
+
+
+class Config(Section, frozen=True, kw_only=True):
+    """All settings of a run."""
+
+    data: DataConfig = DataConfig()
+    inspect: InspectConfig = InspectConfig()
+    folds: FoldsConfig = FoldsConfig()
+    model: ModelConfig = ModelConfig()
+    augmentation: AugmentationConfig = AugmentationConfig()
+    training: TrainingConfig = TrainingConfig()
+    prediction: PredictionConfig = PredictionConfig()
+    ensemble: EnsembleConfig = EnsembleConfig()
+    hardware: HardwareConfig = HardwareConfig()
+    run: RunConfig = RunConfig()
+
+
+class FieldInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """One settable field, for `--help` and for checking that every field is documented."""
+
+    path: str
+    type_text: str
+    range_text: str
+    default: Any
+    help: str
+
+
+def _unwrap(hint: Any) -> tuple[Any, list[Meta]]:
+    """The bare type behind nested `Annotated` and `| None`, and all its constraints."""
+    metas: list[Meta] = []
+    while True:
+        if get_origin(hint) is Annotated:
+            hint, *extra = get_args(hint)
+            metas += [meta for meta in extra if isinstance(meta, Meta)]
+        elif type(None) in get_args(hint):
+            hint = next(part for part in get_args(hint) if part is not type(None))
+        else:
+            return hint, metas
+
+
+def _type_text(hint: Any) -> str:
+    """How a value of this type is written on the command line."""
+    hint, _ = _unwrap(hint)
+    if get_origin(hint) is Literal:
+        return "|".join(str(value) for value in get_args(hint))
+    if get_origin(hint) is tuple:
+        return "name,name,..."
+    return {int: "int", float: "float", bool: "true|false", str: "text"}.get(hint, str(hint))
+
+
+def fields() -> Iterator[FieldInfo]:
+    """Every settable field, section by section, in the order of this file."""
+    for section in msgspec.structs.fields(Config):
+        section_type = type(section.default)
+        hints = get_type_hints(section_type, include_extras=True)
+        for field in msgspec.structs.fields(section_type):
+            hint, metas = _unwrap(hints[field.name])
+            bounds = []
+            for meta in metas:
+                bounds += [f">= {meta.ge}"] if meta.ge is not None else []
+                bounds += [f"> {meta.gt}"] if meta.gt is not None else []
+                bounds += [f"<= {meta.le}"] if meta.le is not None else []
+                bounds += [f"< {meta.lt}"] if meta.lt is not None else []
+            yield FieldInfo(
+                path=f"{section.name}.{field.name}",
+                type_text=_type_text(hint),
+                range_text=" and ".join(bounds),
+                default=field.default,
+                help=next((meta.description for meta in metas if meta.description), ""),
+            )
+
+
+def convert(raw: dict[str, Any], *, where: str) -> Config:
+    """Check and build a Config from nested plain values (from JSON).
+
+    Raises:
+        UserError: an unknown key, a wrong type or a value out of range; names the field.
+    """
+    try:
+        return msgspec.convert(raw, Config, strict=True)
+    except msgspec.ValidationError as error:
+        raise UserError(f"bad setting: {error}", where=where) from error
+
+
+def with_settings(config: Config, assignments: Iterable[str], *, where: str = "--set") -> Config:
+    """A new Config with `section.field=value` texts applied; "none" leaves a field open.
+
+    Raises:
+        UserError: not of that form, an unknown field, or a value of the wrong type or out of range.
+    """
+    known = {info.path: info for info in fields()}
+    raw = msgspec.to_builtins(config)
+    for text in assignments:
+        path, sign, value = text.partition("=")
+        path = path.strip()
+        if not sign:
+            raise UserError(
+                f"{text!r} is not section.field=value", where=where, fix="Example: training.epochs=10"
+            )
+        if path not in known:
+            raise UserError(f"unknown field {path!r}", where=where, fix=did_you_mean(path, known))
+        section, name = path.split(".")
+        raw[section][name] = _from_text(value.strip(), known[path], where)
+    return convert(raw, where=where)
+
+
+def _from_text(value: str, info: FieldInfo, where: str) -> Any:
+    """One value from the command line, checked against its own field so that the error names it."""
+    section_name, name = info.path.split(".")
+    section_type = type(getattr(Config(), section_name))
+    hint = get_type_hints(section_type, include_extras=True)[name]
+    if value.lower() in ("none", "auto") and info.default is None:
+        return None
+    given: Any = value
+    if info.type_text == "name,name,...":
+        given = tuple(part.strip() for part in value.split(",") if part.strip())
+    elif info.type_text == "true|false":
+        given = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}.get(
+            value.lower(), value
+        )
+    elif info.type_text.replace("|", "").isdigit() and value.isdigit():
+        given = int(value)
+    try:
+        return msgspec.to_builtins(msgspec.convert(given, hint, strict=False))
+    except msgspec.ValidationError:
+        allowed = f"{info.type_text} {info.range_text}".strip()
+        raise UserError(
+            f"{info.path}={value} is not allowed", where=where, fix=f"Allowed: {allowed} ({info.help})."
+        ) from None

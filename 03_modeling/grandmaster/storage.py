@@ -1,0 +1,109 @@
+"""Files that are either whole or absent, and hashes that say whether they changed."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from grandmaster.errors import UserError
+
+
+def write_atomic(path: Path, data: bytes | str) -> None:
+    """Write a file so that a reader, or a crash, sees the old content or the new, never a part.
+
+    Temporary file in the same folder, fsync, rename, fsync of the folder. A failed write (disk full)
+    removes the temporary file and leaves the old content alone.
+
+    Raises:
+        UserError: the folder cannot be written or the disk is full.
+    """
+    raw = data.encode() if isinstance(data, str) else data
+    temporary: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        with os.fdopen(handle, "wb") as file:
+            file.write(raw)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # noqa: PTH101 - mkstemp makes it 0600, which no other user can read
+        os.replace(temporary, path)  # noqa: PTH105 - same call, kept beside its siblings
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise UserError(
+            f"cannot write: {error.strerror or error}",
+            where=path,
+            fix="Free some space, or choose another folder; what was there before is untouched.",
+        ) from error
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def plain(value: Any) -> Any:
+    """Turn NumPy scalars and arrays, paths, tuples and structs into what JSON knows; NaN and Inf become null."""
+    if isinstance(value, msgspec.Struct):
+        return plain(msgspec.structs.asdict(value))
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Path):
+        return str(value)
+    return value
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write readable JSON atomically; see `plain` for what is converted."""
+    raw = msgspec.json.format(msgspec.json.encode(plain(value)), indent=2)
+    write_atomic(path, raw + b"\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON.
+
+    Raises:
+        UserError: no such file, or not JSON; says which and where.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes())
+    except FileNotFoundError as error:
+        raise UserError("file is missing", where=path) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"not valid JSON: {error}", where=path, fix="Mend it or delete it.") from error
+
+
+def write_csv(path: Path, frame: pd.DataFrame) -> None:
+    """Write a table atomically, without its index, with `\\n` line ends on every system."""
+    buffer = io.StringIO()
+    frame.to_csv(buffer, index=False, lineterminator="\n")
+    write_atomic(path, buffer.getvalue())
+
+
+def file_sha256(path: Path) -> str:
+    """Hex SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest(value: Any) -> str:
+    """16 hex digits that change when anything JSON can hold of `value` changes (order of keys aside)."""
+    return hashlib.sha256(msgspec.json.encode(plain(value), order="sorted")).hexdigest()[:16]
