@@ -1,0 +1,208 @@
+"""Command line: from a competition folder to a checked submission."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import data_loader
+from _source_roots import ROOT
+from config import STAGES
+from grandmaster import __version__
+from grandmaster.errors import UserError
+from messages import text
+from options import (
+    BAD_INPUT,
+    CHECK_FAILED,
+    DONE,
+    FAILED,
+    INTERRUPTED,
+    Settings,
+    command_line,
+    make_parser,
+    one_line,
+    parse_flags,
+    read_settings,
+)
+
+# Rich, pandas and torch are imported where they are used: `--help` and a typo answer at once.
+if TYPE_CHECKING:
+    from grandmaster.pipeline.run import RunRequest
+    from utils import RunLog
+
+
+def run_debug(settings: Settings) -> int:
+    """Check machine, packages and data, each line shown as soon as it is known; exit code."""
+    from rich.live import Live
+
+    import utils
+    from grandmaster.pipeline.doctor import run_doctor
+    from screens import check_lines, check_summary, check_table
+
+    began = time.monotonic()
+    competitions: list[Path] = []
+    with contextlib.suppress(UserError) if settings.data_path is None else contextlib.nullcontext():
+        competitions = data_loader.find_competitions(settings.data_path)
+    findings = run_doctor(
+        config=settings.config,
+        competitions=competitions,
+        results_folder=settings.results,
+        requirements=ROOT / "requirements.txt",
+    )
+    console = utils.make_console()
+    checks = []
+    if settings.plain or not utils.is_interactive():
+        for check in findings:
+            checks.append(check)
+            console.print(check_lines(check), soft_wrap=True)
+    else:
+        with Live(check_table(checks, more=True), console=console, refresh_per_second=10) as live:
+            for check in findings:
+                checks.append(check)
+                live.update(check_table(checks, more=True))
+            live.update(check_table(checks, more=False))
+    console.print(check_summary(checks, time.monotonic() - began))
+    return CHECK_FAILED if any(check.status == "fail" for check in checks) else DONE
+
+
+def show_plan(settings: Settings, request: RunRequest, command: str) -> int:
+    """`--dry_run`: the plan as tables; writes nothing."""
+    import utils
+    from grandmaster.pipeline.run import plan_only
+    from live_view import make_view
+    from screens import plan_tables
+
+    console = utils.make_console()
+    with make_view(console, utils.RunLog(None), title=request.mode, plain=settings.plain) as view:
+        plan = plan_only(request, view)
+    console.print(plan_tables(plan))
+    console.print(text("plan.written_nothing"), style="dim")
+    console.print(command, soft_wrap=True, markup=False)
+    return DONE
+
+
+def run(settings: Settings, request: RunRequest, command: str, log: RunLog) -> int:
+    """The whole road, or to `--until`; shows the result."""
+    import utils
+    from grandmaster.pipeline.run import run_pipeline
+    from live_view import make_view
+    from screens import summary_panel
+
+    console = utils.make_console()
+    log.write(f"{request.command} (grandmaster {__version__})")
+    title = f"{request.run_folder.name} · {settings.mode.name}"
+    with make_view(console, log, title=title, plain=settings.plain) as view:
+        results = run_pipeline(request, view)
+    if request.until is not None and request.until != STAGES[-1]:
+        console.print(text("end.stopped", stage=request.until))
+        console.print(command, soft_wrap=True, markup=False)
+    else:
+        console.print(summary_panel(results, request.run_folder))
+    return DONE
+
+
+def execute(settings: Settings) -> int:
+    """Do what was asked and turn every way of ending into an exit code and one line."""
+    from utils import RunLog
+
+    log, command = RunLog(None), ""
+    try:
+        if settings.mode.name == "debug":
+            return run_debug(settings)
+        data_path = data_loader.one_competition(data_loader.find_competitions(settings.data_path))
+        experiment = settings.experiment or data_loader.experiment_name(data_path, settings.mode.name)
+        command = command_line(settings, data_path, experiment, Path.cwd())
+        request = make_request(settings, data_path, experiment)
+        if settings.dry_run:
+            return show_plan(settings, request, command)
+        log = RunLog(request.run_folder / "train.log")
+        return run(settings, request, command, log)
+    except UserError as error:
+        log.write(f"error: {error}")
+        return _bad_input(error)
+    except KeyboardInterrupt:
+        log.write("interrupted")
+        if command and not settings.dry_run:
+            until = [] if settings.until is None else ["--until", settings.until]
+            print(
+                f"\n{text('end.interrupted')}\n{shlex.join([*shlex.split(command), *until])}", file=sys.stderr
+            )
+        return INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the outermost place: it is logged in full, the person sees one line
+        return _unexpected(error, log)
+
+
+def make_request(settings: Settings, data_path: Path, experiment: str) -> RunRequest:
+    """What the pipeline is asked to do; the stored command is written as from the repository's root."""
+    from grandmaster.pipeline.run import RunRequest
+
+    return RunRequest(
+        data_path=data_path,
+        run_folder=settings.results / experiment,
+        config=settings.config,
+        mode=settings.mode.name,
+        command=command_line(settings, data_path, experiment, ROOT),
+        until=settings.until,
+        models_wanted=settings.mode.models_wanted,
+    )
+
+
+def _bad_input(error: UserError) -> int:
+    print(f"error: {one_line(error)}", file=sys.stderr)
+    return BAD_INPUT
+
+
+def _unexpected(error: Exception, log: RunLog) -> int:
+    place = ""
+    if log.path is not None:
+        with contextlib.suppress(OSError):  # the disk may be what failed; the line below still says what
+            log.write_exception(error)
+            place = f". The traceback is in {data_loader.shown(log.path)}"
+    print(f"error: unexpected {type(error).__name__}: {one_line(error)}{place}", file=sys.stderr)
+    if not place:
+        traceback.print_exception(error)
+    return FAILED
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM (a batch system's or Docker's stop) ends a run as Ctrl-C does: cleanly, with the resume command."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    owner = os.getpid()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if os.getpid() != owner:  # a loader's worker, forked with this handler: just end
+            os._exit(128 + number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line (default: the process's own) and return its exit code."""
+    try:
+        settings = read_settings(parse_flags(make_parser(), sys.argv[1:] if argv is None else argv))
+    except UserError as error:
+        return _bad_input(error)
+    with _terminable():
+        return execute(settings)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,152 @@
+"""Every text of the menu and of the screens it leads to, in English and Korean."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, Literal
+
+Language = Literal["en", "ko"]
+
+TEXTS: dict[str, dict[Language, str]] = {
+    # --- menu -----------------------------------------------------------------------------------
+    "menu.title": {
+        "en": "Grandmaster: from competition files to a submission",
+        "ko": "Grandmaster: 대회 파일에서 제출 파일까지",
+    },
+    "menu.question": {"en": "What next?", "ko": "무엇을 할까요?"},
+    "menu.hint": {"en": "(arrow keys, Enter)", "ko": "(화살표 키, Enter)"},
+    "menu.number": {"en": "Number: ", "ko": "번호: "},
+    "menu.bad_number": {
+        "en": "Please give a number from 1 to {last}.",
+        "ko": "1부터 {last} 사이의 번호를 입력하세요.",
+    },
+    "menu.found": {"en": "Show what was found in data/", "ko": "data/에서 찾은 것 보기"},
+    "menu.plan": {"en": "Show the plan", "ko": "훈련 계획 보기"},
+    "menu.report": {"en": "Open the last report", "ko": "마지막 보고서 열기"},
+    "menu.resume": {"en": "Resume the last unfinished run", "ko": "중단된 훈련 이어하기"},
+    "menu.sample": {"en": "Make the sample competition", "ko": "예제 대회 만들기"},
+    "menu.quit": {"en": "Quit", "ko": "종료"},
+    "menu.back": {"en": "Back", "ko": "뒤로"},
+    "menu.bye": {"en": "Bye.", "ko": "안녕히 가세요."},
+    "menu.which_mode": {"en": "The plan of which mode?", "ko": "어느 모드의 계획을 볼까요?"},
+    "menu.which_data": {"en": "Which competition?", "ko": "어느 대회를 사용할까요?"},
+    "menu.data": {"en": "data", "ko": "데이터"},
+    "menu.last_run": {"en": "last run", "ko": "마지막 훈련"},
+    "menu.no_data": {"en": "nothing yet", "ko": "아직 없음"},
+    "menu.no_run": {"en": "none yet", "ko": "아직 없음"},
+    "menu.unfinished": {"en": "unfinished", "ko": "미완료"},
+    "menu.no_report": {
+        "en": "No report yet: it is written at the end of a run.",
+        "ko": "아직 보고서가 없습니다. 훈련이 끝나면 만들어집니다.",
+    },
+    "menu.report_at": {"en": "The report: {path}", "ko": "보고서: {path}"},
+    "menu.report_opened": {
+        "en": "Opened in the browser: {path}",
+        "ko": "브라우저에서 열었습니다: {path}",
+    },
+    "menu.nothing_to_resume": {
+        "en": "Nothing to resume: every run in {folder} is finished.",
+        "ko": "이어할 훈련이 없습니다. {folder}의 모든 훈련이 끝났습니다.",
+    },
+    "menu.resuming": {"en": "Resuming {name}: {command}", "ko": "{name} 이어하기: {command}"},
+    "menu.making_sample": {
+        "en": "Making the sample competition in {path} ({count} training pictures) ...",
+        "ko": "{path}에 예제 대회를 만드는 중 (훈련 이미지 {count}장) ...",
+    },
+    "menu.sample_made": {"en": "Made: {path}", "ko": "완료: {path}"},
+    # --- what was found -------------------------------------------------------------------------
+    "found.folder": {"en": "folder", "ko": "폴더"},
+    "found.layout": {"en": "layout", "ko": "구성"},
+    "found.pictures": {"en": "pictures", "ko": "이미지"},
+    "found.counts": {"en": "{train} to train on, {test} to predict", "ko": "훈련 {train}장, 예측 {test}장"},
+    "found.classes": {"en": "classes", "ko": "클래스"},
+    "found.submission": {"en": "submission", "ko": "제출 형식"},
+    "found.metric": {"en": "metric", "ko": "평가 지표"},
+    "found.understood": {"en": "read as", "ko": "해석"},
+    # --- plan -----------------------------------------------------------------------------------
+    "plan.decisions": {"en": "Decisions", "ko": "결정 사항"},
+    "plan.decision": {"en": "decision", "ko": "항목"},
+    "plan.value": {"en": "value", "ko": "값"},
+    "plan.reason": {"en": "because", "ko": "이유"},
+    "plan.models": {
+        "en": "Models x folds ({trained} of {total} folds trained)",
+        "ko": "모델 x fold ({total}개 중 {trained}개 fold 훈련)",
+    },
+    "plan.backbone": {"en": "backbone", "ko": "모델"},
+    "plan.weights": {"en": "weights", "ko": "가중치"},
+    "plan.size": {"en": "size", "ko": "크기"},
+    "plan.batch": {"en": "batch", "ko": "배치"},
+    "plan.epochs": {"en": "epochs", "ko": "epoch"},
+    "plan.per_fold": {"en": "per fold", "ko": "fold당"},
+    "plan.folds": {"en": "folds", "ko": "fold"},
+    "plan.time": {"en": "time", "ko": "시간"},
+    "plan.memory": {"en": "memory", "ko": "메모리"},
+    "plan.disk": {"en": "disk", "ko": "디스크"},
+    "plan.total": {"en": "total", "ko": "합계"},
+    "plan.written_nothing": {
+        "en": "Nothing was written. Run it with:",
+        "ko": "아무것도 저장하지 않았습니다. 실행하려면:",
+    },
+    # --- end of a run ---------------------------------------------------------------------------
+    "end.title": {"en": "Done: {name}", "ko": "완료: {name}"},
+    "end.score": {"en": "cross-validated", "ko": "교차 검증"},
+    "end.interval": {
+        "en": "{level} interval {low} to {high}, {images} pictures, {trained} of {total} folds",
+        "ko": "{level} 신뢰구간 {low} ~ {high}, 이미지 {images}장, {total}개 중 {trained}개 fold",
+    },
+    "end.corrupted": {"en": "corrupted like test", "ko": "test처럼 변형"},
+    "end.baseline": {"en": "baseline", "ko": "기준선"},
+    "end.models": {"en": "models", "ko": "모델"},
+    "end.submission": {"en": "submission", "ko": "제출 파일"},
+    "end.gate": {"en": "gate", "ko": "제출 검사"},
+    "end.rows": {"en": "{rows} rows, {form}", "ko": "{rows}행, {form}"},
+    "end.passed": {"en": "passed", "ko": "통과"},
+    "end.warnings": {"en": "passed with warnings", "ko": "경고와 함께 통과"},
+    "end.failed": {"en": "failed", "ko": "실패"},
+    "end.report": {"en": "report", "ko": "보고서"},
+    "end.time": {"en": "time", "ko": "시간"},
+    "end.stopped": {
+        "en": "Stopped after {stage}, as asked. Go on with:",
+        "ko": "{stage} 단계까지 실행했습니다. 계속하려면:",
+    },
+    "end.interrupted": {
+        "en": "Interrupted; what was finished is kept. Resume with:",
+        "ko": "중단했습니다. 끝난 부분은 보관됩니다. 이어하려면:",
+    },
+    # --- debug ----------------------------------------------------------------------------------
+    "debug.title": {"en": "System check", "ko": "시스템 점검"},
+    "debug.check": {"en": "check", "ko": "항목"},
+    "debug.found": {"en": "found", "ko": "결과"},
+    "debug.good": {"en": "good", "ko": "좋음"},
+    "debug.warn": {"en": "warn", "ko": "주의"},
+    "debug.fail": {"en": "fail", "ko": "실패"},
+    "debug.summary": {
+        "en": "{good} good, {warn} to look at, {fail} failed ({seconds} s)",
+        "ko": "좋음 {good}, 주의 {warn}, 실패 {fail} ({seconds}초)",
+    },
+    # --- live view ------------------------------------------------------------------------------
+    "live.run": {"en": "whole run", "ko": "전체"},
+    "live.left": {"en": "left", "ko": "남음"},
+    "live.tasks": {"en": "{done} of {all} tasks", "ko": "작업 {done}/{all}"},
+    "live.elapsed": {"en": "elapsed", "ko": "경과"},
+    "live.preparing": {"en": "preparing", "ko": "준비 중"},
+}
+
+
+def language(environment: Mapping[str, str] | None = None) -> Language:
+    """Korean where the locale is Korean, else English; `GRANDMASTER_LANG` (en, ko) overrides the locale.
+
+    Of the locale's variables the first that is set counts, as in POSIX: LC_ALL, LC_MESSAGES, LANG.
+    """
+    variables = os.environ if environment is None else environment
+    for name in ("GRANDMASTER_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
+        value = variables.get(name, "").lower()
+        if value:
+            return "ko" if value.startswith("ko") else "en"
+    return "en"
+
+
+def text(key: str, **values: Any) -> str:
+    """The text of a key in the reader's language, with `{name}` places filled in."""
+    return TEXTS[key][language()].format(**values)

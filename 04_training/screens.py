@@ -1,0 +1,212 @@
+"""What is printed besides the progress: the plan, the end of a run, the system check, a competition."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.box import ROUNDED, SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from data_loader import shown
+from messages import text
+from utils import duration
+
+if TYPE_CHECKING:
+    from grandmaster.competition.table import Competition
+    from grandmaster.pipeline.doctor import Check
+    from grandmaster.pipeline.plan import ModelPlan, Plan
+
+_STATUS_STYLE = {"good": "green", "warn": "yellow", "fail": "bold red"}
+_STATUS_SIGN = {"good": "✓", "warn": "▲", "fail": "✗"}
+
+
+def _facts() -> Table:
+    """Two columns: a name and what there is to say."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column(overflow="fold")
+    return table
+
+
+def _panel(body: RenderableType, title: str) -> Panel:
+    heading = Text(f" {title} ", style="bold cyan")
+    return Panel(body, title=heading, title_align="left", box=ROUNDED, border_style="cyan", padding=(0, 1))
+
+
+def plan_tables(plan: Plan) -> RenderableType:
+    """Every decision with its reason, and every model x fold with what it costs."""
+    decisions = Table(box=SIMPLE_HEAD, title=text("plan.decisions"), title_justify="left", title_style="bold")
+    decisions.add_column(text("plan.decision"), style="cyan", no_wrap=True)
+    decisions.add_column(text("plan.value"), overflow="fold", max_width=32)
+    decisions.add_column(text("plan.reason"), overflow="fold", style="dim")
+    for name, decision in plan.decisions.items():
+        decisions.add_row(name.replace("_", " "), Text(_value(decision.value)), Text(decision.reason))
+    return Group(decisions, _models_table(plan))
+
+
+def _models_table(plan: Plan) -> Table:
+    folds = plan.folds_trained
+    heading = text("plan.models", trained=folds, total=plan.folds_total)
+    table = Table(box=SIMPLE_HEAD, title=heading, title_justify="left", title_style="bold", show_footer=True)
+    minutes = sum(model.minutes_per_fold for model in plan.models) * folds
+    memory = max((model.memory_gb for model in plan.models), default=0.0)
+    disk = sum(model.disk_gb for model in plan.models) * folds
+    table.add_column(text("plan.backbone"), text("plan.total"), style="cyan", overflow="fold")
+    table.add_column(text("plan.weights"), overflow="fold", max_width=28)
+    table.add_column(text("plan.size"), justify="right", no_wrap=True)
+    table.add_column(text("plan.batch"), justify="right", no_wrap=True)
+    table.add_column(text("plan.epochs"), justify="right", no_wrap=True)
+    table.add_column(text("plan.per_fold"), justify="right", no_wrap=True)
+    table.add_column(text("plan.folds"), justify="right", no_wrap=True)
+    table.add_column(text("plan.time"), duration(minutes * 60), justify="right", no_wrap=True)
+    table.add_column(text("plan.memory"), f"{memory:.1f} GB", justify="right", no_wrap=True)
+    table.add_column(text("plan.disk"), f"{disk:.1f} GB", justify="right", no_wrap=True)
+    for model in plan.models:
+        table.add_row(*_model_row(model, folds))
+    return table
+
+
+def _model_row(model: ModelPlan, folds: int) -> tuple[RenderableType, ...]:
+    weights = Text(model.weights, style="yellow" if model.weights == "none" else "")
+    return (
+        Text(model.backbone),
+        weights,
+        f"{model.input_size}²",
+        f"{model.micro_batch} x {model.accumulation}",
+        str(model.epochs),
+        duration(model.minutes_per_fold * 60),
+        f"x {folds}",
+        duration(model.minutes_per_fold * 60 * folds),
+        f"{model.memory_gb:.1f} GB",
+        f"{model.disk_gb * folds:.1f} GB",
+    )
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(str(item) for item in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {item}" for key, item in value.items())
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def summary_panel(results: dict[str, Any], run_folder: Path) -> RenderableType:
+    """The end of a run, from the content of `final_results.json`."""
+    table = _facts()
+    score = results["cross_validation"]
+    table.add_row(text("end.score"), _score_line(results["metric_title"], score))
+    if results["corrupted_validation"] is not None:
+        corrupted = results["corrupted_validation"]
+        interval = f"{corrupted['low']:.4f} - {corrupted['high']:.4f}"
+        table.add_row(
+            text("end.corrupted"),
+            Text.assemble((f"{corrupted['score']:.4f}", "bold"), (f"  ({interval})", "dim")),
+        )
+    baseline = results["baseline"]
+    table.add_row(text("end.baseline"), Text(f"{baseline['score']:.4f} ({baseline['name']})", style="dim"))
+    table.add_row(text("end.models"), _models_line(results["models"]))
+    submission = results["submission"]
+    counts = text("end.rows", rows=f"{submission['rows']:,}", form=submission["format"].replace("_", " "))
+    # The results name the file alone or with its folder; joining a full path keeps it.
+    path = Text(shown(run_folder / submission["file"]), style="bold")
+    table.add_row(text("end.submission"), path.append(f"  ({counts})", style="dim"))
+    table.add_row(text("end.gate"), _gate_lines(submission))
+    report = run_folder / "report.html"
+    if report.is_file():
+        table.add_row(text("end.report"), Text(shown(report)))
+    table.add_row(text("end.time"), Text(duration(results["total_seconds"])))
+    return _panel(table, text("end.title", name=results["experiment"]))
+
+
+def _score_line(metric: str, score: dict[str, Any]) -> Text:
+    interval = text(
+        "end.interval",
+        level=f"{score['level']:.0%}",
+        low=f"{score['low']:.4f}",
+        high=f"{score['high']:.4f}",
+        images=f"{score['images']:,}",
+        trained=score["folds_trained"],
+        total=score["folds_total"],
+    )
+    return Text.assemble(
+        (f"{metric} ", ""), (f"{score['score']:.4f}", "bold green"), (f"  ({interval})", "dim")
+    )
+
+
+def _models_line(models: Sequence[dict[str, Any]]) -> Text:
+    """Each backbone once, with its folds and the range of their scores."""
+    lines = []
+    for backbone in dict.fromkeys(model["backbone"] for model in models):
+        scores = [model["score"] for model in models if model["backbone"] == backbone]
+        span = f"{min(scores):.4f}" if len(scores) == 1 else f"{min(scores):.4f} - {max(scores):.4f}"
+        lines.append(f"{backbone} x {len(scores)}  ({span})")
+    return Text("\n".join(lines))
+
+
+def _gate_lines(submission: dict[str, Any]) -> Text:
+    if submission["problems"]:
+        verdict = Text(f"✗ {text('end.failed')}", style="bold red")
+    elif submission["warnings"]:
+        verdict = Text(f"▲ {text('end.warnings')}", style="yellow")
+    else:
+        verdict = Text(f"✓ {text('end.passed')}", style="green")
+    for line in (*submission["problems"], *submission["warnings"]):
+        verdict.append(f"\n{line}", style="dim")
+    return verdict
+
+
+def check_table(checks: Sequence[Check], *, more: bool) -> RenderableType:
+    """The system check so far, with the fix under what was found; `more`: it goes on."""
+    table = Table(box=SIMPLE_HEAD, title=text("debug.title"), title_justify="left", title_style="bold")
+    table.add_column("", no_wrap=True)
+    table.add_column(text("debug.check"), style="cyan", no_wrap=True)
+    table.add_column(text("debug.found"), overflow="fold")
+    for check in checks:
+        found = Text(check.found)
+        if check.fix:
+            found.append(f"\n→ {check.fix}", style=_STATUS_STYLE[check.status])
+        table.add_row(_status(check), Text(check.name), found)
+    return Group(table, Spinner("dots", style="cyan")) if more else table
+
+
+def check_lines(check: Check) -> Text:
+    """One check where there is no terminal: a line, and a line with its fix."""
+    line = _status(check).append(f"  {check.name}: {check.found}", style="default")
+    return line.append(f"\n        → {check.fix}", style=_STATUS_STYLE[check.status]) if check.fix else line
+
+
+def check_summary(checks: Sequence[Check], seconds: float) -> Text:
+    """How many of each status, coloured as the worst."""
+    counts = {status: sum(check.status == status for check in checks) for status in _STATUS_STYLE}
+    worst = "fail" if counts["fail"] else "warn" if counts["warn"] else "good"
+    line = text("debug.summary", **counts, seconds=round(seconds))
+    return Text(f"{_STATUS_SIGN[worst]} {line}", style=_STATUS_STYLE[worst])
+
+
+def _status(check: Check) -> Text:
+    return Text(
+        f"{_STATUS_SIGN[check.status]} {text(f'debug.{check.status}')}", style=_STATUS_STYLE[check.status]
+    )
+
+
+def competition_panel(competition: Competition) -> RenderableType:
+    """What a competition folder was read as."""
+    table = _facts()
+    table.add_row(text("found.folder"), Text(shown(competition.root)))
+    table.add_row(text("found.layout"), Text(competition.layout))
+    counts = text("found.counts", train=f"{len(competition.train):,}", test=f"{len(competition.test):,}")
+    table.add_row(text("found.pictures"), Text(counts))
+    names = ", ".join(competition.class_names[:6]) + (", ..." if len(competition.class_names) > 6 else "")
+    table.add_row(text("found.classes"), Text(f"{len(competition.classes)}: {names}"))
+    columns = ", ".join((competition.id_column, *competition.target_columns))
+    form = competition.submission_format.replace("_", " ")
+    table.add_row(text("found.submission"), Text(f"{form} ({columns})"))
+    table.add_row(text("found.metric"), Text(f"{competition.metric}: {competition.metric_reason}"))
+    table.add_row(text("found.understood"), Text("\n".join(competition.understood), style="dim"))
+    return _panel(table, competition.name)
