@@ -80,7 +80,7 @@ class PictureIndex:
                                 outside.append(relative)
                             continue
                         suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122 - called a million times
-                        if suffix in PICTURE_SUFFIXES and entry.is_file():
+                        if suffix in PICTURE_SUFFIXES and _is_file(entry):
                             pictures.append(relative)
                             if entry.is_symlink():
                                 links.add(relative)
@@ -252,6 +252,13 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
     except OSError:  # a link that leads to itself is neither folder nor file
+        return False
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:
         return False
 
 

@@ -44,8 +44,9 @@ class CompetitionFolder:
             UserError: it is not there, no folder, or cannot be read.
         """
         if not root.exists():
-            near = [path.name for path in root.parent.iterdir()] if root.parent.is_dir() else []
-            fix = did_you_mean(root.name, near) if near else "Give the folder that holds train.csv."
+            beside = [path.name for path in root.parent.iterdir()] if root.parent.is_dir() else []
+            few = 0 < len(beside) <= 20
+            fix = did_you_mean(root.name, beside) if few else "Give the folder that holds train.csv."
             raise UserError("there is no such folder", where=root, fix=fix)
         if not root.is_dir():
             raise UserError("this is a file, not a folder", where=root, fix="Give the folder it lies in.")
@@ -102,7 +103,7 @@ class CompetitionFolder:
     def contents(self) -> str:
         """What was found, in one line, for a message; names files and folders, reads none."""
         tables = first_few(self.pictures.tables) if self.pictures.tables else "no CSV or JSON file"
-        folders = [f"{folder}/ ({count})" for folder, count in sorted(self.pictures.folders.items())]
+        folders = sorted(f"{folder}/" for folder in self.pictures.folders)
         pictures = f"{len(self.pictures.pictures)} pictures"
         text = f"{tables}; {pictures}" + (f" in {first_few(folders)}" if folders else "")
         deeper = [table for table in self.pictures.tables if table.lower().endswith("/train.csv")]

@@ -98,7 +98,7 @@ def find_name_map(root: Path, labels: set[str]) -> NameMap | None:
     to name or name to label. A file that shares no label with the training file is something else.
 
     Raises:
-        UserError: two maps, a map that lacks labels of the training file, repeats one or has empty cells.
+        UserError: two maps that differ, a map that lacks labels of the training file, repeats one or has empty cells.
     """
     found: list[NameMap] = []
     for path in sorted(root.iterdir()):
@@ -115,12 +115,13 @@ def find_name_map(root: Path, labels: set[str]) -> NameMap | None:
                 fix="Add them, or mend the training file; labels must be spelled alike.",
             )
         found.append(NameMap(path=path, names=names))
-    if len(found) > 1:
-        raise UserError(
-            f"two files name the classes: {found[0].path.name} and {found[1].path.name}",
-            where=root,
-            fix="Keep one.",
-        )
+    for other in found[1:]:
+        if other.names != found[0].names:
+            raise UserError(
+                f"{found[0].path.name} and {other.path.name} name the classes differently",
+                where=root,
+                fix="Keep one.",
+            )
     return found[0] if found else None
 
 

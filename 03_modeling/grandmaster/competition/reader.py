@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
+from grandmaster.competition.csv_files import first_few
 from grandmaster.competition.folder import CompetitionFolder, NotThisLayout
 from grandmaster.competition.layouts import LAYOUTS, Reading
 from grandmaster.competition.metrics import METRICS
@@ -31,18 +34,20 @@ def read_competition(root: Path, config: DataConfig) -> Competition:
             picture or with two, repeated ids, empty cells, labels without a name.
     """
     folder = CompetitionFolder.of(root, config)
-    against: list[str] = []
+    against: dict[str, list[str]] = {}
     for layout, way in LAYOUTS.items():
         try:
             reading = way.read(folder)
         except NotThisLayout as reason:
-            against.append(f"{layout} ({way.title}): {reason}")
+            against.setdefault(str(reason), []).append(f"{layout} ({way.title})")
             continue
         return _competition(folder, layout, reading)
+    tried = "; ".join(f"{' and '.join(layouts)}: {reason}" for reason, layouts in against.items())
+    fix = "Give the folder that holds train.csv, sample_submission.csv and the pictures."
+    if not folder.pictures.pictures and folder.has("train") and folder.has("sample"):
+        fix = "Unpack the competition's pictures into this folder."
     raise UserError(
-        f"no known layout fits. Found: {folder.contents()}. Tried: {'; '.join(against)}",
-        where=folder.root,
-        fix="Give the folder that holds train.csv, sample_submission.csv and the pictures.",
+        f"no known layout fits. Found: {folder.contents()}. Tried: {tried}", where=folder.root, fix=fix
     )
 
 
@@ -51,7 +56,8 @@ def _competition(folder: CompetitionFolder, layout: str, reading: Reading) -> Co
     train = reading.train.assign(label=reading.train["label"].map(position).astype("int64"))
     # Folds and seeds must not depend on the order in which somebody wrote the file.
     train = train.sort_values("id", kind="stable", ignore_index=True)
-    counts = train["label"].value_counts().tolist()
+    per_class = np.bincount(train["label"], minlength=len(reading.classes)).tolist()
+    counts = [count for count in per_class if count]  # a one-hot column may have no picture
     metric, reason = _metric(folder.config, reading, counts)
     title = METRICS[metric].title
     balance = f"the largest class has {max(counts)} pictures, the smallest {min(counts)}"
@@ -61,6 +67,9 @@ def _competition(folder: CompetitionFolder, layout: str, reading: Reading) -> Co
         f"classes: {balance}",
         f"metric: {title}, {reason}",
     ]
+    single = [label for label, count in zip(reading.classes, per_class, strict=True) if count == 1]
+    if single:
+        understood.append(f"warning: {len(single)} classes have one picture only: {first_few(single)}")
     if reading.submission_format == "hard_label" and not METRICS[metric].needs_labels_only:
         understood.append(f"warning: {title} needs probabilities, but labels are submitted")
     return Competition(

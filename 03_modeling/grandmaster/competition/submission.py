@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from grandmaster.competition.csv_files import first_few
+from grandmaster.competition.label_columns import PROBABILITY_SUM_TOLERANCE
 from grandmaster.competition.predictions import Predictions
 from grandmaster.competition.table import Competition
 from grandmaster.errors import UserError
@@ -153,7 +154,7 @@ def _label_problems(
     """Problems, and the class chosen in each row (None where there are problems)."""
     column = competition.target_columns[0]
     # As the cells will stand in the file: an integer 3 is fine for the class "3", a float 3.0 is not.
-    texts = ["" if cell is None or cell is pd.NA else str(cell) for cell in frame[column]]
+    texts = ["" if pd.isna(cell) else str(cell) for cell in frame[column]]
     position = {label: place for place, label in enumerate(competition.classes)}
     foreign = sorted({text for text in texts if text not in position})
     if foreign:
@@ -172,7 +173,7 @@ def _probability_problems(
     values = frame[columns].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
     ids = frame[competition.id_column]
     sample = competition.sample_submission[columns].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
-    sums_to_one = bool((np.abs(sample.sum(axis=1) - 1) <= 0.01).all())
+    sums_to_one = bool((np.abs(sample.sum(axis=1) - 1) <= PROBABILITY_SUM_TOLERANCE).all())
     with np.errstate(invalid="ignore"):
         checks = [
             (~np.isfinite(values).all(axis=1), "are missing, infinite or no numbers"),
