@@ -1,0 +1,57 @@
+# Everything runs in .venv, made from requirements.lock and made again when that file changes.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.made-from-lock
+
+.PHONY: help venv demo test test-slow lint format bench clean-demo
+
+help:
+	@echo "make demo       make the sample competition, train, predict, submit, report (then again: resumes)"
+	@echo "make test       all tests but the slow ones"
+	@echo "make test-slow  the slow ones: seven large backbones at full size, ..."
+	@echo "make lint       ruff (lint and format) and mypy"
+	@echo "make bench      the benchmarks that need nothing but this machine"
+
+venv: $(STAMP)
+
+$(STAMP): requirements.lock
+	@echo "Making .venv from requirements.lock (about 2 minutes the first time) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; say which with: make PYTHON=python3.11 ..."; exit 2; }
+	@rm -rf .venv
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
+	@touch $(STAMP)
+
+DEMO_DATA := data/sample_competition
+DEMO_RUN := training_results/demo
+
+$(DEMO_DATA)/train.csv: | $(STAMP)
+	@PYTHONPATH=03_modeling $(BIN)/python -m grandmaster.competition.sample --out $(DEMO_DATA) --images $(DEMO_IMAGES) --test_images $(DEMO_TEST_IMAGES) --seed 0
+
+DEMO_IMAGES := 800
+DEMO_TEST_IMAGES := 600
+
+demo: $(STAMP) $(DEMO_DATA)/train.csv
+	@$(BIN)/python 04_training/grandmaster_train.py --mode quick_test --data_path $(DEMO_DATA) --experiment_name demo --set run.minutes=4
+	@$(BIN)/python 04_training/score_submission.py --submission $(DEMO_RUN)/submission_demo.csv --solution $(DEMO_DATA)/solution.csv --title "Private score"
+
+clean-demo:
+	rm -rf $(DEMO_DATA) $(DEMO_RUN)
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -q
+
+test-slow: $(STAMP)
+	$(BIN)/python -m pytest -q -m slow --timeout 3600 -s
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy 03_modeling/grandmaster 04_training/*.py
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP)
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

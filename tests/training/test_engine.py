@@ -1,0 +1,153 @@
+"""One epoch: windows, gradients, the schedule, what is random and what is not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from training_cases import make_spec
+
+from grandmaster.errors import UserError
+from grandmaster.training.engine import freeze_batch_norm, train_one_epoch, windows
+from grandmaster.training.optimiser import Schedule, make_optimiser
+from grandmaster.training.precision import Precision
+
+
+def net() -> nn.Module:
+    """Without BatchNorm and dropout: there, and only there, are split batches the same as one."""
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Conv2d(3, 4, 3, stride=2), nn.GELU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, 3))
+
+
+def batches(sizes: list[int]):
+    rng = np.random.default_rng(3)
+    total = sum(sizes)
+    pictures = torch.from_numpy(rng.integers(0, 255, (total, 3, 16, 16), np.uint8))
+    labels = torch.from_numpy(rng.integers(0, 3, total))
+    start = 0
+    for size in sizes:
+        rows = torch.arange(start, start + size)
+        yield pictures[rows], labels[rows], rows
+        start += size
+
+
+def weights_after(sizes: list[int], accumulation: int, *, clip: float = 0.0, steps: int | None = None) -> torch.Tensor:
+    spec = make_spec(accumulation=accumulation, mix_probability=0.0, clip_norm=clip, weight_decay=0.0)
+    precision = Precision("cpu", "fp32")
+    model = net()
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
+    model, wrapped = precision.fabric.setup(model, optimiser)
+    _, done = train_one_epoch(
+        precision.fabric, model, wrapped, Schedule(wrapped, make_spec(learning_rate=0.1), 10), None, batches(sizes),
+        spec, precision, epoch=0, first_step=0, on_batch=lambda _: None,
+    )  # fmt: skip
+    if steps is not None:
+        assert done == steps
+    return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+
+
+@pytest.mark.parametrize("clip", [0.0, 0.05])
+def test_accumulating_equals_one_large_batch_last_window_included(clip):
+    # Windows of 8 pictures; the last one has 5, in batches of 2, 2 and 1.
+    split = weights_after([2, 2, 2, 2, 2, 2, 1], 4, clip=clip, steps=2)
+    whole = weights_after([8, 5], 1, clip=clip, steps=2)
+    assert torch.allclose(split, whole, atol=1e-6)
+    # The test can fail: the same pictures in other windows give other weights.
+    assert not torch.allclose(split, weights_after([5, 8], 1, clip=clip), atol=1e-6)
+
+
+def test_windows_keep_everything():
+    assert [len(window) for window in windows(batches([1] * 7), 3)] == [3, 3, 1]
+
+
+def test_a_loss_that_is_not_finite_is_named():
+    spec = make_spec(mix_probability=0.0)
+    precision = Precision("cpu", "fp32")
+    model = net()
+    with torch.no_grad():
+        model[0].weight.fill_(float("nan"))
+    model, optimiser = precision.fabric.setup(model, torch.optim.SGD(model.parameters(), lr=0.1))
+    with pytest.raises(UserError, match="test_resnet, fold 0 is nan at epoch 1, step 1"):
+        train_one_epoch(
+            precision.fabric, model, optimiser, Schedule(optimiser, spec, 4), None, batches([4]), spec, precision,
+            epoch=0, first_step=0, on_batch=lambda _: None,
+        )  # fmt: skip
+
+
+def test_schedule_warms_up_reaches_the_peak_and_falls_to_the_floor():
+    spec = make_spec(learning_rate=1e-2, warmup_fraction=0.1, final_rate_fraction=0.05)
+    optimiser = torch.optim.SGD(net().parameters(), lr=1e-2)
+    schedule = Schedule(optimiser, spec, 100)
+    rates = []
+    for step in range(101):
+        schedule.set_step(step)
+        rates.append(optimiser.param_groups[0]["lr"])
+    assert rates[0] == pytest.approx(1e-4)
+    assert max(rates) == pytest.approx(1e-2)
+    assert int(np.argmax(rates)) == 10
+    assert rates[100] == pytest.approx(5e-4, rel=0.02)
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+
+
+def test_layer_decay_gives_lower_rates_towards_the_input():
+    import timm
+
+    model = timm.create_model("test_vit", num_classes=3)
+    spec = make_spec(layer_decay=0.5)
+    optimiser = make_optimiser(model, spec)
+    Schedule(optimiser, spec, 10).set_step(5)
+    rate = {
+        id(parameter): group["lr"] for group in optimiser.param_groups for parameter in group["params"]
+    }
+    assert rate[id(model.patch_embed.proj.weight)] < rate[id(model.blocks[-1].attn.qkv.weight)] < rate[id(model.head.weight)]
+    # No decay on biases and norms.
+    decay = {id(p): group["weight_decay"] for group in optimiser.param_groups for p in group["params"]}
+    assert decay[id(model.head.bias)] == 0
+    assert decay[id(model.head.weight)] == spec.weight_decay
+
+
+class SkippingScaler:
+    """A scaler that finds an overflow in the steps named."""
+
+    def __init__(self, overflows: set[int]) -> None:
+        self.calls, self.scale, self.overflows = 0, 1024.0, overflows
+
+    def get_scale(self) -> float:
+        return self.scale
+
+
+def test_a_skipped_step_does_not_advance_the_schedule():
+    precision = Precision("cpu", "fp32")
+    scaler = SkippingScaler({1})
+    precision.scaler = scaler  # type: ignore[assignment]
+
+    class Optimiser(torch.optim.SGD):
+        def step(self, closure=None):
+            scaler.calls += 1
+            if scaler.calls in scaler.overflows:
+                scaler.scale /= 2
+                return None
+            return super().step(closure)
+
+    model = net()
+    model, optimiser = precision.fabric.setup(model, Optimiser(model.parameters(), lr=0.1))
+    spec = make_spec(accumulation=1, mix_probability=0.0)
+    _, done = train_one_epoch(
+        precision.fabric, model, optimiser, Schedule(optimiser, spec, 10), None, batches([4, 4, 4]), spec, precision,
+        epoch=0, first_step=0, on_batch=lambda _: None,
+    )  # fmt: skip
+    assert scaler.calls == 3
+    assert done == 2
+
+
+def test_frozen_batch_norm_keeps_its_statistics():
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+    before = model[1].running_mean.clone()
+    model.train()
+    freeze_batch_norm(model)
+    model(torch.rand(4, 3, 8, 8))
+    assert torch.equal(model[1].running_mean, before)
+    model.train()
+    model(torch.rand(4, 3, 8, 8))
+    assert not torch.equal(model[1].running_mean, before)

@@ -1,0 +1,133 @@
+"""A whole fit: it learns, resumes bit for bit, stops early, refuses what is not its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+import torch
+from training_cases import make_data, make_spec
+
+from grandmaster.errors import UserError
+from grandmaster.progress import SilentProgress
+from grandmaster.training.fit import fit_fold
+from grandmaster.training.precision import Precision
+
+
+class Killed(Exception):
+    pass
+
+
+class KillAt(SilentProgress):
+    """Stops the process, so to speak, in the middle of an epoch."""
+
+    def __init__(self, pictures: int) -> None:
+        self.left = pictures
+
+    def advance(self, task: str, units: int = 1, **facts: Any) -> None:
+        self.left -= units
+        if self.left < 0:
+            raise Killed
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def fit(folder, spec, data, progress=None):
+    progress = progress or SilentProgress()
+    return fit_fold(spec, data, folder, Precision("cpu", "fp32"), workers=0, progress=progress, task="t")
+
+
+def history(folder) -> list[dict[str, Any]]:
+    lines = [msgspec.json.decode(line) for line in (folder / "metrics.jsonl").read_bytes().splitlines()]
+    for line in lines:
+        del line["seconds"], line["images_per_second"]
+    return lines
+
+
+def test_it_learns_what_is_there_to_learn(tmp_path):
+    spec = make_spec(epochs=12, mix_probability=0.0, learning_rate=1e-2)
+    result = fit(tmp_path / "fit", spec, make_data(tmp_path, spec, 90))
+    assert result.best_score > 0.9
+    assert result.epochs == 12
+
+
+@pytest.mark.parametrize("killed_after", [10, 36 + 5, 36 * 2 + 20])
+def test_resumed_equals_uninterrupted_bit_for_bit(tmp_path, killed_after):
+    spec = make_spec()
+    data = make_data(tmp_path, spec)
+    whole = fit(tmp_path / "whole", spec, data)
+    with pytest.raises(Killed):
+        fit(tmp_path / "cut", spec, data, KillAt(killed_after))
+    resumed = fit(tmp_path / "cut", spec, data)
+    assert resumed.best_score == whole.best_score
+    assert history(tmp_path / "cut") == history(tmp_path / "whole")
+    kept = [path.name for path in sorted((tmp_path / "whole" / "checkpoint").iterdir())]
+    assert kept == [path.name for path in sorted((tmp_path / "cut" / "checkpoint").iterdir())]
+    for name in kept:
+        if name.endswith(".safetensors"):
+            one, other = (tmp_path / run / "checkpoint" / name for run in ("whole", "cut"))
+            assert one.read_bytes() == other.read_bytes(), name
+
+
+def test_resuming_does_not_repeat_finished_epochs(tmp_path):
+    spec = make_spec()
+    data = make_data(tmp_path, spec)
+    with pytest.raises(Killed):
+        fit(tmp_path / "cut", spec, data, KillAt(36 * 2 + 20))
+
+    class Count(SilentProgress):
+        trained = 0
+
+        def advance(self, task: str, units: int = 1, **facts: Any) -> None:
+            self.trained += units
+
+    counting = Count()
+    fit(tmp_path / "cut", spec, data, counting)
+    assert counting.trained == 36 * 3  # two epochs announced at once, one really trained
+    history_seconds = (tmp_path / "cut" / "metrics.jsonl").read_text().count("\n")
+    assert history_seconds == 3
+
+
+def test_a_checkpoint_of_another_fit_is_refused(tmp_path):
+    spec = make_spec()
+    data = make_data(tmp_path, spec)
+    with pytest.raises(Killed):
+        fit(tmp_path / "fit", spec, data, KillAt(40))
+    with pytest.raises(UserError, match="other settings, pictures or classes"):
+        fit(tmp_path / "fit", make_spec(learning_rate=1e-4), data)
+    with pytest.raises(UserError, match="other settings, pictures or classes"):
+        fit(tmp_path / "fit", make_spec(classes_hash="other"), data)
+
+
+def test_it_stops_when_patience_is_over_and_returns_the_best_epoch(tmp_path):
+    # Rate so small that no epoch improves on the first.
+    spec = make_spec(epochs=9, patience=2, learning_rate=1e-12, ema_decay=0.0, drop_rate=0.0, drop_path=0.0, freeze_batch_norm=True)
+    result = fit(tmp_path / "fit", spec, make_data(tmp_path, spec))
+    assert (result.best_epoch, result.epochs, result.stopped_early) == (1, 3, True)
+
+
+def test_best_epoch_is_that_of_the_metric_and_its_weights_are_returned(tmp_path):
+    spec = make_spec(epochs=6, learning_rate=1e-2, mix_probability=0.0)
+    data = make_data(tmp_path, spec)
+    result = fit(tmp_path / "fit", spec, data)
+    lines = history(tmp_path / "fit")
+    scores = [line["val_score"] for line in lines]
+    assert result.best_epoch == scores.index(max(scores)) + 1
+    from safetensors.torch import load_file
+
+    stored = load_file(tmp_path / "fit" / "checkpoint" / "best.safetensors")
+    assert all(torch.equal(tensor, stored[name]) for name, tensor in result.model.state_dict().items())
+
+
+def test_lower_is_better_for_log_loss(tmp_path):
+    spec = make_spec(epochs=5, metric="log_loss", learning_rate=1e-2, mix_probability=0.0)
+    result = fit(tmp_path / "fit", spec, make_data(tmp_path, spec))
+    scores = [line["val_score"] for line in history(tmp_path / "fit")]
+    assert result.best_score == min(scores)
