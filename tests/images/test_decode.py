@@ -190,7 +190,11 @@ def png_header(width: int, height: int) -> bytes:
     )
 
 
-def test_decompression_bomb_is_refused_from_its_header(tmp_path: Path) -> None:
+@pytest.mark.parametrize("pillow_limit", [Image.MAX_IMAGE_PIXELS, None])  # other code may switch Pillow's off
+def test_decompression_bomb_is_refused_from_its_header(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pillow_limit: int | None
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", pillow_limit)
     path = tmp_path / "bomb.png"
     for width, height in ((50_000, 50_000), (MAX_PIXELS // 1000 + 1, 1000)):
         path.write_bytes(png_header(width, height))

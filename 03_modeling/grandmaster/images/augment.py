@@ -1,0 +1,125 @@
+"""Augmentation: a policy (list of operations) made into a function of (picture, seed)."""
+
+from __future__ import annotations
+
+import inspect
+import random
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from grandmaster.errors import UserError, did_you_mean
+from grandmaster.images.mixing import mix_batch
+from grandmaster.images.operation import Operation
+from grandmaster.images.policy import light_policy, needs_test_like, test_like_policy
+from grandmaster.images.resize import to_square
+
+__all__ = [
+    "Augmentation",
+    "Operation",
+    "build_augmentation",
+    "light_policy",
+    "mix_batch",
+    "needs_test_like",
+    "test_like_policy",
+]
+
+
+class Augmentation:
+    """Applies operations; the result depends on picture and seed alone, in whatever process or order.
+
+    Can be pickled. Not to be called from two threads at once.
+    """
+
+    def __init__(self, transforms: list[Any], size: int) -> None:
+        from grandmaster.images.transforms import A
+
+        self.size = size
+        self._composition = A.Compose(transforms)
+
+    def __call__(
+        self, image: npt.NDArray[np.uint8], seed: int, *, aspect: float = 1.0
+    ) -> npt.NDArray[np.uint8]:
+        """Augment one picture.
+
+        Args:
+            image: uint8 RGB, shape (H, W, 3); it is not changed.
+            seed: decides everything random, >= 0.
+            aspect: width / height that the picture had before it was resized.
+
+        Returns:
+            uint8 RGB, shape (size, size, 3), never sharing memory with `image`.
+        """
+        if min(image.shape[:2]) > 1.5 * self.size:
+            image = to_square(image, self.size)  # averages; the transforms' own interpolation would alias
+        # Not `set_random_seed`: that gives each transform a generator of its own with the same seed, so all of
+        # them throw the same dice and are applied together or not at all.
+        self._composition.set_random_state(np.random.default_rng(seed), random.Random(seed))
+        result = self._composition(image=image, aspect=aspect)["image"]
+        return result.copy() if np.may_share_memory(result, image) else result
+
+
+def build_augmentation(operations: Sequence[Operation], size: int) -> Augmentation:
+    """Make a policy callable.
+
+    Operations that move pixels and stand first see the picture as it is given and make it `size` px; the
+    others run at that size.
+
+    Args:
+        operations: applied in this order, each with its probability.
+        size: side of the results, px.
+
+    Raises:
+        UserError: an operation is unknown or its arguments are wrong; names it.
+    """
+    from grandmaster.images.transforms import A, Fit
+
+    transforms = [_transform(operation, size) for operation in operations]
+    first = next(
+        (row for row, item in enumerate(transforms) if not isinstance(item, A.DualTransform)), len(transforms)
+    )
+    return Augmentation([*transforms[:first], Fit(size), *transforms[first:], Fit(size)], size)
+
+
+def _transform(operation: Operation, size: int) -> Any:
+    from grandmaster.images.transforms import OWN_TRANSFORMS, A
+
+    where = f"augmentation operation {operation.name!r}"
+    known = OWN_TRANSFORMS | {
+        name: item
+        for name, item in vars(A).items()
+        if inspect.isclass(item)
+        and issubclass(item, (A.ImageOnlyTransform, A.DualTransform))
+        and not inspect.isabstract(item)
+    }
+    if operation.name not in known:
+        near = did_you_mean(operation.name, known)
+        fix = near if near.startswith("Did") else "Use a class name of albumentations 2.0.8."
+        raise UserError("there is no such transform", where=where, fix=fix)
+    factory = known[operation.name]
+    accepted = set(inspect.signature(factory).parameters) - {"p"}
+    for name in operation.params:
+        if name not in accepted:
+            raise UserError(f"unknown argument {name!r}", where=where, fix=did_you_mean(name, accepted))
+    params = {name: _tuples(value) for name, value in operation.params.items()}
+    if "size" in accepted and "size" not in params:
+        params["size"] = size if operation.name in OWN_TRANSFORMS else (size, size)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "error"
+            )  # albumentations warns about wrong arguments and takes its defaults
+            return factory(**params, p=operation.probability)
+    except (ValueError, TypeError, UserWarning) as error:
+        text = " ".join(str(error).split())
+        raise UserError(
+            f"wrong arguments: {text}", where=where, fix="Correct its params in the plan."
+        ) from error
+
+
+def _tuples(value: Any) -> Any:
+    """JSON has no tuples, albumentations wants them."""
+    return tuple(_tuples(item) for item in value) if isinstance(value, list | tuple) else value

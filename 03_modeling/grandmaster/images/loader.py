@@ -1,0 +1,216 @@
+"""Batches: the same ones in the same order for a seed, whatever the number of workers."""
+
+from __future__ import annotations
+
+import multiprocessing
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Sampler
+
+from grandmaster.images.dataset import PictureDataset
+
+Batch = tuple[Tensor, Tensor, Tensor]
+"""uint8 pictures (b, 3, h, w), int64 labels (b,), int64 rows of the store (b,)."""
+
+PREFETCH = 2  # batches that each worker, or the prefetching thread, keeps ready
+# A worker that hangs or was killed raises after this long instead of stopping the run for ever.
+TIMEOUT_SECONDS = 300
+
+Item = TypeVar("Item")
+
+
+class EpochBatches(Sampler[list[int]]):
+    """Index lists of one epoch: every picture once, in an order decided by (seed, epoch).
+
+    A last batch of one picture would stop BatchNorm; it is joined to the batch before it.
+    """
+
+    def __init__(self, count: int, batch_size: int, seed: int) -> None:
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}, must be 1 or more")
+        self.count, self.batch_size, self.seed = count, batch_size, seed
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        batches = -(-self.count // self.batch_size)
+        return batches - 1 if self._joins_last() else batches
+
+    def __iter__(self) -> Iterator[list[int]]:
+        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.count)
+        indices = (order + self.epoch * self.count).tolist()
+        last = len(self) - 1
+        for number in range(len(self)):
+            start = number * self.batch_size
+            yield indices[start:] if number == last else indices[start : start + self.batch_size]
+
+    def _joins_last(self) -> bool:
+        return self.batch_size > 1 and self.count > self.batch_size and self.count % self.batch_size == 1
+
+
+class TrainLoader:
+    """Batches of any epoch, from workers that live as long as this object.
+
+    Use: `for pictures, labels, rows in loader.epoch(3): ...`; `len(loader)` is the number of batches.
+    """
+
+    def __init__(
+        self, dataset: PictureDataset, *, batch_size: int, workers: int, pin_memory: bool, seed: int
+    ) -> None:
+        self._batches = EpochBatches(len(dataset), batch_size, seed)
+        self._loader = _data_loader(dataset, workers, pin_memory, batch_sampler=self._batches)
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def epoch(self, epoch: int) -> Iterator[Batch]:
+        """Batches of epoch `epoch` (from 0); the same on every call, also in a resumed run."""
+        self._batches.epoch = epoch
+        if self._loader.num_workers == 0:
+            return prefetch(self._loader, PREFETCH)
+        return iter(self._loader)
+
+
+def train_loader(
+    dataset: PictureDataset, *, batch_size: int, workers: int, pin_memory: bool = False
+) -> TrainLoader:
+    """Shuffled batches, augmented per epoch; order and augmentation follow from the dataset's seed.
+
+    Args:
+        dataset: with its augmentation.
+        batch_size: pictures a batch; the last may be smaller, or one larger (see `EpochBatches`).
+        workers: processes; 0: a thread of this process prepares the batches ahead.
+        pin_memory: for a GPU.
+    """
+    return TrainLoader(
+        dataset, batch_size=batch_size, workers=workers, pin_memory=pin_memory, seed=dataset.seed
+    )
+
+
+def eval_loader(
+    dataset: PictureDataset, *, batch_size: int, workers: int = 0, pin_memory: bool = False
+) -> Iterable[Batch]:
+    """Batches in the dataset's order; a corrupted validation set is augmented as epoch 0, always the same."""
+    return _data_loader(dataset, workers, pin_memory, batch_size=batch_size, shuffle=False)
+
+
+def prefetch(items: Iterable[Item], depth: int) -> Iterator[Item]:
+    """The same items in the same order, prepared up to `depth` ahead by one thread.
+
+    An exception in it is raised here. Leaving the loop early stops the thread.
+    """
+    ready: queue.Queue[tuple[Item | None, BaseException | None]] = queue.Queue(maxsize=depth)
+    stop = threading.Event()
+
+    def put(item: Item | None, error: BaseException | None) -> bool:
+        while not stop.is_set():
+            try:
+                ready.put((item, error), timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def work() -> None:
+        try:
+            for item in items:
+                if not put(item, None):
+                    return
+            put(None, StopIteration())
+        except BaseException as error:  # noqa: BLE001 - raised again by the consumer
+            put(None, error)
+
+    thread = threading.Thread(target=work, name="prefetch", daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error = ready.get()
+            if isinstance(error, StopIteration):
+                return
+            if error is not None:
+                raise error
+            yield item  # type: ignore[misc]  # an item is None only beside an error
+    finally:
+        stop.set()
+        thread.join()
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerPlan:
+    """How many loading processes, and why."""
+
+    count: int
+    reason: str
+
+
+def plan_workers(
+    *, cores: int, shm_bytes: int, batch_bytes: int, pictures_in_memory: bool, requested: int | None = None
+) -> WorkerPlan:
+    """Choose the number of loading processes.
+
+    Args:
+        cores: usable by this process.
+        shm_bytes: free shared memory, through which workers hand over batches; too little of it (64 MB in an
+            ordinary container) kills them with a bus error.
+        batch_bytes: of one batch of uint8 pictures.
+        pictures_in_memory: decoded already, so that only augmentation is left to do.
+        requested: what the person set; obeyed as far as shared memory allows.
+    """
+    if requested is not None:
+        wanted, reason = requested, f"{requested} as set"
+    elif cores <= 2 and pictures_in_memory:
+        wanted, reason = 0, f"{cores} cores and pictures in memory: a thread is enough"
+    else:
+        wanted = min(cores - 1, 16)
+        reason = f"{cores} cores, one kept for the training loop"
+    # Every worker holds PREFETCH finished batches and one in the making; half is left to others.
+    room = shm_bytes // 2 // max(1, batch_bytes * (PREFETCH + 1))
+    if wanted > room:
+        megabytes = shm_bytes / 1e6
+        return WorkerPlan(
+            count=room, reason=f"shared memory of {megabytes:.0f} MB has room for {room} workers"
+        )
+    return WorkerPlan(count=wanted, reason=reason)
+
+
+def _data_loader(dataset: PictureDataset, workers: int, pin_memory: bool, **how: Any) -> DataLoader[Any]:
+    parallel: dict[str, Any] = {}
+    if workers > 0:
+        parallel = {
+            "persistent_workers": True,
+            "prefetch_factor": PREFETCH,
+            "timeout": TIMEOUT_SECONDS,
+            "worker_init_fn": _start_worker,
+        }
+        if "fork" in multiprocessing.get_all_start_methods():
+            # Workers then share the store's memory; other ways would copy it into each.
+            parallel["multiprocessing_context"] = "fork"
+    return DataLoader(
+        dataset,
+        num_workers=workers,
+        pin_memory=pin_memory,
+        collate_fn=_collate,
+        # One of its own: otherwise each pass would draw from torch's global generator, and dropout after a
+        # resume would differ from that of an uninterrupted run.
+        generator=torch.Generator().manual_seed(dataset.seed),
+        **parallel,
+        **how,
+    )
+
+
+def _start_worker(_: int) -> None:
+    cv2.setNumThreads(0)  # the workers are the parallelism, and OpenCV's threads do not survive a fork
+
+
+def _collate(items: list[tuple[Tensor, int, int]]) -> Batch:
+    pictures, labels, rows = zip(*items, strict=True)
+    # The pictures are views of (h, w, 3) memory; stacked as such it is a plain copy, and the batch is channels-last.
+    stacked = torch.stack([picture.permute(1, 2, 0) for picture in pictures]).permute(0, 3, 1, 2)
+    return stacked, torch.tensor(labels), torch.tensor(rows)

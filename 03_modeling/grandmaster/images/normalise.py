@@ -1,0 +1,38 @@
+"""From stored bytes to what a model takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def to_input(
+    batch: Tensor,
+    mean: Sequence[float],
+    std: Sequence[float],
+    *,
+    device: torch.device | str,
+    dtype: torch.dtype = torch.float32,
+    channels_last: bool = False,
+) -> Tensor:
+    """Normalise on the device, where it is free; only bytes cross the bus.
+
+    Args:
+        batch: uint8, shape (b, 3, h, w).
+        mean, std: per channel, for values of 0 to 1, as timm gives them.
+        device: where the result shall be.
+        dtype: of the result; the arithmetic is float32.
+        channels_last: memory format of the result.
+
+    Returns:
+        (batch / 255 - mean) / std, shape (b, 3, h, w).
+    """
+    if batch.dtype != torch.uint8:
+        raise ValueError(f"batch is {batch.dtype}, must be uint8")
+    centre = torch.tensor(mean, dtype=torch.float32).view(1, -1, 1, 1) * 255
+    spread = torch.tensor(std, dtype=torch.float32).view(1, -1, 1, 1) * 255
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    values = batch.to(device, non_blocking=True).to(torch.float32, memory_format=layout)
+    return values.sub_(centre.to(device)).div_(spread.to(device)).to(dtype)
