@@ -89,6 +89,11 @@ def test_without_any_spread_the_difference_is_bounded():
     assert standardised_difference(normal(241.0, 0.0), normal(240.0, 0.0)) == -MAX_DIFFERENCE
 
 
+def test_one_pixel_of_width_is_no_shift_where_others_differ_far_more():
+    train, test = normal(240.0, 0.0) | {"std": 30.0}, normal(241.0, 0.0) | {"std": 30.0}
+    assert standardised_difference(train, test) == pytest.approx(1 / 30)
+
+
 def test_a_statistic_without_values_is_left_out():
     nothing = dict.fromkeys(normal(0.0, 0.0))
     shifts = describe_shift(fingerprint(axis_alignment=nothing))

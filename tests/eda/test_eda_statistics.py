@@ -84,6 +84,11 @@ def test_noise_is_near_the_true_sigma(sigma):
 def test_text_and_edges_are_not_noise():
     assert noise_sigma(analysis_grey(document(1), 256)) < 0.5
     assert noise_sigma(analysis_grey(photo(3), 256)) < 0.5
+    code = np.full((256, 256), 200, np.uint8)  # a matrix code over more than half of the picture
+    code[:, :159] = np.random.default_rng(1).choice([20, 200], (86, 53)).repeat(3, 0).repeat(3, 1)[:256]
+    pixels = np.repeat(code[..., None], 3, axis=2)
+    assert noise_sigma(analysis_grey(pixels, 256)) == 0.0
+    assert noise_sigma(analysis_grey(with_noise(pixels, 5.0), 256)) == pytest.approx(5.0, rel=0.5)
 
 
 def test_noise_on_white_paper_is_seen_although_clipped():
@@ -96,7 +101,7 @@ def test_noise_on_white_paper_is_seen_although_clipped():
 def test_rotation_fills_the_corners_that_geometry_says(degrees):
     pixels = photo(4)
     assert corner_fill(analysis_grey(pixels, 256)) == (0.0, None)
-    turned = analysis_grey(with_noise(rotated(pixels, degrees), 5.0), 256)
+    turned = analysis_grey(with_noise(rotated(pixels, degrees), 15.0), 256)
     empty = analysis_grey(rotated(np.zeros_like(pixels), degrees), 256) > 127
     height, width = empty.shape
     y, x = np.mgrid[:height, :width]
@@ -124,6 +129,10 @@ def test_a_bright_corner_with_texture_is_not_filled():
     rng = np.random.default_rng(0)
     grey = cv2.resize(rng.integers(200, 256, (30, 30), dtype=np.uint8), (240, 240))
     assert corner_fill(grey)[0] < 0.3
+    striped = np.full((200, 200), 255, np.uint8)
+    for row in range(3, 200, 5):
+        striped[row : row + 2] = 100
+    assert corner_fill(striped) == (0.0, None)
 
 
 @pytest.mark.parametrize("degrees", [12, 20, 45, 78])

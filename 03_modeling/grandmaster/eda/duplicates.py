@@ -96,7 +96,7 @@ def make_signature(
         height: full size, px.
         file_digest: any collision-free digest of the file.
     """
-    red, green, blue = pixels.reshape(-1, 3).mean(axis=0)
+    red, green, blue, _ = cv2.mean(pixels)
     luminance = 0.299 * red + 0.587 * green + 0.114 * blue
     bits = imagehash.phash(Image.fromarray(grey), hash_size=8).hash
     return Signature(
