@@ -39,7 +39,7 @@ def render(path: Path, label: int, seed: int, *, test: bool) -> None:
         turn = cv2.getRotationMatrix2D((75, 95), float(random.uniform(-170, 170)), 0.8)
         page = cv2.warpAffine(page, turn, (150, 190), borderValue=(255, 255, 255))
         page = cv2.GaussianBlur(page, (3, 3), 0)
-    write_atomic(path, bytes(cv2.imencode(".jpg", page)[1]))
+    path.write_bytes(bytes(cv2.imencode(".jpg", page)[1]))
 
 
 def make_competition(

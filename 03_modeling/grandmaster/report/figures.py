@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
 from markupsafe import Markup, escape
@@ -63,10 +63,12 @@ def interval_figure(
         about: the figure in words, for those who cannot see it; also what makes its inner names unique.
     """
     with _style(about):
-        figure = _figure(width=3.9, height=0.62 + 0.44 * len(rows))
+        height = 0.5 + 0.44 * len(rows)
+        figure = _figure(width=3.9, height=height)
+        # margins in inches, as fractions: letting matplotlib measure its text takes most of the time
+        figure.subplots_adjust(left=0.02, right=0.98, bottom=0.44 / height, top=1.0 - 0.02 / height)
         axes = figure.add_subplot()
-        _dress(axes)
-        axes.grid(axis="y", visible=False)
+        _dress(axes, grid="x")
         along = axes.get_yaxis_transform()
         behind = {"facecolor": CARD, "edgecolor": "none", "pad": 1.5}  # no grid line through the words
         for place, row in enumerate(rows):
@@ -106,10 +108,11 @@ def curves_figure(
     """
     with _style(about):
         figure = _figure(width=3.9, height=3.4)
+        figure.subplots_adjust(left=0.135, right=0.985, bottom=0.12, top=0.935, hspace=0.34)
         loss, score, rate = figure.subplots(3, 1, sharex=True, height_ratios=[1.0, 1.0, 0.42])
         number = [epoch.epoch for epoch in epochs]
         for axes in (loss, score, rate):
-            _dress(axes)
+            _dress(axes, grid="y")
             if best_epoch is not None:
                 axes.axvline(best_epoch, color=GOOD, linewidth=1, linestyle=(0, (3, 2)), alpha=0.8)
 
@@ -184,17 +187,17 @@ def _legend(axes: Axes) -> None:
 
 def _figure(*, width: float, height: float) -> Figure:
     """An empty figure, inches: about as wide as a phone, so that its text is readable there and never huge."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height))
     figure.patch.set_visible(False)
     return figure
 
 
-def _dress(axes: Axes) -> None:
+def _dress(axes: Axes, *, grid: Literal["x", "y"]) -> None:
     axes.patch.set_visible(False)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color(GRID)
-    axes.grid(visible=True, color=GRID, linewidth=0.7)
+    axes.grid(visible=True, axis=grid, color=GRID, linewidth=0.7)
     axes.set_axisbelow(True)
     axes.tick_params(length=0, colors=MUTED, labelsize=8)
 
@@ -228,7 +231,12 @@ def _svg(figure: Figure, about: str) -> Markup:
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'<g id="[^"]*">', "<g>", svg)  # the same in every figure, and nothing refers to them
+    svg = re.sub(
+        r"<style.*?</style>", "", svg, flags=re.DOTALL
+    )  # would hold for the whole page; see style.css
+    used = set(re.findall(r'(?:url\(|href=")#([^)"]*)', svg))
+    svg = re.sub(r' id="([^"]*)"', lambda found: found.group() if found[1] in used else "", svg)
+    svg = re.sub(r"(\d\.\d\d)\d+", r"\1", svg)  # a hundredth of a point cannot be seen
     box = re.search(r'viewBox="[^"]*"', svg)
     assert box is not None, "matplotlib writes a viewBox"
     head = f'<svg class="figure" role="img" aria-label="{escape(about)}" {box.group()}>'

@@ -6,6 +6,7 @@ none, and the page's own content security policy forbids them. The same run fold
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
@@ -87,15 +88,7 @@ def render_report(run: RunArtefacts, competition: Competition) -> str:
     """The page as text."""
     oof = None if run.out_of_fold is None else judge(run.out_of_fold, competition)
     headline = describe_result(run, competition, oof)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(FILTERS)
-    return environment.get_template("template.html.jinja").render(
+    return _template().render(
         style=Markup((HERE / "style.css").read_text(encoding="utf-8")),
         version=__version__,
         competition=competition,
@@ -111,6 +104,19 @@ def render_report(run: RunArtefacts, competition: Competition) -> str:
         tta_gain=_tta_gain(run),
         stages=_stages(run),
     )
+
+
+@functools.cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(FILTERS)
+    return environment.get_template("template.html.jinja")
 
 
 def _planned_models(run: RunArtefacts) -> tuple[PlannedModel, ...]:
