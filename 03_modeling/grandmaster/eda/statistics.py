@@ -1,0 +1,214 @@
+"""What one picture is like, in a few numbers that can be compared between train and test.
+
+Everything that depends on the pixels is measured on the grey picture resized to one fixed longer side, the
+analysis size: sharpness, noise and contrast change with resolution, so pictures of different sizes are only
+comparable at the same one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Grey = npt.NDArray[np.uint8]
+
+# The order in which they are stored and shown.
+NAMES = (
+    "brightness",
+    "contrast",
+    "sharpness",
+    "noise",
+    "overexposed",
+    "corner_fill",
+    "axis_alignment",
+    "width",
+    "height",
+    "aspect",
+    "bytes",
+)
+QUANTILES = {"q05": 0.05, "q25": 0.25, "q50": 0.50, "q75": 0.75, "q95": 0.95}
+
+OVEREXPOSED_GREY = 250
+CORNER_LEGS = 0.12  # of the side
+CORNER_TIP_LEGS = 0.05  # the part that says which colour the corner would be filled with
+FILL_WHITE = 240  # blur, noise and JPEG pull a white fill down to about here, seldom lower
+FILL_BLACK = 4
+FILL_SPREAD = 8  # grey levels between the quartiles of a tip that counts as one flat colour
+FILL_TOLERANCE = 12  # grey levels from the tip's colour that still count as the same fill
+AXIS_DEGREES = 5.0
+NOISE_BLOCK = 8  # px
+_IMMERKAER = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
+_IMMERKAER_NORM = 6.0  # root of the sum of squares of the mask: noise of sigma 1 comes out with sigma 6
+_NORMAL_MEDIAN = 0.6745  # median of |x| for a standard normal x
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureStatistics:
+    """Statistics of one picture.
+
+    Attributes:
+        values: float64, in the order of `NAMES`; `axis_alignment` is NaN where a picture has no edges.
+        fill: 255 or 0 where a corner is filled with white or black (the commoner of its corners), else None.
+    """
+
+    values: npt.NDArray[np.float64]
+    fill: int | None
+
+
+def analysis_grey(pixels: npt.NDArray[np.uint8], size: int) -> Grey:
+    """Grey picture of longer side `size` px (up or down), same aspect, from uint8 RGB (h, w, 3)."""
+    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    height, width = grey.shape
+    scale = size / max(height, width)
+    if scale == 1.0:
+        return np.asarray(grey)
+    target = (max(1, round(width * scale)), max(1, round(height * scale)))
+    method = cv2.INTER_AREA if scale < 1.0 else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(grey, target, interpolation=method), dtype=np.uint8)
+
+
+def measure(grey: Grey, *, width: int, height: int, file_bytes: int) -> PictureStatistics:
+    """All statistics of a picture.
+
+    Args:
+        grey: uint8 (h, w) from `analysis_grey`.
+        width: of the picture as stored, px.
+        height: of the picture as stored, px.
+        file_bytes: size of the file.
+    """
+    share, fill = corner_fill(grey)
+    values = (
+        float(grey.mean()),
+        float(grey.std()),
+        sharpness(grey),
+        noise_sigma(grey),
+        float((grey >= OVEREXPOSED_GREY).mean()),
+        share,
+        axis_alignment(grey),
+        float(width),
+        float(height),
+        width / height,
+        float(file_bytes),
+    )
+    return PictureStatistics(values=np.array(values, dtype=np.float64), fill=fill)
+
+
+def sharpness(grey: Grey) -> float:
+    """Variance of the Laplacian (Pech-Pacheco et al. 2000); falls with blur, rises with noise."""
+    return float(cv2.Laplacian(grey, cv2.CV_32F).var())
+
+
+def noise_sigma(grey: Grey) -> float:
+    """Standard deviation of the noise, grey levels.
+
+    The residual of Immerkaer's mask (Computer Vision and Image Understanding, 1996), which plane surfaces and
+    straight ramps leave at 0, its median taken over the flatter half of the picture's blocks so that text and
+    texture are not mistaken for noise. Where paper is white the upper half of the noise is clipped in the file
+    itself, and the estimate is about half of what was added.
+    """
+    if min(grey.shape) < NOISE_BLOCK + 2:
+        return 0.0  # too few pixels to tell noise from content
+    picture = grey.astype(np.float32)
+    residual = np.abs(cv2.filter2D(picture, -1, _IMMERKAER))
+    # Flatness is judged on a smoothed picture: judged on the noise itself, it would pick quiet blocks.
+    smooth = cv2.GaussianBlur(picture, (0, 0), 2.0)
+    slope = cv2.Sobel(smooth, cv2.CV_32F, 1, 0) ** 2 + cv2.Sobel(smooth, cv2.CV_32F, 0, 1) ** 2
+    flatness = _blocks(slope).mean(axis=1)
+    flat = np.argsort(flatness, kind="stable")[: max(1, len(flatness) // 2)]
+    return float(np.median(_blocks(residual)[flat])) / _NORMAL_MEDIAN / _IMMERKAER_NORM
+
+
+def _blocks(plane: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """(h, w) -> (blocks, pixels of a block), without a 1 px border and the incomplete blocks."""
+    inner = plane[1:-1, 1:-1]
+    rows, columns = inner.shape[0] // NOISE_BLOCK, inner.shape[1] // NOISE_BLOCK
+    inner = inner[: rows * NOISE_BLOCK, : columns * NOISE_BLOCK]
+    parts = inner.reshape(rows, NOISE_BLOCK, columns, NOISE_BLOCK).swapaxes(1, 2)
+    return parts.reshape(rows * columns, NOISE_BLOCK * NOISE_BLOCK)
+
+
+def corner_fill(grey: Grey) -> tuple[float, int | None]:
+    """How far the corners are filled with flat white or black, as rotation leaves them.
+
+    Each corner is a right triangle with legs of 12 % of the sides. Where its tip is one flat colour at an
+    extreme, the pixels of the triangle that share this colour count. A page with white margins scores high
+    too: only the difference between train and test speaks of rotation.
+
+    Returns:
+        (share of the four triangles that is filled, 0 to 1; 255, 0 or None: the commoner colour).
+    """
+    # The median removes the noise that is often added after the rotation, and keeps the straight edge.
+    calm = cv2.medianBlur(grey, 3) if min(grey.shape) >= 3 else grey
+    filled = total = white = black = 0
+    for triangle, tip in _corner_masks(*grey.shape):
+        pixels = calm[triangle]
+        total += len(pixels)
+        low, level, high = np.percentile(calm[tip], (25, 50, 75))
+        if high - low > FILL_SPREAD or FILL_BLACK < level < FILL_WHITE:
+            continue
+        filled += int((np.abs(pixels.astype(np.int16) - level) <= FILL_TOLERANCE).sum())
+        white += level >= FILL_WHITE
+        black += level <= FILL_BLACK
+    fill = None if white + black == 0 else 255 if white >= black else 0
+    return filled / total, fill
+
+
+@lru_cache(maxsize=256)
+def _corner_masks(height: int, width: int) -> tuple[tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]], ...]:
+    """For each corner the masks (height, width) of its triangle and of the triangle's tip."""
+    y, x = np.mgrid[:height, :width]
+
+    def triangle(legs: float) -> npt.NDArray[np.bool_]:
+        mask = (x + 0.5) / (legs * width) + (y + 0.5) / (legs * height) <= 1.0
+        mask[0, 0] = True  # pictures a few pixels wide still have corners
+        return np.asarray(mask, dtype=np.bool_)
+
+    whole, tip = triangle(CORNER_LEGS), triangle(CORNER_TIP_LEGS)
+    turns = (np.s_[:, :], np.s_[:, ::-1], np.s_[::-1, :], np.s_[::-1, ::-1])
+    return tuple((whole[turn], tip[turn]) for turn in turns)
+
+
+def axis_alignment(grey: Grey) -> float:
+    """Share of gradient energy within 5 degrees of the picture's axes, 0 to 1.
+
+    Edges in all directions alike give 10/90 = 0.11; upright text, forms and buildings far more; the same
+    turned by more than 5 degrees less. NaN where there is no edge at all.
+    """
+    picture = cv2.GaussianBlur(grey.astype(np.float32), (0, 0), 1.0)
+    # Scharr's 3 x 3 kernels have the smallest error of direction.
+    across = np.abs(cv2.Scharr(picture, cv2.CV_32F, 1, 0))
+    down = np.abs(cv2.Scharr(picture, cv2.CV_32F, 0, 1))
+    if min(grey.shape) > 4:
+        across, down = across[2:-2, 2:-2], down[2:-2, 2:-2]  # the mirrored border bends edges
+    energy = across * across + down * down
+    total = float(energy.sum(dtype=np.float64))
+    if total < energy.size:  # mean slope under 1/32 grey level a pixel: rounding, not edges
+        return math.nan
+    near = np.minimum(across, down) <= math.tan(math.radians(AXIS_DEGREES)) * np.maximum(across, down)
+    return float(energy[near].sum(dtype=np.float64)) / total
+
+
+def summarise(values: npt.NDArray[np.float64]) -> dict[str, dict[str, float | None]]:
+    """Mean, standard deviation and quantiles of each statistic.
+
+    Args:
+        values: (n, len(NAMES)); NaN entries are left out.
+
+    Returns:
+        {name: {"mean", "std", "q05", ... "q95"}}; null (None) where no picture has a value.
+    """
+    table: dict[str, dict[str, float | None]] = {}
+    for column, name in enumerate(NAMES):
+        known = values[:, column][np.isfinite(values[:, column])]
+        if len(known) == 0:
+            table[name] = dict.fromkeys(("mean", "std", *QUANTILES))
+            continue
+        quantiles = np.quantile(known, list(QUANTILES.values())).tolist()
+        table[name] = {"mean": float(known.mean()), "std": float(known.std())}
+        table[name] |= dict(zip(QUANTILES, quantiles, strict=True))
+    return table

@@ -1,0 +1,142 @@
+"""A timm backbone with the competition's head, and what it costs."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+import timm
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from grandmaster.errors import UserError
+from grandmaster.models.weights import Weights
+
+
+def build_model(
+    timm_name: str,
+    weights: Weights,
+    *,
+    classes: int,
+    input_size: int,
+    drop_rate: float = 0.0,
+    drop_path: float = 0.0,
+    grad_checkpointing: bool = False,
+) -> nn.Module:
+    """Create a classifier, loaded from where `weights` says; never silently random.
+
+    Position embeddings and windows are adapted to `input_size` and the classifier to `classes` by timm.
+
+    Args:
+        input_size: side of the square input, px.
+        drop_path: stochastic depth, where the architecture has it.
+
+    Returns:
+        (b, 3, input_size, input_size) pictures -> (b, classes) logits.
+
+    Raises:
+        UserError: the file does not belong to this architecture, or the hub failed.
+    """
+    args: dict[str, Any] = {"num_classes": classes, "drop_rate": drop_rate, **weights.model_args}
+    config = timm.get_pretrained_cfg(timm_name, allow_unregistered=True)
+    if config is not None and config.fixed_input_size:
+        args["img_size"] = input_size
+    if weights.source.startswith("hub:"):
+        args["pretrained"] = True
+    elif weights.path is not None:
+        args |= {"pretrained": True, "pretrained_cfg_overlay": {"file": str(weights.path)}}
+    try:
+        model = _create(timm_name, args, drop_path)
+    except (OSError, RuntimeError) as error:
+        if not weights.pretrained:
+            raise
+        raise UserError(
+            f"the weights cannot be loaded: {str(error).splitlines()[0]}",
+            where=weights.source,
+            fix="Check the file or the network, or allow a random start with --set model.pretrained=false.",
+        ) from error
+    if weights.path is not None:
+        _check_file_fits(model, weights)
+    if grad_checkpointing:
+        model.set_grad_checkpointing(True)
+    return model
+
+
+def _create(timm_name: str, args: dict[str, Any], drop_path: float) -> Any:
+    if drop_path > 0:
+        try:
+            return timm.create_model(timm_name, drop_path_rate=drop_path, **args)
+        except TypeError:
+            pass  # this architecture has no stochastic depth; any other mistake shows again below
+    return timm.create_model(timm_name, **args)
+
+
+def _check_file_fits(model: Any, weights: Weights) -> None:
+    """timm loads non-strictly when the head changes, so a foreign file would load nothing without a word."""
+    from safetensors import safe_open
+
+    assert weights.path is not None
+    with safe_open(weights.path, framework="pt") as file:
+        stored = set(file.keys())
+    head = model.pretrained_cfg["classifier"]
+    heads = (head,) if isinstance(head, str) else tuple(head)
+    body = [name for name in model.state_dict() if not name.startswith(heads)]
+    found = sum(name in stored for name in body)
+    if found < 0.95 * len(body):
+        raise UserError(
+            f"only {found} of {len(body)} tensors of {model.pretrained_cfg['architecture']} are in this file",
+            where=weights.path,
+            fix="It belongs to another architecture; rename or remove it.",
+        )
+
+
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
+    """What one picture costs, counted without running anything real.
+
+    Attributes:
+        parameters: number, with head.
+        training_gflop: of forward and backward of one picture (2 FLOP a multiply-add).
+        forward_gflop: of forward alone.
+        activation_gib: kept for backward, one picture, float32.
+    """
+
+    parameters: int
+    training_gflop: float
+    forward_gflop: float
+    activation_gib: float
+
+
+@lru_cache(maxsize=64)
+def count_cost(timm_name: str, input_size: int, classes: int) -> Cost:
+    """Count parameters, operations and kept activations on torch's `meta` device: no memory, no arithmetic.
+
+    Operations by torch's FlopCounterMode; activations by hooks on every tensor that autograd saves, each storage once.
+    """
+    weights = Weights(source="none", mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    with torch.device("meta"):
+        model = build_model(timm_name, weights, classes=classes, input_size=input_size)
+        pictures = torch.empty(2, 3, input_size, input_size)  # two: BatchNorm cannot train on one
+
+    own = {parameter.untyped_storage()._cdata for parameter in model.parameters()}
+    kept: dict[
+        int, torch.UntypedStorage
+    ] = {}  # holds them alive: a freed address would be counted as the next one's
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage._cdata not in own:
+            kept[storage._cdata] = storage
+        return tensor
+
+    counter = FlopCounterMode(display=False)
+    with counter, torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        model(pictures)
+    forward = counter.get_total_flops() / len(pictures) / 1e9
+    return Cost(
+        parameters=sum(p.numel() for p in model.parameters()),
+        training_gflop=3 * forward,
+        forward_gflop=forward,
+        activation_gib=sum(storage.nbytes() for storage in kept.values()) / len(pictures) / 2**30,
+    )

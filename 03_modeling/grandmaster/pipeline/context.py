@@ -1,0 +1,120 @@
+"""What all stages of one run share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import psutil
+
+from grandmaster.competition.table import Competition
+from grandmaster.config import Config
+from grandmaster.images.store import PictureStore
+from grandmaster.pipeline.hardware import Hardware
+from grandmaster.pipeline.plan import Plan, read_plan
+from grandmaster.progress import Progress
+from grandmaster.storage import digest, read_json, write_json
+from grandmaster.training.precision import Precision
+
+# Pictures in memory may take this share of what is free; the rest belongs to training.
+STORE_SHARE_OF_MEMORY = 0.35
+
+
+@dataclass(kw_only=True)
+class RunContext:
+    """One run; stages hand results to each other through files in `folder` only.
+
+    What is kept here besides the request are caches of those files and of decoded pictures.
+    """
+
+    folder: Path
+    competition: Competition
+    config: Config
+    hardware: Hardware
+    mode: str
+    command: str
+    models_wanted: int
+    progress: Progress
+    _stores: dict[tuple[str, int], PictureStore] = field(default_factory=dict)
+
+    @cached_property
+    def data_hash(self) -> str:
+        """Changes when an id, a label or a picture file (by size and time) does."""
+        entries = []
+        for frame in (self.competition.train, self.competition.test):
+            labels = frame["label"].tolist() if "label" in frame else [None] * len(frame)
+            for picture_id, path, label in zip(frame["id"], frame["path"], labels, strict=True):
+                facts = Path(path).stat() if Path(path).exists() else None
+                stamp = (facts.st_size, facts.st_mtime_ns) if facts else None
+                entries.append((picture_id, label, stamp))
+        return digest([self.competition.classes, entries])
+
+    @cached_property
+    def fingerprint(self) -> dict[str, Any]:
+        """The content of `fingerprint.json`."""
+        known: dict[str, Any] = read_json(self.folder / "fingerprint.json")
+        return known
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The plan as it stands on disk."""
+        return read_plan(self.folder / "plan.json", self.competition)
+
+    @cached_property
+    def folds(self) -> pd.DataFrame:
+        """Columns `id`, `group`, `fold`."""
+        return pd.read_csv(
+            self.folder / "folds.csv", dtype={"id": str, "group": str, "fold": int}, keep_default_na=False
+        )
+
+    @cached_property
+    def precision(self) -> Precision:
+        """The device and number format of the plan."""
+        decided = self.plan.decisions
+        return Precision(decided.device.value, decided.precision.value)
+
+    @cached_property
+    def trainable(self) -> pd.DataFrame:
+        """`id`, `path`, `label`, `group`, `fold` of the training pictures that can be read, in sorted order of id."""
+        broken = {entry["id"] for entry in self.fingerprint["unreadable"] if entry["split"] == "train"}
+        frame = self.competition.train[["id", "path", "label"]].merge(
+            self.folds, on="id", validate="one_to_one"
+        )
+        return frame[~frame["id"].isin(broken)].sort_values("id", kind="stable").reset_index(drop=True)
+
+    def store(self, split: str, size: int) -> PictureStore:
+        """Decoded pictures of a split ("train": rows of `trainable`; "test": rows of the test table) at `size` px."""
+        key = (split, size)
+        if key not in self._stores:
+            frame = self.trainable if split == "train" else self.competition.test
+            # One size at a time: models of another size come after those of this one.
+            for other in [known for known in self._stores if known[0] == split]:
+                del self._stores[other]
+            self._stores[key] = PictureStore(
+                [Path(path) for path in frame["path"]],
+                size,
+                memory_budget=int(psutil.virtual_memory().available * STORE_SHARE_OF_MEMORY),
+                threads=self.hardware.cores,
+            )
+        return self._stores[key]
+
+    def labels(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """Class index of every row of `trainable`."""
+        return self.trainable["label"].to_numpy(np.int64)
+
+    def add_seconds(self, stage: str, seconds: float) -> None:
+        """Remember time spent in a stage, over all starts of this run."""
+        path = self.folder / "timings.json"
+        known: dict[str, float] = read_json(path) if path.exists() else {}
+        known[stage] = round(known.get(stage, 0.0) + seconds, 2)
+        write_json(path, known)
+
+    def seconds(self) -> dict[str, float]:
+        """Seconds spent in each stage so far."""
+        path = self.folder / "timings.json"
+        known: dict[str, float] = read_json(path) if path.exists() else {}
+        return known

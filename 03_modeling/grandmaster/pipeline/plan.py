@@ -1,0 +1,192 @@
+"""The plan: every decision with its value and reason, in a file that a person may edit and that is obeyed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Generic, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from grandmaster.competition.metrics import METRICS
+from grandmaster.competition.table import Competition
+from grandmaster.errors import UserError, did_you_mean
+from grandmaster.images.augment import build_augmentation
+from grandmaster.images.operation import Operation
+from grandmaster.models.weights import Weights
+from grandmaster.storage import plain, write_atomic
+
+T = TypeVar("T")
+Count = Annotated[int, Meta(ge=1)]
+Share = Annotated[float, Meta(ge=0.0, le=1.0)]
+
+
+class Decision(msgspec.Struct, Generic[T], frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One value and why it was chosen."""
+
+    value: T
+    reason: str
+
+
+class Decisions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What holds for all models of the run."""
+
+    metric: Decision[str]
+    device: Decision[Literal["cpu", "cuda"]]
+    precision: Decision[Literal["fp32", "bf16", "fp16"]]
+    folds_total: Decision[Annotated[int, Meta(ge=2)]]
+    folds_trained: Decision[Count]
+    backbones: Decision[tuple[str, ...]]
+    augmentation: Decision[Literal["none", "light", "test_like"]]
+    mix_probability: Decision[Share]
+    selection: Decision[Literal["clean", "corrupted"]]
+    tta_views: Decision[Literal[1, 2, 4, 8]]
+    workers: Decision[Annotated[int, Meta(ge=0)]]
+
+
+class ModelPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How one backbone is trained on every fold.
+
+    Attributes:
+        weights: where it starts from.
+        input_size: side, px.
+        micro_batch, accumulation: pictures a forward pass, forward passes a step.
+        ema_decay: of the averaged weights, per step; 0: off.
+        minutes_per_fold: estimate, training and prediction.
+        memory_gb: estimated peak, of the GPU or of the process.
+        disk_gb: estimated, a fold, while it trains.
+        reasons: field -> why, for those that were chosen rather than set.
+    """
+
+    backbone: str
+    timm_name: str
+    weights: Weights
+    input_size: Annotated[int, Meta(ge=32)]
+    micro_batch: Count
+    accumulation: Count
+    grad_checkpointing: bool
+    epochs: Count
+    learning_rate: Annotated[float, Meta(gt=0.0)]
+    layer_decay: Annotated[float, Meta(gt=0.0, le=1.0)]
+    ema_decay: Annotated[float, Meta(ge=0.0, lt=1.0)]
+    freeze_batch_norm: bool
+    prediction_batch: Count
+    million_parameters: float
+    minutes_per_fold: float
+    memory_gb: float
+    disk_gb: float
+    reasons: dict[str, str]
+
+    @property
+    def precision_note(self) -> str:
+        """Micro-batch x accumulation, as people write it."""
+        return f"{self.micro_batch} x {self.accumulation}"
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything the later stages follow.
+
+    Attributes:
+        made_for: hash of what the plan was made from (settings, fingerprint, mode).
+        operations: augmentation of training pictures, in order.
+        corruption: what the corrupted validation pictures undergo; empty where train and test are alike.
+        notes: warnings for the person.
+    """
+
+    made_for: str
+    decisions: Decisions
+    operations: tuple[Operation, ...]
+    corruption: tuple[Operation, ...]
+    models: tuple[ModelPlan, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def folds_total(self) -> int:
+        """k of the k-fold split."""
+        return self.decisions.folds_total.value
+
+    @property
+    def folds_trained(self) -> int:
+        """How many of them are trained."""
+        return self.decisions.folds_trained.value
+
+    @property
+    def total_minutes(self) -> float:
+        """Estimate for all models and folds."""
+        return sum(model.minutes_per_fold for model in self.models) * self.folds_trained
+
+    def lines(self) -> list[tuple[str, object, str]]:
+        """(name, value, reason) of each decision, for tables."""
+        named = msgspec.structs.asdict(self.decisions)
+        return [(name, decision.value, decision.reason) for name, decision in named.items()]
+
+
+def write_plan(path: Path, plan: Plan) -> None:
+    """Write JSON with one line a decision, so that it can be read and edited with comfort."""
+
+    def line(value: object) -> str:
+        return msgspec.json.encode(plain(value)).decode()
+
+    def lines(values: list[str]) -> str:
+        return ",\n    ".join(values)
+
+    decisions = [f'"{name}": {line(value)}' for name, value in msgspec.structs.asdict(plan.decisions).items()]
+    models = [
+        "{\n      "
+        + ",\n      ".join(
+            f'"{name}": {line(value)}' for name, value in msgspec.structs.asdict(model).items()
+        )
+        + "\n    }"
+        for model in plan.models
+    ]
+    parts = [
+        f'"made_for": {line(plan.made_for)}',
+        '"decisions": {\n    ' + lines(decisions) + "\n  }",
+        '"operations": [\n    ' + lines([line(operation) for operation in plan.operations]) + "\n  ]",
+        '"corruption": [\n    ' + lines([line(operation) for operation in plan.corruption]) + "\n  ]",
+        '"models": [\n    ' + lines(models) + "\n  ]",
+        f'"notes": {line(plan.notes)}',
+    ]
+    write_atomic(path, "{\n  " + ",\n  ".join(parts) + "\n}\n")
+
+
+def read_plan(path: Path, competition: Competition) -> Plan:
+    """Read a plan, perhaps edited by a person, and check that it can be followed.
+
+    Raises:
+        UserError: not JSON, an unknown key, a value out of range, or decisions that contradict each other.
+    """
+    try:
+        plan = msgspec.json.decode(path.read_bytes(), type=Plan)
+    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        raise UserError(
+            f"bad plan: {error}", where=path, fix="Mend the line, or delete the file to have it made anew."
+        ) from None
+    decided = plan.decisions
+    if decided.folds_trained.value > decided.folds_total.value:
+        raise UserError(
+            f"folds_trained is {decided.folds_trained.value}, folds_total is {decided.folds_total.value}",
+            where=path,
+        )
+    names = [model.backbone for model in plan.models]
+    if list(decided.backbones.value) != names:
+        raise UserError(
+            f"decisions.backbones is {', '.join(decided.backbones.value)}, but models has {', '.join(names)}",
+            where=path,
+            fix="Change both alike.",
+        )
+    if decided.metric.value not in METRICS:
+        raise UserError(
+            f"unknown metric {decided.metric.value!r}",
+            where=path,
+            fix=did_you_mean(decided.metric.value, METRICS),
+        )
+    if decided.metric.value != competition.metric:
+        raise UserError(
+            f"decisions.metric is {decided.metric.value}, the competition is read with {competition.metric}",
+            where=path,
+            fix=f"Set it with --set data.metric={decided.metric.value} instead.",
+        )
+    build_augmentation(plan.operations, 64)
+    build_augmentation(plan.corruption, 64)
+    return plan

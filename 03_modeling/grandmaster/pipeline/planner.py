@@ -1,0 +1,337 @@
+"""From what the pictures are like and what the machine can do to a plan."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import torch
+
+from grandmaster.competition.table import Competition
+from grandmaster.config import Config
+from grandmaster.images.loader import plan_workers
+from grandmaster.images.operation import Operation
+from grandmaster.images.policy import light_policy, needs_test_like, test_like_policy
+from grandmaster.models.builder import Cost, build_model, count_cost
+from grandmaster.models.registry import FROM_SCRATCH_ON_CPU, LARGE_SEVEN, SMALL, Backbone, find_backbone
+from grandmaster.models.weights import Weights, architectures_at_hand, find_weights
+from grandmaster.pipeline.hardware import Hardware, measure_gflops
+from grandmaster.pipeline.plan import Decision, Decisions, ModelPlan, Plan
+from grandmaster.storage import digest
+
+T = TypeVar("T")
+
+# Share of a device's matrix-product peak that training of a large backbone reaches (timm's RTX 3090 table: 0.42).
+TRAINING_EFFICIENCY = 0.42
+# Published figures with gradient checkpointing keep 5 to 20 % of the activations.
+CHECKPOINTED_SHARE = 0.2
+# Mixed precision keeps about half of float32's activation bytes.
+MIXED_SHARE = 0.55
+CONTEXT_GIB = 0.8  # CUDA context and libraries
+CPU_PROCESS_GIB = 1.0  # Python, torch and friends
+# Time that a run on a CPU may take when nobody says otherwise, minutes: one model on one fold; the full run.
+CPU_MINUTES = {1: 8.0, 7: 60.0}
+# (fewest, most) epochs that a plan under a time limit chooses between.
+EPOCHS_FINE_TUNE, EPOCHS_SCRATCH = (4, 20), (12, 60)
+
+
+def make_plan(
+    competition: Competition,
+    fingerprint: dict[str, Any],
+    hardware: Hardware,
+    config: Config,
+    *,
+    models_wanted: int,
+) -> Plan:
+    """Decide everything that the settings leave open.
+
+    Args:
+        fingerprint: as `eda.fingerprint.make_fingerprint` returns it.
+        models_wanted: 1 or 7, from the mode; counts only where `model.backbones` is open.
+
+    Raises:
+        UserError: unknown backbones or a weights folder that does not exist.
+    """
+    notes: list[str] = []
+    chosen = _choose_backbones(hardware, config, models_wanted)
+    augmentation, operations, corruption = _choose_augmentation(fingerprint, config)
+    starts = {backbone.name: _find_start(backbone, config) for backbone in chosen.value}
+    for name, weights in starts.items():
+        if not weights.pretrained and config.model.pretrained:
+            notes.append(
+                f"{name} starts from RANDOM weights: {weights.reason}. Expect a much lower score; "
+                "give --weights_dir or a connection to the hub."
+            )
+    train_pictures = len(competition.train) * (config.folds.count - 1) // config.folds.count
+    mix = config.augmentation.mix_probability
+    test_like = augmentation.value == "test_like"
+    folds_trained = config.folds.train or config.folds.count
+    decisions = Decisions(
+        metric=Decision(value=competition.metric, reason=competition.metric_reason),
+        device=Decision(value=hardware.device, reason=hardware.device_reason),
+        precision=Decision(value=hardware.precision, reason=hardware.precision_reason),
+        folds_total=Decision(value=config.folds.count, reason="folds.count"),
+        folds_trained=Decision(
+            value=min(folds_trained, config.folds.count),
+            reason="all folds" if config.folds.train is None else "folds.train",
+        ),
+        backbones=Decision(value=tuple(backbone.name for backbone in chosen.value), reason=chosen.reason),
+        augmentation=augmentation,
+        mix_probability=Decision(
+            value=(0.3 if test_like else 0.1) if mix is None else mix,
+            reason=(
+                "test pictures may be mixtures of two" if test_like else "a little helps against over-fitting"
+            )
+            if mix is None
+            else "as set",
+        ),
+        selection=Decision(
+            value="corrupted" if test_like else "clean",
+            reason="validation pictures corrupted like the test set tell more about it than clean ones"
+            if test_like
+            else "train and test look alike",
+        ),
+        tta_views=Decision(value=config.prediction.tta_views, reason="prediction.tta_views"),
+        workers=_choose_workers(hardware, config, [b.input_size for b in chosen.value]),
+    )
+    budget = _budget_minutes(hardware, config, models_wanted)
+    fits = len(chosen.value) * decisions.folds_trained.value
+    models = tuple(
+        _plan_model(
+            backbone,
+            starts[backbone.name],
+            competition,
+            hardware,
+            config,
+            train_pictures=train_pictures,
+            views=config.prediction.tta_views,
+            validations=2 if corruption else 1,
+            minutes=None if budget is None else budget / fits,
+        )
+        for backbone in chosen.value
+    )
+    return Plan(
+        made_for=plan_inputs(fingerprint, config, models_wanted),
+        decisions=decisions,
+        operations=operations,
+        corruption=corruption,
+        models=models,
+        notes=tuple(notes),
+    )
+
+
+def plan_inputs(fingerprint: dict[str, Any], config: Config, models_wanted: int) -> str:
+    """Hash of what a plan is made from, machine aside: a resumed run keeps its plan on another machine."""
+    told = {key: value for key, value in fingerprint.items() if key != "seconds"}
+    return digest({"fingerprint": told, "config": msgspec.to_builtins(config), "models": models_wanted})
+
+
+def _choose_backbones(hardware: Hardware, config: Config, wanted: int) -> Decision[tuple[Backbone, ...]]:
+    if config.model.backbones is not None:
+        return Decision(value=tuple(find_backbone(name) for name in config.model.backbones), reason="as set")
+    if hardware.device == "cuda":
+        if wanted > 1:
+            return Decision(value=tuple(LARGE_SEVEN.values()), reason="the seven large backbones")
+        return Decision(value=(LARGE_SEVEN["convnext_large"],), reason="best single backbone of the seven")
+    folder = None if config.model.weights_dir is None else Path(config.model.weights_dir)
+    at_hand = architectures_at_hand(folder, list(SMALL.values())) if config.model.pretrained else []
+    if at_hand:
+        return Decision(
+            value=(at_hand[0],),
+            reason="no GPU: a small backbone, one whose pretrained weights are in the folder",
+        )
+    candidate = SMALL["mobilenetv2_100"]
+    if config.model.pretrained and find_weights(candidate, weights_dir=None, pretrained=True).pretrained:
+        return Decision(value=(candidate,), reason="no GPU: a small backbone; its weights come from the hub")
+    return Decision(
+        value=(SMALL[FROM_SCRATCH_ON_CPU],),
+        reason="no GPU and no pretrained weights: the backbone that learns fastest from random ones",
+    )
+
+
+def _find_start(backbone: Backbone, config: Config) -> Weights:
+    folder = None if config.model.weights_dir is None else Path(config.model.weights_dir)
+    return find_weights(backbone, weights_dir=folder, pretrained=config.model.pretrained)
+
+
+def _choose_augmentation(
+    fingerprint: dict[str, Any], config: Config
+) -> tuple[Decision[Any], tuple[Operation, ...], tuple[Operation, ...]]:
+    """The policy's name with its reason, its operations, and the corruption of the second validation."""
+    differ, evidence = needs_test_like(fingerprint)
+    corruption = test_like_policy(fingerprint) if differ else ()
+    policy, reason = config.augmentation.policy, "as set"
+    if policy == "auto":
+        policy, reason = ("test_like" if differ else "light"), evidence
+    operations: tuple[Operation, ...] = ()
+    if policy == "light":
+        operations = light_policy()
+    elif policy == "test_like":
+        operations = test_like_policy(fingerprint)
+    return Decision(value=policy, reason=reason), operations, corruption
+
+
+def _choose_workers(hardware: Hardware, config: Config, sizes: list[int]) -> Decision[int]:
+    largest = max(sizes)
+    chosen = plan_workers(
+        cores=hardware.cores,
+        shm_bytes=int(hardware.shm_gb * 2**30),
+        batch_bytes=64 * largest * largest * 3,
+        pictures_in_memory=True,
+        requested=config.hardware.workers,
+    )
+    return Decision(value=chosen.count, reason=chosen.reason)
+
+
+def _budget_minutes(hardware: Hardware, config: Config, models_wanted: int) -> float | None:
+    if config.run.minutes is not None:
+        return config.run.minutes
+    return CPU_MINUTES[models_wanted] if hardware.device == "cpu" else None
+
+
+def _plan_model(
+    backbone: Backbone,
+    weights: Weights,
+    competition: Competition,
+    hardware: Hardware,
+    config: Config,
+    *,
+    train_pictures: int,
+    views: int,
+    validations: int,
+    minutes: float | None,
+) -> ModelPlan:
+    reasons: dict[str, str] = {"weights": weights.reason}
+    settings = config.training
+    on_cpu = hardware.device == "cpu"
+    classes = len(competition.classes)
+    size = config.model.image_size or backbone.input_size
+    small = backbone.name in SMALL or count_cost(backbone.timm_name, size, classes).training_gflop < 30
+    effective = settings.effective_batch or (32 if on_cpu and small else 64)
+    lowest, highest = EPOCHS_FINE_TUNE if weights.pretrained else EPOCHS_SCRATCH
+
+    # Work of one fold in forward passes of one picture: training counts three.
+    validation_pictures = len(competition.train) // config.folds.count
+    once = (len(competition.test) + validation_pictures) * views / 3
+
+    def per_epoch(pictures: int) -> float:
+        return pictures + validations * validation_pictures / 3
+
+    rate = images_per_second(backbone, weights, size, classes, hardware, small=small)
+    epochs = settings.epochs or highest
+    if minutes is not None and settings.epochs is None:
+        seconds = minutes * 60 * 0.9  # a tenth for reading pictures, checkpoints and the report
+        sizes = [size] if config.model.image_size else _sizes_below(backbone, size)
+        for smaller in sizes:
+            rate_there = rate * (size / smaller) ** 2
+            epochs = int((seconds * rate_there - once) / per_epoch(train_pictures))
+            if epochs >= (lowest + highest) // 2 or smaller == sizes[-1]:
+                size, rate = smaller, rate_there
+                break
+        epochs = max(lowest, min(highest, epochs))
+        reasons["epochs"] = (
+            f"{minutes:.0f} minutes a fold at {rate:.0f} images/s measured, {lowest} to {highest}"
+        )
+        reasons["input_size"] = f"largest of {', '.join(map(str, sizes))} px that leaves enough epochs"
+    elif settings.epochs is None:
+        epochs = 15 if weights.pretrained else 60
+        reasons["epochs"] = (
+            "fine-tuning converges in about 15" if weights.pretrained else "from random weights"
+        )
+
+    cost = count_cost(backbone.timm_name, size, classes)
+    micro, checkpointing, memory = _fit_memory(cost, hardware, config, effective)
+    accumulation = max(1, round(effective / micro))
+    steps = max(1, -(-train_pictures // (micro * accumulation)))
+    scale = (micro * accumulation / 64) ** 0.5
+    base = backbone.fine_tune_rate if weights.pretrained else backbone.scratch_rate
+    decay = backbone.layer_decay if weights.pretrained else 1.0
+    if settings.ema_decay is None:
+        reasons["ema_decay"] = "remembers about half an epoch of steps"
+    forwards = epochs * per_epoch(train_pictures) + once
+    return ModelPlan(
+        backbone=backbone.name,
+        timm_name=backbone.timm_name,
+        weights=weights,
+        input_size=size,
+        micro_batch=micro,
+        accumulation=accumulation,
+        grad_checkpointing=checkpointing,
+        epochs=epochs,
+        learning_rate=settings.learning_rate or float(f"{base * scale:.3g}"),
+        layer_decay=settings.layer_decay or decay,
+        ema_decay=round(min(0.9998, max(0.9, 1 - 2 / steps)), 5)
+        if settings.ema_decay is None
+        else settings.ema_decay,
+        freeze_batch_norm=weights.pretrained
+        if settings.freeze_batch_norm is None
+        else settings.freeze_batch_norm,
+        prediction_batch=config.prediction.batch_size or max(16, micro),
+        million_parameters=round(cost.parameters / 1e6, 1),
+        minutes_per_fold=round(forwards / rate / 60 / 0.9, 2),
+        memory_gb=round(memory, 1),
+        # best weights, and while it trains weights, average and two moments of AdamW
+        disk_gb=round(cost.parameters * 4 * 5 / 2**30, 2),
+        reasons=reasons,
+    )
+
+
+def _sizes_below(backbone: Backbone, size: int) -> list[int]:
+    """Input sizes to fall back to when time is short, multiples of 32 px; transformers with fixed windows keep theirs."""
+    if backbone.name not in SMALL:
+        return [size]
+    return [side for side in (size, 128, 96) if side <= size]
+
+
+def _fit_memory(cost: Cost, hardware: Hardware, config: Config, effective: int) -> tuple[int, bool, float]:
+    """Micro-batch, gradient checkpointing and the estimated peak, GiB.
+
+    Weights, gradients, two AdamW moments and the average are float32; mixed precision keeps a half copy of the weights.
+    """
+    mixed = hardware.precision != "fp32"
+    fixed = cost.parameters * (20 + (2 if mixed else 0)) / 2**30
+    fixed += CPU_PROCESS_GIB if hardware.device == "cpu" else CONTEXT_GIB
+    room = (hardware.memory_gb * 0.6) if hardware.device == "cpu" else hardware.vram_gb * 0.94
+
+    def peak(micro: int, checkpointing: bool) -> float:
+        share = (MIXED_SHARE if mixed else 1.0) * (CHECKPOINTED_SHARE if checkpointing else 1.0)
+        return fixed + micro * cost.activation_gib * share
+
+    first = config.training.micro_batch or min(effective, 8 if cost.training_gflop >= 30 else effective)
+    asked = config.training.grad_checkpointing
+    sizes = [first]
+    while config.training.micro_batch is None and sizes[-1] > 1:
+        sizes.append(max(1, sizes[-1] // 2))
+    for micro in sizes:
+        for checkpointing in (False, True) if asked is None else (asked,):
+            if peak(micro, checkpointing) <= room:
+                return micro, checkpointing, peak(micro, checkpointing)
+    last = True if asked is None else asked
+    return sizes[-1], last, peak(sizes[-1], last)
+
+
+def images_per_second(
+    backbone: Backbone, weights: Weights, size: int, classes: int, hardware: Hardware, *, small: bool
+) -> float:
+    """Training speed: measured with a few real steps for small backbones, otherwise from operations and a measured peak."""
+    if not small:
+        cost = count_cost(backbone.timm_name, size, classes)
+        return measure_gflops(hardware.device, hardware.precision) * TRAINING_EFFICIENCY / cost.training_gflop
+    random_start = weights.unloaded()
+    model = build_model(backbone.timm_name, random_start, classes=classes, input_size=size).to(
+        hardware.device
+    )
+    if hardware.device == "cpu":
+        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    pictures = torch.zeros(16, 3, size, size, device=hardware.device)
+    pictures = pictures.contiguous(memory_format=torch.channels_last)
+    best = 0.0
+    for _ in range(4):
+        started = time.perf_counter()
+        model(pictures).sum().backward()
+        if hardware.device == "cuda":
+            torch.cuda.synchronize()
+        best = max(best, len(pictures) / (time.perf_counter() - started))
+    return best

@@ -1,0 +1,121 @@
+"""Stages that predict the test set and blend models and folds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from grandmaster.competition.predictions import Predictions
+from grandmaster.images.dataset import PictureDataset
+from grandmaster.models.builder import build_model
+from grandmaster.pipeline.context import RunContext
+from grandmaster.pipeline.manifest import is_done, mark_done
+from grandmaster.pipeline.plan import ModelPlan
+from grandmaster.pipeline.training import fit_folder, make_spec, store_size
+from grandmaster.prediction.ensemble import blend, concatenate
+from grandmaster.prediction.predict import predict
+from grandmaster.storage import digest, file_sha256
+from grandmaster.training.checkpoint import load_best
+
+
+def predict_test(context: RunContext) -> None:
+    """Predict the test pictures with every fit -> `test/<backbone>_fold<k>.npz`."""
+    for model in context.plan.models:
+        for fold in range(context.plan.folds_trained):
+            _predict_one(context, model, fold)
+
+
+def _predict_one(context: RunContext, model: ModelPlan, fold: int) -> None:
+    spec = make_spec(context, model, fold)
+    kept = fit_folder(context, model, fold) / "checkpoint"
+    path = context.folder / "test" / f"{model.backbone}_fold{fold}.npz"
+    task = f"predict {model.backbone} fold {fold}"
+    inputs = {
+        "fit": spec.digest,
+        "weights": file_sha256(kept / "best.safetensors"),
+        "data": context.data_hash,
+    }
+    manifest = path.with_suffix(".manifest.json")
+    if is_done(manifest, inputs):
+        context.progress.finish(task, "done before")
+        return
+    net = build_model(
+        spec.timm_name,
+        # The trained weights are loaded next; fetching the pretrained ones first would be for nothing.
+        spec.weights.unloaded(),
+        classes=spec.class_count,
+        input_size=spec.input_size,
+    )
+    load_best(kept, net, fit_digest=spec.digest)
+    net = context.precision.fabric.setup_module(net)
+    store = context.store("test", store_size(model))
+    readable = np.array([row for row in range(len(store)) if row not in store.unreadable], np.int64)
+    probabilities = np.tile(class_shares(context), (len(store), 1))
+    context.progress.start(task, len(readable))
+    if len(readable):
+        found = predict(
+            context.precision.fabric,
+            net,
+            PictureDataset(store, None, None, spec.input_size, spec.seed, rows=readable),
+            spec.weights,
+            device=spec.device,
+            batch_size=spec.prediction_batch,
+            views=spec.tta_views,  # type: ignore[arg-type]  # checked when the plan was read
+            on_batch=lambda pictures: context.progress.advance(task, pictures),
+        )
+        probabilities[found.rows] = found.averaged
+    Predictions(
+        ids=tuple(context.competition.test["id"]),
+        classes=context.competition.classes,
+        probabilities=probabilities,
+    ).save(path)
+    mark_done(manifest, inputs, [path])
+    context.progress.finish(task)
+
+
+def class_shares(context: RunContext) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    """Share of every class in training: what an unreadable test picture is predicted to be."""
+    counts = np.bincount(context.labels(), minlength=len(context.competition.classes))
+    return (counts / counts.sum()).astype(np.float32)
+
+
+def ensemble(context: RunContext) -> None:
+    """Blend -> `ensemble/oof.npz`, `ensemble/oof_plain.npz`, `ensemble/oof_corrupted.npz`, `ensemble/test.npz`.
+
+    Out-of-fold predictions of one model are joined over folds first; then the mean of models, and of models x folds.
+    """
+    folder = context.folder / "ensemble"
+    kinds = ["oof", "oof_plain"] + (["oof_corrupted"] if context.plan.corruption else [])
+    folds = range(context.plan.folds_trained)
+    sources = {
+        kind: [
+            [fit_folder(context, model, fold) / f"{kind}.npz" for fold in folds]
+            for model in context.plan.models
+        ]
+        for kind in kinds
+    }
+    tests = [
+        context.folder / "test" / f"{model.backbone}_fold{fold}.npz"
+        for model in context.plan.models
+        for fold in folds
+    ]
+    inputs = {
+        "files": digest([_hashes(paths) for kind in kinds for paths in sources[kind]] + [_hashes(tests)])
+    }
+    manifest = folder / "manifest.json"
+    if is_done(manifest, inputs):
+        return
+    outputs = []
+    for kind in kinds:
+        models = [concatenate([Predictions.load(path) for path in paths]) for paths in sources[kind]]
+        outputs.append(folder / f"{kind}.npz")
+        blend(models).save(outputs[-1])
+    outputs.append(folder / "test.npz")
+    blend([Predictions.load(path) for path in tests]).save(outputs[-1])
+    mark_done(manifest, inputs, outputs)
+
+
+def _hashes(paths: Sequence[Path]) -> list[str]:
+    return [file_sha256(path) for path in paths]

@@ -1,0 +1,114 @@
+"""Stages before training: inspect the pictures, decide the plan, split the folds."""
+
+from __future__ import annotations
+
+import msgspec
+
+from grandmaster.eda.fingerprint import make_fingerprint
+from grandmaster.errors import UserError
+from grandmaster.pipeline.context import RunContext
+from grandmaster.pipeline.folds import make_folds
+from grandmaster.pipeline.hardware import describe_environment
+from grandmaster.pipeline.manifest import is_done, mark_done
+from grandmaster.pipeline.plan import Plan, read_plan, write_plan
+from grandmaster.pipeline.planner import make_plan, plan_inputs
+from grandmaster.storage import file_sha256, read_json, write_csv, write_json
+
+
+def inspect(context: RunContext) -> None:
+    """Measure every picture -> `fingerprint.json`."""
+    manifest = context.folder / "fingerprint.manifest.json"
+    inputs = {"data": context.data_hash, "settings": msgspec.to_builtins(context.config.inspect)}
+    if is_done(manifest, inputs):
+        context.progress.message("Inspect: done before.", "good")
+        return
+    fingerprint = make_fingerprint(context.competition, context.config.inspect, context.progress)
+    path = context.folder / "fingerprint.json"
+    write_json(path, fingerprint)
+    mark_done(manifest, inputs, [path])
+    for split in ("train", "test"):
+        broken = [entry for entry in fingerprint["unreadable"] if entry["split"] == split]
+        if broken:
+            what = "left out" if split == "train" else "predicted by the class shares of the training set"
+            named = ", ".join(entry["id"] for entry in broken[:3])
+            context.progress.message(
+                f"{len(broken)} unreadable {split} pictures are {what}: {named} ...", "warn"
+            )
+
+
+def plan(context: RunContext) -> None:
+    """Decide -> `plan.json`, `folds.csv`, `environment.json`; an existing plan, edited or not, is obeyed."""
+    path, manifest = context.folder / "plan.json", context.folder / "plan.manifest.json"
+    inputs = {"made_for": plan_inputs(context.fingerprint, context.config, context.models_wanted)}
+    if path.exists() and read_plan(path, context.competition).made_for == inputs["made_for"]:
+        edited = manifest.exists() and read_json(manifest)["outputs"] != {path.name: file_sha256(path)}
+        context.progress.message(
+            "Plan: as edited in plan.json." if edited else "Plan: decided before.", "good"
+        )
+    elif (
+        path.exists()
+        and manifest.exists()
+        and read_json(manifest)["outputs"] != {path.name: file_sha256(path)}
+    ):
+        raise UserError(
+            "plan.json was edited, but the data or the settings it was made for have changed",
+            where=path,
+            fix="Delete it to have it made anew, or choose another --experiment_name.",
+        )
+    else:
+        made = _make(context)
+        write_plan(path, made)
+        mark_done(manifest, inputs, [path])
+    environment = describe_environment(context.hardware, command=context.command, mode=context.mode)
+    write_json(context.folder / "environment.json", environment)
+    for note in context.plan.notes:
+        context.progress.message(note, "warn")
+    _split(context)
+    tasks = {
+        f"train {model.backbone} fold {fold}": model.minutes_per_fold * 60
+        for model in context.plan.models
+        for fold in range(context.plan.folds_trained)
+    }
+    context.progress.expect(tasks)
+
+
+def planned(context: RunContext) -> Plan:
+    """The plan without writing anything: that of an existing run, or one made now."""
+    if (context.folder / "plan.json").exists() and (context.folder / "fingerprint.json").exists():
+        return context.plan
+    return _make(context)
+
+
+def _make(context: RunContext) -> Plan:
+    if not (context.folder / "fingerprint.json").exists():
+        context.fingerprint = make_fingerprint(context.competition, context.config.inspect, context.progress)
+    return make_plan(
+        context.competition,
+        context.fingerprint,
+        context.hardware,
+        context.config,
+        models_wanted=context.models_wanted,
+    )
+
+
+def _split(context: RunContext) -> None:
+    """Write `folds.csv` once; a plan edited to another number of folds gets a new split."""
+    path, manifest = context.folder / "folds.csv", context.folder / "folds.manifest.json"
+    inputs = {
+        "data": context.data_hash,
+        "count": context.plan.folds_total,
+        "seed": context.config.folds.seed,
+        "groups": context.fingerprint["duplicates"]["groups"],
+    }
+    if is_done(manifest, inputs):
+        return
+    folds, notes = make_folds(
+        context.competition.train,
+        context.fingerprint["duplicates"]["groups"],
+        count=context.plan.folds_total,
+        seed=context.config.folds.seed,
+    )
+    write_csv(path, folds)
+    mark_done(manifest, inputs, [path])
+    for note in notes:
+        context.progress.message(note, "warn")

@@ -1,0 +1,171 @@
+"""The run: an ordered list of stages over one run folder. Running the same command again is resuming."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import filelock
+import msgspec
+
+from grandmaster.competition.reader import read_competition
+from grandmaster.config import Config
+from grandmaster.errors import UserError, did_you_mean
+from grandmaster.pipeline import outcome, predicting, preparing, training
+from grandmaster.pipeline.context import RunContext
+from grandmaster.pipeline.hardware import read_hardware
+from grandmaster.pipeline.plan import Plan
+from grandmaster.progress import Progress
+from grandmaster.storage import plain, read_json, write_json
+
+# Name -> what it does; the order is the order of the run, the names are what --until takes.
+STAGE_FUNCTIONS: dict[str, Callable[[RunContext], None]] = {
+    "inspect": preparing.inspect,
+    "plan": preparing.plan,
+    "train": training.train,
+    "predict": predicting.predict_test,
+    "ensemble": predicting.ensemble,
+    "submit": outcome.submit,
+    "report": outcome.report,
+}
+STAGES = tuple(STAGE_FUNCTIONS)
+
+# Settings that change how fast a run is, never what comes out: they may differ when it is resumed.
+_FREE_SETTINGS = {("hardware", "workers"), ("hardware", "threads")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRequest:
+    """What is asked for.
+
+    Attributes:
+        data_path: the competition's folder.
+        run_folder: where everything goes; one run a folder.
+        mode: name of the mode, for the report.
+        command: the command line that repeats this run.
+        models_wanted: 1 or 7, where `model.backbones` is open.
+        until: last stage to do; None: all.
+    """
+
+    data_path: Path
+    run_folder: Path
+    config: Config
+    mode: str
+    command: str
+    models_wanted: int = 1
+    until: str | None = None
+
+
+def run_pipeline(request: RunRequest, progress: Progress) -> dict[str, Any]:
+    """Do every stage that is not done yet.
+
+    Returns:
+        The content of `final_results.json`; empty when `until` ends the run before it.
+
+    Raises:
+        UserError: bad data or settings, another run in this folder, or a folder that holds a different run.
+    """
+    if request.until is not None and request.until not in STAGES:
+        raise UserError(
+            f"no stage is called {request.until!r}", where="--until", fix=did_you_mean(request.until, STAGES)
+        )
+    _claim_folder(request)
+    lock = filelock.FileLock(request.run_folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        raise UserError(
+            "another run is at work in this folder",
+            where=request.run_folder,
+            fix="Wait for it, stop it, or choose another --experiment_name.",
+        ) from None
+    with lock:
+        _refuse_other_run(request)
+        context = _open(request, progress)
+        for name, stage in STAGE_FUNCTIONS.items():
+            started = time.perf_counter()
+            stage(context)
+            context.add_seconds(name, time.perf_counter() - started)
+            if name == request.until:
+                progress.message(f"Stopped after stage {name!r}, as asked.")
+                return {}
+        results: dict[str, Any] = read_json(request.run_folder / "final_results.json")
+        return results
+
+
+def plan_only(request: RunRequest, progress: Progress) -> Plan:
+    """Read the data, make the plan, write nothing. An existing run's plan, perhaps edited, is shown as it stands."""
+    context = _open(request, progress)
+    return preparing.planned(context)
+
+
+def _open(request: RunRequest, progress: Progress) -> RunContext:
+    competition = read_competition(request.data_path, request.config.data)
+    for line in competition.understood:
+        progress.message(line)
+    return RunContext(
+        folder=request.run_folder,
+        competition=competition,
+        config=request.config,
+        hardware=read_hardware(request.config.hardware),
+        mode=request.mode,
+        command=request.command,
+        models_wanted=request.models_wanted,
+        progress=progress,
+    )
+
+
+def _claim_folder(request: RunRequest) -> None:
+    """Refuse a read-only results folder before any work."""
+    probe = request.run_folder / ".writable"
+    try:
+        request.run_folder.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise UserError(
+            f"the results folder cannot be written: {error.strerror or error}",
+            where=request.run_folder,
+            fix="Choose another with --output.",
+        ) from error
+
+
+def _refuse_other_run(request: RunRequest) -> None:
+    """A folder belongs to one configuration; another one is refused with the difference, nothing overwritten."""
+    path = request.run_folder / "config.json"
+    now: dict[str, Any] = plain(
+        {
+            "data_path": request.data_path.resolve(),
+            "mode": request.mode,
+            "models_wanted": request.models_wanted,
+            **msgspec.to_builtins(request.config),
+        }
+    )
+    if path.exists():
+        then = read_json(path)
+        difference = _difference(then, now)
+        if difference:
+            raise UserError(
+                "this folder holds a run with other settings: " + "; ".join(difference),
+                where=request.run_folder,
+                fix="Repeat the settings to resume it, or choose another --experiment_name.",
+            )
+    write_json(path, now)
+
+
+def _difference(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    lines = []
+    for key in sorted(set(then) | set(now)):
+        old, new = then.get(key), now.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            lines += [
+                f"{key}.{name} was {old.get(name)}, now {new.get(name)}"
+                for name in sorted(set(old) | set(new))
+                if old.get(name) != new.get(name) and (key, name) not in _FREE_SETTINGS
+            ]
+        elif old != new:
+            lines.append(f"{key} was {old}, now {new}")
+    return lines

@@ -1,0 +1,194 @@
+"""The stage that trains: every backbone on every fold, each fit done once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from grandmaster.competition.metrics import METRICS, score
+from grandmaster.competition.predictions import Predictions
+from grandmaster.images.augment import build_augmentation
+from grandmaster.images.dataset import PictureDataset
+from grandmaster.pipeline.context import RunContext
+from grandmaster.pipeline.manifest import is_done, mark_done
+from grandmaster.pipeline.plan import ModelPlan
+from grandmaster.prediction.predict import predict
+from grandmaster.storage import digest, read_json, write_json
+from grandmaster.training.checkpoint import remove_state
+from grandmaster.training.fit import FoldData, fit_fold
+from grandmaster.training.spec import FitSpec
+
+# Pictures are kept a little larger than the input, so that crops and rotations do not enlarge.
+STORE_MARGIN = 1.15
+# The corrupted validation pictures must not be corrupted by the draws that training saw.
+CORRUPTION_SEED = 7_919
+
+
+def fit_folder(context: RunContext, model: ModelPlan, fold: int) -> Path:
+    """Folder of one fit."""
+    return context.folder / f"fold_{fold}" / model.backbone
+
+
+def store_size(model: ModelPlan) -> int:
+    """Side at which pictures are kept for this model, px."""
+    return round(model.input_size * STORE_MARGIN)
+
+
+def make_spec(context: RunContext, model: ModelPlan, fold: int) -> FitSpec:
+    """Everything that the fit depends on, from the plan and the settings."""
+    decided, settings = context.plan.decisions, context.config.training
+    frame = context.trainable
+    return FitSpec(
+        backbone=model.backbone,
+        timm_name=model.timm_name,
+        weights=model.weights,
+        fold=fold,
+        class_count=len(context.competition.classes),
+        classes_hash=context.competition.classes_hash,
+        pictures_hash=digest(frame[["id", "label", "fold"]].to_numpy().tolist()),
+        metric=decided.metric.value,
+        selection=decided.selection.value if context.plan.corruption else "clean",
+        input_size=model.input_size,
+        store_size=store_size(model),
+        operations=context.plan.operations,
+        corruption=context.plan.corruption,
+        mix_probability=decided.mix_probability.value,
+        epochs=model.epochs,
+        micro_batch=model.micro_batch,
+        accumulation=model.accumulation,
+        learning_rate=model.learning_rate,
+        layer_decay=model.layer_decay,
+        weight_decay=settings.weight_decay,
+        warmup_fraction=settings.warmup_fraction,
+        final_rate_fraction=settings.final_rate_fraction,
+        label_smoothing=settings.label_smoothing,
+        clip_norm=settings.clip_norm,
+        ema_decay=model.ema_decay,
+        freeze_batch_norm=model.freeze_batch_norm,
+        drop_rate=context.config.model.drop_rate,
+        drop_path=context.config.model.drop_path,
+        grad_checkpointing=model.grad_checkpointing,
+        patience=settings.patience,
+        device=decided.device.value,
+        precision=decided.precision.value,
+        prediction_batch=model.prediction_batch,
+        tta_views=decided.tta_views.value,
+        seed=settings.seed,
+    )
+
+
+def train(context: RunContext) -> None:
+    """Fit what is not fitted yet -> `fold_<k>/<backbone>/` with best weights, curves and out-of-fold predictions."""
+    # All folds of a model one after the other: they share the decoded pictures.
+    for model in context.plan.models:
+        for fold in range(context.plan.folds_trained):
+            _train_one(context, model, fold)
+    fits = [
+        read_json(fit_folder(context, model, fold) / "result.json")
+        for model in context.plan.models
+        for fold in range(context.plan.folds_trained)
+    ]
+    write_json(context.folder / "training_results.json", {"fits": fits, "seconds": context.seconds()})
+
+
+def _train_one(context: RunContext, model: ModelPlan, fold: int) -> None:
+    spec = make_spec(context, model, fold)
+    folder = fit_folder(context, model, fold)
+    task = f"train {model.backbone} fold {fold}"
+    manifest, inputs = folder / "manifest.json", {"fit": spec.digest}
+    title = METRICS[spec.metric].title
+    if is_done(manifest, inputs):
+        done = read_json(folder / "result.json")
+        context.progress.finish(task, f"done before: {title} {done['score']:.4f}")
+        return
+    data = _fold_data(context, spec)
+    fitted = fit_fold(
+        spec,
+        data,
+        folder,
+        context.precision,
+        workers=context.plan.decisions.workers.value,
+        progress=context.progress,
+        task=task,
+    )
+    result = {
+        "backbone": model.backbone,
+        "fold": fold,
+        "best_epoch": fitted.best_epoch,
+        "selection_score": fitted.best_score,
+        "epochs": fitted.epochs,
+        "stopped_early": fitted.stopped_early,
+        "seconds": fitted.seconds,
+        "images_per_second": fitted.images_per_second,
+        "memory_gb": fitted.memory_gb,
+        "parameters": fitted.parameters,
+        "weights": model.weights.source,
+    }
+    result |= _out_of_fold(context, spec, fitted.model, data, folder)
+    write_json(folder / "result.json", result)
+    kept = folder / "checkpoint"
+    outputs = ["result.json", "metrics.jsonl", "oof.npz", "oof_plain.npz"]
+    files = [folder / name for name in outputs] + [kept / "best.safetensors", kept / "best.json"]
+    if data.corrupted is not None:
+        files.append(folder / "oof_corrupted.npz")
+    mark_done(manifest, inputs, files)
+    remove_state(kept)
+    context.progress.finish(task, f"{title} {result['score']:.4f}")
+
+
+def _fold_data(context: RunContext, spec: FitSpec) -> FoldData:
+    store, labels = context.store("train", spec.store_size), context.labels()
+    in_fold = context.trainable["fold"].to_numpy() == spec.fold
+    train_rows, held_rows = np.flatnonzero(~in_fold), np.flatnonzero(in_fold)
+    augmentation = build_augmentation(spec.operations, spec.input_size)
+    corrupted = None
+    if spec.corruption:
+        corrupted = PictureDataset(
+            store,
+            labels,
+            build_augmentation(spec.corruption, spec.input_size),
+            spec.input_size,
+            spec.seed + CORRUPTION_SEED,
+            rows=held_rows,
+        )
+    return FoldData(
+        train=PictureDataset(store, labels, augmentation, spec.input_size, spec.seed, rows=train_rows),
+        validation=PictureDataset(store, labels, None, spec.input_size, spec.seed, rows=held_rows),
+        corrupted=corrupted,
+    )
+
+
+def _out_of_fold(
+    context: RunContext, spec: FitSpec, model: Any, data: FoldData, folder: Path
+) -> dict[str, float | None]:
+    """Predict the validation pictures with the best weights; write them by id; return their scores."""
+    ids, labels = context.trainable["id"].to_numpy(), context.labels()
+    scores: dict[str, float | None] = {"score": None, "score_plain": None, "score_corrupted": None}
+    for dataset, name, key in (
+        (data.validation, "oof", "score"),
+        (data.corrupted, "oof_corrupted", "score_corrupted"),
+    ):
+        if dataset is None:
+            continue
+        found = predict(
+            context.precision.fabric,
+            model,
+            dataset,
+            spec.weights,
+            device=spec.device,
+            batch_size=spec.prediction_batch,
+            views=spec.tta_views,  # type: ignore[arg-type]  # checked when the plan was read
+        )
+        truth = labels[found.rows]
+        scores[key] = score(spec.metric, truth, found.averaged)
+        kept = [(name, found.averaged)]
+        if key == "score":
+            scores["score_plain"] = score(spec.metric, truth, found.plain)
+            kept.append(("oof_plain", found.plain))
+        for file, probabilities in kept:
+            Predictions(
+                ids=tuple(ids[found.rows]), classes=context.competition.classes, probabilities=probabilities
+            ).save(folder / f"{file}.npz")
+    return scores

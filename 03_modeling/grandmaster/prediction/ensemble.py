@@ -1,0 +1,48 @@
+"""Blending predictions of models and folds, always by id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from grandmaster.competition.predictions import Predictions
+
+
+def blend(members: Sequence[Predictions]) -> Predictions:
+    """Mean of the members' probabilities, joined on ids, in the first member's order.
+
+    Raises:
+        ValueError: no members, other classes or another order of classes, or ids that one member lacks.
+    """
+    if not members:
+        raise ValueError("nothing to blend")
+    first = members[0]
+    total = np.zeros(first.probabilities.shape, np.float64)
+    for member in members:
+        if member.classes != first.classes:
+            raise ValueError("members disagree about the classes or their order")
+        if len(member.ids) != len(first.ids):
+            raise ValueError(f"one member predicts {len(first.ids)} ids, another {len(member.ids)}")
+        total += member.aligned_to(first.ids).probabilities
+    return Predictions(
+        ids=first.ids, classes=first.classes, probabilities=(total / len(members)).astype(np.float32)
+    )
+
+
+def concatenate(folds: Sequence[Predictions]) -> Predictions:
+    """Out-of-fold predictions of one model: each fold's validation pictures, in sorted order of id.
+
+    Raises:
+        ValueError: no folds, other classes, or an id in two folds.
+    """
+    if not folds:
+        raise ValueError("nothing to join")
+    if any(fold.classes != folds[0].classes for fold in folds):
+        raise ValueError("folds disagree about the classes or their order")
+    joined = Predictions(
+        ids=tuple(picture_id for fold in folds for picture_id in fold.ids),
+        classes=folds[0].classes,
+        probabilities=np.concatenate([fold.probabilities for fold in folds]),
+    )
+    return joined.aligned_to(sorted(joined.ids))

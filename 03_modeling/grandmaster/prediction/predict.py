@@ -1,0 +1,67 @@
+"""Probabilities of a set of pictures, over the views of test-time augmentation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from grandmaster.images.dataset import PictureDataset
+from grandmaster.images.loader import eval_loader
+from grandmaster.images.normalise import to_input
+from grandmaster.models.weights import Weights
+from grandmaster.prediction.tta import predict_views
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViewPredictions:
+    """Of n pictures.
+
+    Attributes:
+        rows: rows of the store, (n,).
+        plain: probabilities of the picture as it is, float32 (n, classes).
+        averaged: mean probabilities over all views, float32 (n, classes).
+    """
+
+    rows: npt.NDArray[np.int64]
+    plain: npt.NDArray[np.float32]
+    averaged: npt.NDArray[np.float32]
+
+
+@torch.inference_mode()
+def predict(
+    fabric: Any,
+    model: nn.Module,
+    dataset: PictureDataset,
+    weights: Weights,
+    *,
+    device: str,
+    batch_size: int,
+    views: Literal[1, 2, 4, 8],
+    workers: int = 0,
+    on_batch: Callable[[int], None] = lambda _: None,
+) -> ViewPredictions:
+    """Predict every picture of `dataset` under `views` views; each is decoded and moved to the device once."""
+    model.eval()
+    rows, plain, averaged = [], [], []
+
+    def forward(batch: torch.Tensor) -> torch.Tensor:
+        with fabric.autocast():
+            logits: torch.Tensor = model(batch)
+        return logits
+
+    for pictures, _, picture_rows in eval_loader(dataset, batch_size=batch_size, workers=workers):
+        inputs = to_input(pictures, weights.mean, weights.std, device=device, channels_last=device == "cpu")
+        by_view = predict_views(forward, inputs, views).cpu()
+        rows.append(picture_rows.numpy())
+        plain.append(by_view[0].numpy())
+        averaged.append(by_view.mean(dim=0).numpy())
+        on_batch(len(picture_rows))
+    return ViewPredictions(
+        rows=np.concatenate(rows), plain=np.concatenate(plain), averaged=np.concatenate(averaged)
+    )

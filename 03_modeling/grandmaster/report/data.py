@@ -1,0 +1,287 @@
+"""The section about the data: classes, statistics of train against test, examples, what is wrong with files."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from grandmaster.competition.table import Competition
+from grandmaster.report.artefacts import ClassCount, Fingerprint, RunArtefacts, Unreadable
+from grandmaster.report.pictures import first_readable, thumbnail
+
+EXAMPLES = 8
+"""Pictures shown of each side."""
+MOST_CLASSES = 40
+MOST_LISTED = 10
+MOST_IDS = 6
+MOST_CONFLICT_GROUPS = 6
+CONFLICT_PICTURES = 3
+
+STATISTICS = {
+    "brightness": ("Brightness", "mean grey, 0–255"),
+    "contrast": ("Contrast", "standard deviation of grey"),
+    "sharpness": ("Sharpness", "variance of the Laplacian"),
+    "noise": ("Noise", "sigma, grey levels"),
+    "overexposed": ("Overexposed", "share of pixels at 250 or above"),
+    "corner_fill": ("Filled corners", "share of corners in one flat extreme colour"),
+    "axis_alignment": ("Axis alignment", "gradient energy along the picture's axes"),
+    "width": ("Width", "px"),
+    "height": ("Height", "px"),
+    "aspect": ("Aspect", "width / height"),
+    "bytes": ("File size", ""),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spread:
+    """Where a distribution lies on a common scale: its quantiles in percent of the scale's width."""
+
+    q05: float
+    q25: float
+    q50: float
+    q75: float
+    q95: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatisticRow:
+    """One statistic of train and test; `shift` is the standardised difference of the means."""
+
+    name: str
+    unit: str
+    is_bytes: bool
+    train_mean: float | None
+    train_std: float | None
+    test_mean: float | None
+    test_std: float | None
+    shift: float | None
+    strength: str
+    train_spread: Spread | None
+    test_spread: Spread | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """One picture."""
+
+    id: str
+    caption: str
+    picture: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """The first of a list that may be long, and how many there are."""
+
+    shown: tuple[tuple[str, ...], ...]
+    count: int
+
+    @property
+    def left_out(self) -> int:
+        """How many are not shown."""
+        return self.count - len(self.shown)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conflict:
+    """Pictures that look the same and carry different labels."""
+
+    pictures: tuple[Example, ...]
+    others: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSection:
+    """All of the section; without a fingerprint only the examples."""
+
+    classes: tuple[ClassCount, ...]
+    classes_left_out: int
+    largest_class: int
+    smallest_class: int
+    statistics: tuple[StatisticRow, ...]
+    strongest: tuple[StatisticRow, ...]
+    train_examples: tuple[Example, ...]
+    test_examples: tuple[Example, ...]
+    unreadable: tuple[Unreadable, ...]
+    unreadable_count: int
+    exact: Listed
+    near: Listed
+    across: Listed
+    conflicts: tuple[Conflict, ...]
+    conflict_count: int
+    fold_sizes: tuple[int, ...]
+    group_count: int | None
+
+
+def describe_data(run: RunArtefacts, competition: Competition) -> DataSection:
+    """Gather the section from the fingerprint, the folds and the pictures."""
+    fingerprint = run.fingerprint or Fingerprint()
+    duplicates = fingerprint.duplicates
+    classes = sorted(fingerprint.classes, key=lambda item: item.index)
+    counts = [item.count for item in classes]
+    statistics = _statistics(fingerprint)
+    by_shift = sorted(statistics, key=lambda row: -abs(row.shift or 0))
+    broken = {item.id for item in fingerprint.unreadable}
+    return DataSection(
+        classes=tuple(classes[:MOST_CLASSES]),
+        classes_left_out=max(0, len(classes) - MOST_CLASSES),
+        largest_class=max(counts, default=0),
+        smallest_class=min(counts, default=0),
+        statistics=statistics,
+        strongest=tuple(row for row in by_shift if row.strength in ("large", "medium"))[:3],
+        train_examples=_train_examples(competition, broken),
+        test_examples=_test_examples(competition, broken),
+        unreadable=fingerprint.unreadable[:MOST_LISTED],
+        unreadable_count=len(fingerprint.unreadable),
+        exact=_listed(duplicates.exact),
+        near=_listed(duplicates.near),
+        across=_listed(duplicates.across),
+        conflicts=_conflicts(duplicates.label_conflicts[:MOST_CONFLICT_GROUPS], competition),
+        conflict_count=len(duplicates.label_conflicts),
+        fold_sizes=()
+        if run.folds is None
+        else tuple(int(size) for size in run.folds["fold"].astype(int).value_counts().sort_index()),
+        group_count=None if run.folds is None else int(run.folds["group"].nunique()),
+    )
+
+
+def standardised_shift(train: dict[str, float | None], test: dict[str, float | None]) -> float | None:
+    """Difference of the means, test minus train, in pooled standard deviations (Cohen's d, 1988).
+
+    None where a number is missing or neither side varies.
+    """
+    values = [train.get("mean"), train.get("std"), test.get("mean"), test.get("std")]
+    if any(value is None or not math.isfinite(value) for value in values):
+        return None
+    train_mean, train_std, test_mean, test_std = (float(value) for value in values if value is not None)
+    pooled = math.sqrt((train_std**2 + test_std**2) / 2)
+    return (test_mean - train_mean) / pooled if pooled > 0 else None
+
+
+def shift_strength(shift: float | None) -> str:
+    """Cohen's words for an effect's size."""
+    if shift is None:
+        return ""
+    size = abs(shift)
+    return "large" if size >= 0.8 else "medium" if size >= 0.5 else "small" if size >= 0.2 else ""
+
+
+def _statistics(fingerprint: Fingerprint) -> tuple[StatisticRow, ...]:
+    train, test = fingerprint.train.statistics, fingerprint.test.statistics
+    names = [name for name in STATISTICS if name in train or name in test]
+    names += sorted((train.keys() | test.keys()) - set(names))
+    rows = []
+    for name in names:
+        of_train, of_test = train.get(name, {}), test.get(name, {})
+        shift = standardised_shift(of_train, of_test)
+        title, unit = STATISTICS.get(name, (name, ""))
+        train_spread, test_spread = _spreads(of_train, of_test)
+        rows.append(
+            StatisticRow(
+                name=title,
+                unit=unit,
+                is_bytes=name == "bytes",
+                train_mean=of_train.get("mean"),
+                train_std=of_train.get("std"),
+                test_mean=of_test.get("mean"),
+                test_std=of_test.get("std"),
+                shift=shift,
+                strength=shift_strength(shift),
+                train_spread=train_spread,
+                test_spread=test_spread,
+            )
+        )
+    return tuple(rows)
+
+
+def _spreads(
+    train: dict[str, float | None], test: dict[str, float | None]
+) -> tuple[Spread | None, Spread | None]:
+    """Quantiles of both sides on one scale, from the lowest 5 % to the highest 95 % point of the two."""
+    keys = ("q05", "q25", "q50", "q75", "q95")
+    sides = []
+    for side in (train, test):
+        values = [side.get(key) for key in keys]
+        whole = [float(value) for value in values if value is not None and math.isfinite(value)]
+        sides.append(whole if len(whole) == len(keys) else None)
+    known = [value for side in sides if side is not None for value in side]
+    low, width = min(known, default=0.0), max(known, default=0.0) - min(known, default=0.0)
+
+    def placed(side: list[float] | None) -> Spread | None:
+        if side is None:
+            return None
+        share = [50.0 if width == 0 else round(100 * (value - low) / width, 2) for value in side]
+        return Spread(**dict(zip(keys, share, strict=True)))
+
+    return placed(sides[0]), placed(sides[1])
+
+
+def _shuffled(rows: pd.DataFrame) -> list[tuple[str, str]]:
+    """(id, path) in an order that looks random and is always the same, whatever the ids' own order means."""
+    pairs = zip(rows["id"], rows["path"], strict=True)
+    return sorted(pairs, key=lambda pair: hashlib.sha256(pair[0].encode()).digest())
+
+
+def _train_examples(competition: Competition, broken: set[str]) -> tuple[Example, ...]:
+    """One picture each of classes spread evenly over all classes; more of each where there are few classes."""
+    train = competition.train[~competition.train["id"].isin(broken)]
+    present = sorted(train["label"].unique())
+    if not present:
+        return ()
+    rounds = math.ceil(EXAMPLES / len(present))
+    wanted = (
+        [present[place * len(present) // EXAMPLES] for place in range(EXAMPLES)] if rounds == 1 else present
+    )
+    examples: list[Example] = []
+    candidates = {label: iter(_shuffled(train[train["label"] == label])) for label in wanted}
+    for label in (label for _ in range(rounds) for label in wanted):
+        found = first_readable(candidates[label])
+        if found is not None and len(examples) < EXAMPLES:
+            examples.append(Example(id=found[0], caption=competition.class_names[label], picture=found[1]))
+    return tuple(examples)
+
+
+def _test_examples(competition: Competition, broken: set[str]) -> tuple[Example, ...]:
+    candidates = iter(_shuffled(competition.test[~competition.test["id"].isin(broken)]))
+    examples: list[Example] = []
+    while len(examples) < EXAMPLES and (found := first_readable(candidates)) is not None:
+        examples.append(Example(id=found[0], caption="", picture=found[1]))
+    return tuple(examples)
+
+
+def _listed(groups: Iterable[tuple[str, ...]]) -> Listed:
+    """The first groups; a very long group is cut, with the number of ids that are left out as its last text."""
+    every = list(groups)
+    shown = tuple(
+        ids if len(ids) <= MOST_IDS else (*ids[:MOST_IDS], f"and {len(ids) - MOST_IDS} more")
+        for ids in every[:MOST_LISTED]
+    )
+    return Listed(shown=shown, count=len(every))
+
+
+def _conflicts(groups: Iterable[tuple[str, ...]], competition: Competition) -> tuple[Conflict, ...]:
+    train = competition.train
+    known = {
+        picture_id: (int(label), path)
+        for picture_id, label, path in zip(train["id"], train["label"], train["path"], strict=True)
+    }
+    conflicts = []
+    for ids in groups:
+        one_of_each = {
+            known[picture_id][0]: picture_id for picture_id in reversed(ids) if picture_id in known
+        }
+        # one picture of each label first: they are what contradicts
+        first = [picture_id for picture_id in ids if picture_id in one_of_each.values()]
+        rest = [picture_id for picture_id in ids if picture_id in known and picture_id not in first]
+        pictures = []
+        for picture_id in (first + rest)[:CONFLICT_PICTURES]:
+            label, path = known[picture_id]
+            pictures.append(
+                Example(id=picture_id, caption=competition.class_names[label], picture=thumbnail(path) or "")
+            )
+        conflicts.append(Conflict(pictures=tuple(pictures), others=len(ids) - len(pictures)))
+    return tuple(conflicts)

@@ -1,0 +1,210 @@
+"""The first section: the score, what it is worth, and what to do next."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from grandmaster.competition.metrics import METRICS
+from grandmaster.competition.table import Competition
+from grandmaster.report.artefacts import RunArtefacts, Score
+from grandmaster.report.figures import FIRST, THIRD, IntervalRow, interval_figure
+from grandmaster.report.out_of_fold import SURE, OutOfFold
+from grandmaster.report.values import level
+from grandmaster.report.values import score as score_text
+
+NEXT_MODE = {
+    "debug": "quick_test",
+    "quick_test": "full_training",
+    "full_training": "competition_ready",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """Something to do, with the command that does it where there is one."""
+
+    text: str
+    command: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Headline:
+    """The section."""
+
+    experiment: str
+    mode: str | None
+    created: str | None
+    metric_title: str
+    higher_is_better: bool
+    score: Score | None
+    corrupted: Score | None
+    baseline: float | None
+    baseline_name: str
+    gain: float | None
+    loss_by_corruption: float | None
+    verdict: str
+    figure: Markup | None
+    steps: tuple[Step, ...]
+
+
+def describe_result(run: RunArtefacts, competition: Competition, oof: OutOfFold | None) -> Headline:
+    """Gather the section; everything in it may be absent."""
+    final = run.final
+    metric = METRICS[competition.metric]
+    title = (final and final.metric_title) or metric.title
+    higher = metric.higher_is_better
+    if final and final.higher_is_better is not None:
+        higher = final.higher_is_better
+    score = _known(final.cross_validation if final else None)
+    corrupted = _known(final.corrupted_validation if final else None)
+    baseline = final.baseline.score if final and final.baseline else None
+    baseline_name = final.baseline.name if final and final.baseline else "majority class"
+    value = score.score if score else None
+    mode = (final and final.mode) or (run.environment and run.environment.mode) or None
+    return Headline(
+        experiment=(final and final.experiment) or run.folder.resolve().name,
+        mode=mode,
+        created=final.created if final else None,
+        metric_title=title,
+        higher_is_better=higher,
+        score=score,
+        corrupted=corrupted,
+        baseline=baseline,
+        baseline_name=baseline_name,
+        gain=_better_by(value, baseline, higher),
+        loss_by_corruption=_better_by(value, corrupted.score if corrupted else None, higher),
+        verdict=_verdict(score, baseline, baseline_name, higher),
+        figure=_figure(score, corrupted, baseline, baseline_name, title, higher),
+        steps=_steps(run, mode, oof),
+    )
+
+
+def _better_by(value: float | None, other: float | None, higher: bool) -> float | None:
+    """How much better the first is, in the metric's own direction."""
+    if value is None or other is None:
+        return None
+    return value - other if higher else other - value
+
+
+def _known(score: Score | None) -> Score | None:
+    """A score object whose score is null says as little as none."""
+    return None if score is None or score.score is None else score
+
+
+def _verdict(score: Score | None, baseline: float | None, baseline_name: str, higher: bool) -> str:
+    """Whether the model has learnt anything beyond chance, in one sentence."""
+    if score is None:
+        return "This run has no cross-validated score yet."
+    if baseline is None or score.low is None or score.high is None:
+        return "There is no baseline with an interval to compare with."
+    beyond = score.low > baseline if higher else score.high < baseline
+    if beyond:
+        return f"The whole interval is better than always answering the {baseline_name} ({score_text(baseline)})."
+    return (
+        f"The interval reaches the score of always answering the {baseline_name} ({score_text(baseline)}): "
+        "this model may have learnt nothing."
+    )
+
+
+def _figure(
+    score: Score | None,
+    corrupted: Score | None,
+    baseline: float | None,
+    baseline_name: str,
+    title: str,
+    higher: bool,
+) -> Markup | None:
+    named = (("cross-validated", score, FIRST), ("corrupted as the test is", corrupted, THIRD))
+    rows = [
+        IntervalRow(label=label, value=item.score, low=item.low, high=item.high, colour=colour)
+        for label, item, colour in named
+        if item is not None and item.score is not None
+    ]
+    if not rows:
+        return None
+    return interval_figure(
+        rows,
+        baseline=baseline,
+        baseline_name=baseline_name,
+        axis=f"{title} ({'higher' if higher else 'lower'} is better)",
+        about="Score of the run with its interval, against the baseline",
+    )
+
+
+def _steps(run: RunArtefacts, mode: str | None, oof: OutOfFold | None) -> tuple[Step, ...]:
+    steps = []
+    final = run.final
+    command = (final and final.command) or (run.environment and run.environment.command) or None
+    submission = final.submission if final else None
+    if submission is None:
+        steps.append(
+            Step(
+                text="There is no submission yet. Running the same command goes on from here.",
+                command=command,
+            )
+        )
+    elif submission.problems:
+        steps.append(
+            Step(text="The gate refused the submission: mend what it says, then run again.", command=command)
+        )
+    else:
+        steps.append(Step(text=f"Upload {submission.file or 'the submission'}: it has passed the gate."))
+    if oof and oof.sure_and_wrong:
+        pictures = "1 picture is" if oof.sure_and_wrong == 1 else f"{oof.sure_and_wrong} pictures are"
+        steps.append(
+            Step(
+                text=f"{pictures} answered wrongly with more than {level(SURE)} confidence. Look at them "
+                "under “Worst mistakes” first: such a label is often wrong."
+            )
+        )
+    following = NEXT_MODE.get(mode or "")
+    if command and following:
+        longer = in_mode(command, following)
+        if longer:
+            steps.append(Step(text=f"Go on with the next mode, {following}.", command=longer))
+    if command and submission is not None and not submission.problems:
+        steps.append(Step(text="Make this run again, or resume it.", command=command))
+    return tuple(steps)
+
+
+def in_mode(command: str, mode: str) -> str | None:
+    """The same command in another mode, its experiment renamed so that no finished run is touched.
+
+    None for a command that cannot be taken apart.
+    """
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return None
+    changed: list[str] = []
+    named = False
+    place = 0
+    while place < len(words):
+        flag, sign, value = words[place].partition("=")
+        if flag in ("--mode", "--experiment_name"):
+            if not sign:
+                place += 1
+                if place == len(words):
+                    return None
+                value = words[place]
+            if flag == "--experiment_name":
+                changed += [flag, f"{_without_mode(value)}_{mode}"]
+            else:
+                changed += [flag, mode]
+                named = True
+        else:
+            changed.append(words[place])
+        place += 1
+    if not named:
+        changed += ["--mode", mode]
+    return shlex.join(changed)
+
+
+def _without_mode(experiment: str) -> str:
+    """The name before an earlier advice added its mode, so that names do not grow from run to run."""
+    for mode in NEXT_MODE.values():
+        experiment = experiment.removesuffix(f"_{mode}")
+    return experiment

@@ -1,0 +1,195 @@
+"""The report of a run: one HTML file that opens anywhere, without a network.
+
+Everything that came from data (names, ids, paths, reasons) is escaped by Jinja2; scripts and outside resources are
+none, and the page's own content security policy forbids them. The same run folder always gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from grandmaster import __version__
+from grandmaster.competition.table import Competition
+from grandmaster.report.artefacts import Fit, FitScore, ModelPlan, RunArtefacts, read_run
+from grandmaster.report.data import describe_data
+from grandmaster.report.figures import IntervalRow, curves_figure, interval_figure
+from grandmaster.report.headline import Headline, describe_result
+from grandmaster.report.out_of_fold import judge
+from grandmaster.report.values import FILTERS
+from grandmaster.storage import write_atomic
+
+HERE = Path(__file__).parent
+MOST_CURVES = 60
+"""Fits whose curves are drawn: twelve models on five folds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedModel:
+    """A line of the plan beside what was measured; means over the folds that were trained."""
+
+    plan: ModelPlan
+    folds: int
+    minutes: float | None
+    memory_gb: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """One fit in the training section."""
+
+    fit: Fit
+    figure: Markup | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCurves:
+    """All fits of one backbone."""
+
+    backbone: str
+    curves: tuple[Curve, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A stage's time and its share of all stages."""
+
+    name: str
+    seconds: float
+    share: float
+
+
+def write_report(run_folder: Path, competition: Competition) -> Path:
+    """Write `report.html` of a run from the artefacts that its folder holds.
+
+    Args:
+        run_folder: folder of the run; any file in it may be missing, and the page says what is absent.
+        competition: the competition that the run was made from; its pictures are shown.
+
+    Returns:
+        The path of the report.
+
+    Raises:
+        UserError: no such folder, a damaged artefact, or a run of other data.
+    """
+    run = read_run(run_folder)
+    path = run_folder / "report.html"
+    write_atomic(path, render_report(run, competition))
+    return path
+
+
+def render_report(run: RunArtefacts, competition: Competition) -> str:
+    """The page as text."""
+    oof = None if run.out_of_fold is None else judge(run.out_of_fold, competition)
+    headline = describe_result(run, competition, oof)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(FILTERS)
+    return environment.get_template("template.html.jinja").render(
+        style=Markup((HERE / "style.css").read_text(encoding="utf-8")),
+        version=__version__,
+        competition=competition,
+        run=run,
+        final=run.final,
+        headline=headline,
+        data=describe_data(run, competition),
+        models=_planned_models(run),
+        curves=_curves(run.fits, headline.metric_title),
+        curves_left_out=max(0, len(run.fits) - MOST_CURVES),
+        oof=oof,
+        model_scores=_model_scores(run, headline),
+        tta_gain=_tta_gain(run),
+        stages=_stages(run),
+    )
+
+
+def _planned_models(run: RunArtefacts) -> tuple[PlannedModel, ...]:
+    planned = []
+    for model in run.plan.models if run.plan else ():
+        results = [fit.result for fit in run.fits if fit.backbone == model.backbone and fit.result]
+        seconds = _mean(result.seconds for result in results)
+        planned.append(
+            PlannedModel(
+                plan=model,
+                folds=len(results),
+                minutes=None if seconds is None else seconds / 60,
+                memory_gb=_mean(result.memory_gb for result in results),
+            )
+        )
+    return tuple(planned)
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _curves(fits: tuple[Fit, ...], metric_title: str) -> tuple[ModelCurves, ...]:
+    drawn = (Curve(fit=fit, figure=_curve(fit, metric_title)) for fit in fits[:MOST_CURVES])
+    return tuple(
+        ModelCurves(backbone=backbone, curves=tuple(group))
+        for backbone, group in groupby(drawn, key=lambda curve: curve.fit.backbone)
+    )
+
+
+def _curve(fit: Fit, metric_title: str) -> Markup | None:
+    if not fit.epochs:
+        return None
+    best = fit.result.best_epoch if fit.result else None
+    if best is None:  # still training: the last epoch that was the best when it was written
+        best = max((epoch.epoch for epoch in fit.epochs if epoch.best), default=None)
+    return curves_figure(
+        fit.epochs,
+        best_epoch=best,
+        metric_title=metric_title,
+        about=f"Training of {fit.backbone} on fold {fit.fold}: losses, validation score and learning rate",
+    )
+
+
+def _model_scores(run: RunArtefacts, headline: Headline) -> Markup | None:
+    """Single models beside their blend: what the ensemble brought."""
+    final = run.final
+    scores: tuple[FitScore, ...] = (final.models or ()) if final else ()
+    rows = [
+        IntervalRow(
+            label=f"{item.backbone} · fold {item.fold}", value=item.score, low=item.low, high=item.high
+        )
+        for item in scores[:MOST_CURVES]
+        if item.score is not None
+    ]
+    if not rows:
+        return None
+    return interval_figure(
+        rows,
+        baseline=headline.score.score if headline.score else None,
+        baseline_name="blend, all folds",
+        axis=headline.metric_title,
+        about="Score of each model on its own validation fold, against the blend",
+    )
+
+
+def _tta_gain(run: RunArtefacts) -> float | None:
+    tta = run.final.tta if run.final else None
+    if tta is None or tta.score_with is None or tta.score_without is None:
+        return None
+    return tta.score_with - tta.score_without
+
+
+def _stages(run: RunArtefacts) -> tuple[Stage, ...]:
+    seconds = (run.final and run.final.seconds) or (run.training and run.training.seconds) or {}
+    known = {name: value for name, value in seconds.items() if value is not None and value >= 0}
+    total = sum(known.values())
+    return tuple(
+        Stage(name=name, seconds=value, share=value / total if total else 0.0)
+        for name, value in known.items()
+    )

@@ -1,0 +1,130 @@
+"""What a fit leaves on disk: always one whole state to go on from, and the best weights.
+
+`last.json` names the files of the newest complete state; it is replaced only after they are on disk, and older
+files are removed only after that. Weights are safetensors; the rest is `torch.save`, read with `weights_only=True`.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+from safetensors.torch import load_file, save
+from torch import nn
+
+from grandmaster.errors import UserError
+from grandmaster.storage import read_json, write_atomic, write_json
+
+_POINTER, _BEST, _BEST_FACTS = "last.json", "best.safetensors", "best.json"
+
+
+class TrainState(msgspec.Struct, kw_only=True):
+    """Where a fit stands after a whole epoch.
+
+    Attributes:
+        epoch: epochs done.
+        step: optimiser steps done.
+        best_score, best_epoch: on the selection pictures; None before the first epoch.
+        history: one dictionary an epoch, as in `metrics.jsonl`.
+        optimiser, scaler: their state dictionaries.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    best_score: float | None = None
+    best_epoch: int = 0
+    history: list[dict[str, Any]] = []
+    optimiser: dict[str, Any] = {}
+    scaler: dict[str, Any] = {}
+
+
+def save_state(
+    folder: Path, state: TrainState, model: nn.Module, average: nn.Module | None, *, fit_digest: str
+) -> None:
+    """Write a complete state, then point to it, then remove the one before."""
+    stem = f"epoch_{state.epoch:04d}"
+    files = {"weights": f"{stem}.safetensors", "state": f"{stem}.state.pt"}
+    write_atomic(folder / files["weights"], save(_tensors(model)))
+    if average is not None:
+        files["average"] = f"{stem}.average.safetensors"
+        write_atomic(folder / files["average"], save(_tensors(average)))
+    buffer = io.BytesIO()
+    torch.save({"optimiser": state.optimiser, "scaler": state.scaler}, buffer)
+    write_atomic(folder / files["state"], buffer.getvalue())
+    facts = {
+        "epoch": state.epoch,
+        "step": state.step,
+        "best_score": state.best_score,
+        "best_epoch": state.best_epoch,
+        "history": state.history,
+    }
+    write_json(folder / _POINTER, {"fit": fit_digest, "files": files, **facts})
+    for path in folder.glob("epoch_*"):
+        if path.name not in files.values():
+            path.unlink()
+
+
+def load_state(
+    folder: Path, model: nn.Module, average: nn.Module | None, *, fit_digest: str
+) -> TrainState | None:
+    """Load the newest complete state into `model` and `average`; None where there is none.
+
+    Raises:
+        UserError: the state belongs to a fit with other settings, pictures or classes.
+    """
+    if not (folder / _POINTER).exists():
+        return None
+    pointer = read_json(folder / _POINTER)
+    if pointer["fit"] != fit_digest:
+        raise UserError(
+            "this checkpoint belongs to a fit with other settings, pictures or classes",
+            where=folder,
+            fix="Use another --experiment_name, or delete this folder to train it anew.",
+        )
+    files = pointer["files"]
+    model.load_state_dict(load_file(folder / files["weights"]))
+    if average is not None:
+        average.load_state_dict(load_file(folder / files["average"]))
+    kept = torch.load(folder / files["state"], weights_only=True, map_location="cpu")
+    return TrainState(
+        epoch=pointer["epoch"],
+        step=pointer["step"],
+        best_score=pointer["best_score"],
+        best_epoch=pointer["best_epoch"],
+        history=pointer["history"],
+        optimiser=kept["optimiser"],
+        scaler=kept["scaler"],
+    )
+
+
+def save_best(folder: Path, model: nn.Module, facts: dict[str, Any]) -> None:
+    """Write the weights to predict with, and beside them what they are."""
+    write_atomic(folder / _BEST, save(_tensors(model)))
+    write_json(folder / _BEST_FACTS, facts)
+
+
+def load_best(folder: Path, model: nn.Module, *, fit_digest: str) -> None:
+    """Load the best weights into `model`.
+
+    Raises:
+        UserError: there are none, or they belong to another fit.
+    """
+    facts = read_json(folder / _BEST_FACTS)
+    if facts["fit"] != fit_digest:
+        raise UserError("these weights belong to a fit with other settings", where=folder / _BEST)
+    model.load_state_dict(load_file(folder / _BEST))
+
+
+def _tensors(model: nn.Module) -> dict[str, torch.Tensor]:
+    # Copies: safetensors refuses shared memory, and writes row-major whatever the memory format was.
+    return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}
+
+
+def remove_state(folder: Path) -> None:
+    """Remove what only an unfinished fit needs (weights to go on from, optimiser); the best weights stay."""
+    (folder / _POINTER).unlink(missing_ok=True)
+    for path in folder.glob("epoch_*"):
+        path.unlink()

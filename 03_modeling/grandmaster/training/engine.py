@@ -1,0 +1,148 @@
+"""One epoch of training and one pass of validation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from lightning_fabric import Fabric
+from timm.utils import ModelEmaV3
+from torch import Tensor, nn
+
+from grandmaster.errors import UserError
+from grandmaster.images.loader import Batch
+from grandmaster.images.mixing import mix_batch
+from grandmaster.images.normalise import to_input
+from grandmaster.training.optimiser import Schedule
+from grandmaster.training.precision import Precision
+from grandmaster.training.spec import FitSpec
+
+
+def windows(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
+    """Micro-batches in groups of `size`, the last group maybe shorter: one group is one optimiser step."""
+    window: list[Batch] = []
+    for batch in batches:
+        window.append(batch)
+        if len(window) == size:
+            yield window
+            window = []
+    if window:
+        yield window
+
+
+def loss_sum(logits: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+    """Cross-entropy with label smoothing, summed over the pictures, in float32.
+
+    Args:
+        logits: (b, classes).
+        targets: (b, classes), rows sum to 1.
+    """
+    return F.cross_entropy(logits.float(), targets, label_smoothing=smoothing, reduction="sum")
+
+
+def train_one_epoch(
+    fabric: Fabric,
+    model: nn.Module,
+    optimiser: Any,
+    schedule: Schedule,
+    average: ModelEmaV3 | None,
+    batches: Iterable[Batch],
+    spec: FitSpec,
+    precision: Precision,
+    *,
+    epoch: int,
+    first_step: int,
+    on_batch: Any,
+) -> tuple[float, int]:
+    """Train on every picture once.
+
+    The gradient of a window is that of its micro-batches concatenated, also in the last, shorter window: each
+    micro-batch's summed loss is divided by the number of pictures in the whole window.
+
+    Args:
+        model, optimiser: as `fabric.setup` returned them.
+        average: weight average, updated after every step, or None.
+        epoch: from 0; with the seed it decides all randomness of the epoch.
+        first_step: optimiser steps done before this epoch.
+        on_batch: called with the number of pictures after every micro-batch.
+
+    Returns:
+        Mean loss per picture; optimiser steps done in total.
+
+    Raises:
+        UserError: the loss is not finite.
+    """
+    # Dropout and stochastic depth draw from torch's generator: seeding it per epoch makes a resumed epoch the same.
+    torch.manual_seed(int(np.random.SeedSequence((spec.seed, spec.fold, epoch)).generate_state(1)[0]))
+    rng = np.random.default_rng((spec.seed, spec.fold, epoch, 1))
+    model.train()
+    if spec.freeze_batch_norm:
+        freeze_batch_norm(model)
+    step, total, seen = first_step, 0.0, 0
+    for window in windows(batches, spec.accumulation):
+        pictures_in_window = sum(len(labels) for _, labels, _ in window)
+        schedule.set_step(step)
+        for pictures, labels, _ in window:
+            inputs = _inputs(pictures, spec)
+            targets = F.one_hot(labels.to(inputs.device), spec.class_count).float()
+            if spec.mix_probability > 0:
+                inputs, targets = mix_batch(inputs, targets, rng, spec.mix_probability)
+            loss = loss_sum(model(inputs), targets, spec.label_smoothing)
+            fabric.backward(loss / pictures_in_window)
+            value = float(loss.detach())
+            if not np.isfinite(value):
+                raise UserError(
+                    f"the loss of {spec.backbone}, fold {spec.fold} is {value} at epoch {epoch + 1}, step {step + 1}",
+                    fix="Lower training.learning_rate or set hardware.precision=fp32, then run the same command.",
+                )
+            total, seen = total + value, seen + len(labels)
+            on_batch(len(labels))
+        if spec.clip_norm > 0:
+            fabric.clip_gradients(model, optimiser, max_norm=spec.clip_norm, error_if_nonfinite=False)
+        if precision.step(optimiser):
+            step += 1
+            if average is not None:
+                average.update(_bare(model), step=step)
+        optimiser.zero_grad(set_to_none=True)
+    return total / max(1, seen), step
+
+
+@torch.inference_mode()
+def validate(
+    fabric: Fabric, model: nn.Module, batches: Iterable[Batch], spec: FitSpec
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float32], float]:
+    """Rows of the store (n,), labels (n,), probabilities (n, classes) and mean loss of a validation set."""
+    model.eval()
+    rows, truths, outputs, total = [], [], [], 0.0
+    for pictures, labels, picture_rows in batches:
+        with fabric.autocast():
+            logits = model(_inputs(pictures, spec)).float().cpu()
+        total += float(F.cross_entropy(logits, labels, reduction="sum"))
+        rows.append(picture_rows.numpy())
+        truths.append(labels.numpy())
+        outputs.append(logits.softmax(dim=1).numpy())
+    labels_seen = np.concatenate(truths)
+    return np.concatenate(rows), labels_seen, np.concatenate(outputs), total / len(labels_seen)
+
+
+def freeze_batch_norm(model: nn.Module) -> None:
+    """Use, and keep, the loaded BatchNorm statistics: those of a small batch are too noisy to learn from."""
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.eval()
+
+
+def _inputs(pictures: Tensor, spec: FitSpec) -> Tensor:
+    return to_input(
+        pictures, spec.weights.mean, spec.weights.std, device=spec.device, channels_last=spec.device == "cpu"
+    )
+
+
+def _bare(model: Any) -> nn.Module:
+    """The module inside Fabric's wrapper."""
+    bare: nn.Module = getattr(model, "module", model)
+    return bare

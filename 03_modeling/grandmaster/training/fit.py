@@ -1,0 +1,206 @@
+"""Fit one model on one fold: from weights to best epoch, resumable after every epoch."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+from timm.utils import ModelEmaV3
+from torch import nn
+
+from grandmaster.competition.metrics import METRICS, score
+from grandmaster.images.dataset import PictureDataset
+from grandmaster.images.loader import eval_loader, train_loader
+from grandmaster.models.builder import build_model
+from grandmaster.progress import Progress
+from grandmaster.storage import write_atomic
+from grandmaster.training import checkpoint
+from grandmaster.training.engine import train_one_epoch, validate
+from grandmaster.training.optimiser import Schedule, make_optimiser
+from grandmaster.training.precision import Precision
+from grandmaster.training.spec import FitSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoldData:
+    """The pictures of one fold.
+
+    Attributes:
+        train: augmented.
+        validation: as they are.
+        corrupted: the validation pictures, corrupted like the test set, drawn independently of training; or None.
+    """
+
+    train: PictureDataset
+    validation: PictureDataset
+    corrupted: PictureDataset | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitResult:
+    """What came of a fit; `model` holds the best epoch's weights."""
+
+    model: nn.Module
+    best_score: float
+    best_epoch: int
+    epochs: int
+    stopped_early: bool
+    seconds: float
+    images_per_second: float
+    memory_gb: float
+    parameters: int
+
+
+def fit_fold(
+    spec: FitSpec,
+    data: FoldData,
+    folder: Path,
+    precision: Precision,
+    *,
+    workers: int,
+    progress: Progress,
+    task: str,
+) -> FitResult:
+    """Train, keeping the best epoch by the competition's metric; go on from the last whole epoch if there is one.
+
+    Args:
+        folder: of this fit; gets `checkpoint/` and `metrics.jsonl`.
+        workers: picture-loading processes.
+        task: name under which progress is reported.
+
+    Raises:
+        UserError: the folder holds another fit, weights do not fit, or the loss diverged.
+    """
+    fabric = precision.fabric
+    torch.manual_seed(spec.seed * 1000 + spec.fold)
+    net = build_model(
+        spec.timm_name,
+        spec.weights,
+        classes=spec.class_count,
+        input_size=spec.input_size,
+        drop_rate=spec.drop_rate,
+        drop_path=spec.drop_path,
+        grad_checkpointing=spec.grad_checkpointing,
+    )
+    if spec.device == "cpu":
+        net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # 1.3 to 1.5 times faster there
+    optimiser: Any = make_optimiser(net, spec)
+    model, optimiser = fabric.setup(net, optimiser)
+    average = ModelEmaV3(net, decay=spec.ema_decay, use_warmup=True) if spec.ema_decay > 0 else None
+    batches = train_loader(
+        data.train, batch_size=spec.micro_batch, workers=workers, pin_memory=spec.device == "cuda"
+    )
+    steps_per_epoch = -(-len(batches) // spec.accumulation)
+    schedule = Schedule(optimiser, spec, steps_per_epoch * spec.epochs)
+
+    kept = folder / "checkpoint"
+    averaged_net = None if average is None else average.module
+    state = checkpoint.load_state(kept, net, averaged_net, fit_digest=spec.digest)
+    if state is None:
+        state = checkpoint.TrainState()
+    else:
+        optimiser.load_state_dict(state.optimiser)
+        if precision.scaler is not None:
+            precision.scaler.load_state_dict(state.scaler)
+
+    higher = METRICS[spec.metric].higher_is_better
+    if spec.device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    progress.start(task, spec.epochs * len(data.train))
+    progress.advance(task, state.epoch * len(data.train), epoch=f"{state.epoch}/{spec.epochs}")
+    while state.epoch < spec.epochs and not _out_of_patience(state, spec):
+        started = time.perf_counter()
+
+        def on_batch(pictures: int, epoch: int = state.epoch + 1) -> None:
+            progress.advance(task, pictures, epoch=f"{epoch}/{spec.epochs}")
+
+        train_loss, step = train_one_epoch(
+            fabric,
+            model,
+            optimiser,
+            schedule,
+            average,
+            batches.epoch(state.epoch),
+            spec,
+            precision,
+            epoch=state.epoch,
+            first_step=state.step,
+            on_batch=on_batch,
+        )
+        trained = time.perf_counter()
+        rate = optimiser.param_groups[-1]["lr"]
+        judged = net if average is None else average.module
+        clean_loss, clean = _score(fabric, judged, data.validation, spec)
+        corrupted = None if data.corrupted is None else _score(fabric, judged, data.corrupted, spec)[1]
+        chosen = corrupted if spec.selection == "corrupted" and corrupted is not None else clean
+        better = bool(np.isfinite(chosen)) and (
+            state.best_score is None or (chosen > state.best_score if higher else chosen < state.best_score)
+        )
+        state.epoch, state.step = state.epoch + 1, step
+        if better:
+            state.best_score, state.best_epoch = chosen, state.epoch
+            facts = {"fit": spec.digest, "epoch": state.epoch, "score": chosen, "classes": spec.classes_hash}
+            checkpoint.save_best(kept, judged, facts)
+        state.history = [
+            *state.history,
+            {
+                "epoch": state.epoch,
+                "train_loss": train_loss,
+                "learning_rate": rate,
+                "val_loss": clean_loss,
+                "val_score": clean,
+                "val_score_corrupted": corrupted,
+                "best": better,
+                "seconds": round(time.perf_counter() - started, 2),
+                "images_per_second": round(len(data.train) / (trained - started), 1),
+            },
+        ]
+        state.optimiser = optimiser.state_dict()
+        state.scaler = {} if precision.scaler is None else precision.scaler.state_dict()
+        checkpoint.save_state(kept, state, net, averaged_net, fit_digest=spec.digest)
+        lines = [msgspec.json.encode(line).decode() for line in state.history]
+        write_atomic(folder / "metrics.jsonl", "\n".join(lines) + "\n")
+        shown = {"loss": round(train_loss, 3), METRICS[spec.metric].title: round(clean, 4)}
+        if corrupted is not None:
+            shown["corrupted"] = round(corrupted, 4)
+        progress.advance(task, 0, **shown)
+
+    if state.best_score is None:
+        raise ValueError(f"no epoch of {spec.backbone}, fold {spec.fold} had a finite score")
+    checkpoint.load_best(kept, net, fit_digest=spec.digest)
+    net.eval()
+    return FitResult(
+        model=net,
+        best_score=state.best_score,
+        best_epoch=state.best_epoch,
+        epochs=state.epoch,
+        stopped_early=state.epoch < spec.epochs,
+        seconds=round(sum(line["seconds"] for line in state.history), 1),
+        images_per_second=float(np.median([line["images_per_second"] for line in state.history])),
+        memory_gb=_peak_memory_gb(spec.device),
+        parameters=sum(parameter.numel() for parameter in net.parameters()),
+    )
+
+
+def _score(fabric: Any, model: nn.Module, dataset: PictureDataset, spec: FitSpec) -> tuple[float, float]:
+    """Mean loss, and the competition's metric."""
+    loader = eval_loader(dataset, batch_size=spec.prediction_batch)
+    _, labels, probabilities, loss = validate(fabric, model, loader, spec)
+    return loss, score(spec.metric, labels, probabilities)
+
+
+def _out_of_patience(state: checkpoint.TrainState, spec: FitSpec) -> bool:
+    return 0 < spec.patience <= state.epoch - state.best_epoch
+
+
+def _peak_memory_gb(device: str) -> float:
+    if device == "cuda":
+        return round(torch.cuda.max_memory_allocated() / 2**30, 2)
+    import psutil
+
+    return round(psutil.Process().memory_info().rss / 2**30, 2)

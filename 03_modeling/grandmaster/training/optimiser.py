@@ -1,0 +1,45 @@
+"""AdamW with layer-wise rates, and a warm-up + cosine schedule in optimiser steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from timm.optim import create_optimizer_v2
+from timm.scheduler.cosine_lr import CosineLRScheduler
+from torch import nn
+from torch.optim import Optimizer
+
+from grandmaster.training.spec import FitSpec
+
+
+def make_optimiser(model: nn.Module, spec: FitSpec) -> Optimizer:
+    """AdamW (Loshchilov & Hutter 2019); no decay on biases and norms; rates fall by `layer_decay` a layer (timm)."""
+    options: dict[str, Any] = {"layer_decay": spec.layer_decay} if spec.layer_decay < 1 else {}
+    optimiser: Optimizer = create_optimizer_v2(
+        model, opt="adamw", lr=spec.learning_rate, weight_decay=spec.weight_decay, **options
+    )
+    return optimiser
+
+
+class Schedule:
+    """Rate of every step from its number alone, so that a resumed run needs no state.
+
+    Linear warm-up over `warmup_fraction` of all steps, then a cosine (SGDR, Loshchilov & Hutter 2017) down to
+    `final_rate_fraction` of the peak. timm's scheduler also applies each group's layer-wise `lr_scale`.
+    """
+
+    def __init__(self, optimiser: Optimizer, spec: FitSpec, steps: int) -> None:
+        warmup = min(steps - 1, round(steps * spec.warmup_fraction))
+        self._scheduler = CosineLRScheduler(
+            optimiser,
+            t_initial=max(1, steps - warmup),
+            lr_min=spec.learning_rate * spec.final_rate_fraction,
+            warmup_t=warmup,
+            warmup_lr_init=spec.learning_rate * 0.01,
+            warmup_prefix=True,  # without it the peak is never reached
+            t_in_epochs=False,
+        )
+
+    def set_step(self, step: int) -> None:
+        """Set the rates for optimiser step `step` (from 0)."""
+        self._scheduler.step_update(step)

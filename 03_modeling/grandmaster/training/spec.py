@@ -1,0 +1,67 @@
+"""Everything that the result of fitting one model on one fold depends on."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from grandmaster.images.operation import Operation
+from grandmaster.models.weights import Weights
+from grandmaster.storage import digest
+
+
+class FitSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One fit. Two fits of equal `fit_digest` give the same weights on the same machine (bit for bit on a CPU).
+
+    Attributes:
+        selection: validation pictures on which the best epoch is chosen: as they are, or corrupted like the test set.
+        input_size: side of the square input, px.
+        micro_batch, accumulation: pictures a forward pass, forward passes an optimiser step.
+        learning_rate: peak; scaled per layer by `layer_decay`.
+        ema_decay: of the averaged weights per optimiser step; 0: none.
+        mix_probability: share of training pictures mixed with another (MixUp, CutMix).
+        pictures_hash: of the ids and labels that are trained and validated on.
+        classes_hash: of the competition's frozen class list.
+    """
+
+    backbone: str
+    timm_name: str
+    weights: Weights
+    fold: int
+    class_count: int
+    classes_hash: str
+    pictures_hash: str
+    metric: str
+    selection: Literal["clean", "corrupted"]
+    input_size: int
+    store_size: int
+    operations: tuple[Operation, ...]
+    corruption: tuple[Operation, ...]
+    mix_probability: float
+    epochs: int
+    micro_batch: int
+    accumulation: int
+    learning_rate: float
+    layer_decay: float
+    weight_decay: float
+    warmup_fraction: float
+    final_rate_fraction: float
+    label_smoothing: float
+    clip_norm: float
+    ema_decay: float
+    freeze_batch_norm: bool
+    drop_rate: float
+    drop_path: float
+    grad_checkpointing: bool
+    patience: int
+    device: Literal["cpu", "cuda"]
+    precision: Literal["fp32", "bf16", "fp16"]
+    prediction_batch: int
+    tta_views: int
+    seed: int
+
+    @property
+    def digest(self) -> str:
+        """Names this fit: a checkpoint of another digest is refused."""
+        return digest(self)
