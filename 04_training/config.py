@@ -55,7 +55,7 @@ MODES: dict[str, Mode] = {
                 "en": "1 model, 1 of 5 folds: a first score and a first submission",
                 "ko": "모델 1개, 5개 fold 중 1개: 첫 점수와 첫 제출 파일",
             },
-            time={"en": "about 30 minutes", "ko": "약 30분"},
+            time={"en": "about 30 min on a 16 GB GPU", "ko": "16GB GPU에서 약 30분"},
             models_wanted=1,
             config=Config(folds=FoldsConfig(train=1)),
         ),
@@ -66,7 +66,7 @@ MODES: dict[str, Mode] = {
                 "en": "7 models x 5 folds, blended; stops a fit early once its score no longer rises",
                 "ko": "모델 7개 x 5 fold 앙상블, 점수가 오르지 않으면 조기 종료",
             },
-            time={"en": "8 to 12 hours", "ko": "8~12시간"},
+            time={"en": "8-12 h on a 16 GB GPU", "ko": "16GB GPU에서 8~12시간"},
             models_wanted=len(BACKBONES),
             config=Config(),
         ),
@@ -77,7 +77,7 @@ MODES: dict[str, Mode] = {
                 "en": "7 models x 5 folds, every fit to the end of its schedule, finer intervals",
                 "ko": "모델 7개 x 5 fold, 모든 학습을 일정 끝까지 진행, 더 정밀한 신뢰구간",
             },
-            time={"en": "10 to 15 hours", "ko": "10~15시간"},
+            time={"en": "10-15 h on a 16 GB GPU", "ko": "16GB GPU에서 10~15시간"},
             models_wanted=len(BACKBONES),
             config=Config(
                 training=TrainingConfig(patience=0), ensemble=EnsembleConfig(bootstrap_rounds=5000)

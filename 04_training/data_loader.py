@@ -111,7 +111,8 @@ def _given_folder(given: str) -> Path:
     if path.is_file():
         fix = "Unzip it and give the folder" if path.suffix == ".zip" else "Give the folder that holds it"
         raise UserError(f"{given} is a file", where="--data_path", fix=fix)
-    if not (_has_csv(path) or _has_picture_folders(path)):
+    holds_competitions = any(_has_csv(child) for child in _folders(path))
+    if not _has_csv(path) and (holds_competitions or not _has_picture_folders(path)):
         raise UserError(
             f"no CSV file and no picture folders in {given}", where="--data_path", fix=_nearby(path / "_")
         )
@@ -159,4 +160,5 @@ def _has_picture_folders(folder: Path) -> bool:
 
 
 def _has_picture(folder: Path) -> bool:
-    return any(Path(entry.name).suffix.lower() in _PICTURE_SUFFIXES for entry in os.scandir(folder))
+    with os.scandir(folder) as entries:
+        return any(Path(entry.name).suffix.lower() in _PICTURE_SUFFIXES for entry in entries)

@@ -185,7 +185,8 @@ class Eta:
         measured = estimated = 0.0
         for task in tasks:
             full = task.full_seconds()
-            if full is None or task.estimate <= 0:
+            settled = task.ended is not None or task.advances >= _ADVANCES_TO_TRUST
+            if full is None or task.estimate <= 0 or not settled:
                 continue
             share = min(1.0, task.done / task.total)
             measured += full * share

@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from grandmaster.pipeline.run import RunRequest
     from utils import RunLog
 
+# The last line of a finished run's log; any other last line means that there is something to resume.
+FINISHED = "run finished"
+
 
 def run_debug(settings: Settings) -> int:
     """Check machine, packages and data, each line shown as soon as it is known; exit code."""
@@ -108,6 +111,7 @@ def run(settings: Settings, request: RunRequest, command: str, log: RunLog) -> i
         console.print(command, soft_wrap=True, markup=False)
     else:
         console.print(summary_panel(results, request.run_folder))
+        log.write(FINISHED)
     return DONE
 
 

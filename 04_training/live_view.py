@@ -168,9 +168,9 @@ class LiveView(RunView):
             rows.append(self._run_row())
             return Panel(
                 Group(*rows),
-                title=Text(f" {self._title} ", style="bold cyan"),
+                title=Text(self._title, style="bold cyan"),
                 title_align="left",
-                subtitle=Text(f" {text('live.elapsed')} {duration(self.eta.elapsed())} ", style="dim"),
+                subtitle=Text(f"{text('live.elapsed')} {duration(self.eta.elapsed())}", style="dim"),
                 subtitle_align="right",
                 box=ROUNDED,
                 border_style="cyan",

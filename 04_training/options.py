@@ -100,7 +100,7 @@ def make_parser() -> Parser:
 
 
 def _modes_help() -> str:
-    lines = ["modes (time: what each is planned for on a GPU of 16 GB; --dry_run estimates this machine):"]
+    lines = ["modes (--dry_run estimates the time on this machine):"]
     lines += [f"  {mode.name:<18} {mode.about['en']}; {mode.time['en']}" for mode in MODES.values()]
     return "\n".join(lines)
 

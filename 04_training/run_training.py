@@ -199,8 +199,12 @@ def runs() -> list[Path]:
 
 
 def is_finished(folder: Path) -> bool:
-    """Its results and its report, which is written last, are there."""
-    return (folder / "final_results.json").is_file() and (folder / "report.html").is_file()
+    """Its results and its report are there, and nothing was begun since: the log's last line says so."""
+    if not all((folder / name).is_file() for name in ("final_results.json", "report.html")):
+        return False
+    log = folder / "train.log"
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []
+    return not lines or lines[-1].endswith(grandmaster_train.FINISHED)
 
 
 def stored_command(folder: Path) -> str:
@@ -227,7 +231,7 @@ def header() -> Panel:
     names = ", ".join(folder.name for folder in found())
     table.add_row(text("menu.data"), Text(names) if names else Text(text("menu.no_data"), style="yellow"))
     table.add_row(text("menu.last_run"), _last_run())
-    heading = Text(f" {text('menu.title')} ", style="bold cyan")
+    heading = Text(text("menu.title"), style="bold cyan")
     return Panel(table, title=heading, title_align="left", box=ROUNDED, border_style="cyan", padding=(0, 1))
 
 

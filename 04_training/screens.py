@@ -35,7 +35,7 @@ def _facts() -> Table:
 
 
 def _panel(body: RenderableType, title: str) -> Panel:
-    heading = Text(f" {title} ", style="bold cyan")
+    heading = Text(title, style="bold cyan")
     return Panel(body, title=heading, title_align="left", box=ROUNDED, border_style="cyan", padding=(0, 1))
 
 

@@ -1,0 +1,274 @@
+"""Every flag of both command lines does what `--help` says."""
+
+from __future__ import annotations
+
+import io
+import re
+import shlex
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from app_fakes import FakePipeline, make_competition
+from rich.console import Console
+
+import data_loader
+import grandmaster_train
+import live_view
+import options
+import score_submission
+import utils
+from config import BACKBONES, MODES, STAGES
+from grandmaster import __version__
+from grandmaster.config import Config, fields
+
+BASE = ["--mode", "full_training"]
+
+
+def asked(pipeline: FakePipeline, *flags: str) -> Any:
+    """The request that a command line leads to."""
+    assert grandmaster_train.main([*BASE, *flags]) == 0
+    return pipeline.runs[-1]
+
+
+def check_mode(pipeline: FakePipeline, home: Path, screen: Callable[[], str]) -> None:
+    quick, full, ready = (
+        asked(pipeline, "--mode", name) for name in ("quick_test", "full_training", "competition_ready")
+    )
+    assert (quick.models_wanted, quick.config.folds.train, quick.config.folds.count) == (1, 1, 5)
+    assert (full.models_wanted, full.config) == (7, Config())
+    assert ready.models_wanted == 7
+    assert ready.config.training.patience == 0
+    assert [request.mode for request in (quick, full, ready)] == [
+        "quick_test",
+        "full_training",
+        "competition_ready",
+    ]
+
+
+def check_data_path(pipeline: FakePipeline, home: Path, screen: Callable[[], str]) -> None:
+    other = make_competition(home / "elsewhere" / "cats and dogs")
+    request = asked(pipeline, "--data_path", "elsewhere/cats and dogs")
+    assert request.data_path == other
+    assert request.run_folder.name == "cats_and_dogs_full_training"
+
+
+def check_experiment_name(pipeline: FakePipeline, home: Path, screen: Callable[[], str]) -> None:
+    assert asked(pipeline).run_folder == home / "runs" / "toy_full_training"
+    assert asked(pipeline, "--experiment_name", "mine").run_folder == home / "runs" / "mine"
+
+
+def check_weights_dir(pipeline: FakePipeline, home: Path, screen: Callable[[], str]) -> None:
+    (home / "weights").mkdir()
+    request = asked(pipeline, "--weights_dir", "weights")
+    assert request.config.model.weights_dir == str(home / "weights")
+    assert asked(pipeline).config.model.weights_dir is None
+
+
+def check_dry_run(pipeline: FakePipeline, home: Path, screen: Callable[[], str]) -> None:
+    before = sorted(home.rglob("*"))
+    assert grandmaster_train.main([*BASE, "--dry_run", "--set", "training.epochs=3"]) == 0
+    assert pipeline.runs == []
+    assert pipeline.plans[-1].config.training.epochs == 3
+    assert sorted(home.rglob("*")) == before
+    shown = screen()
+    for part in (
+        "test is brighter [by 22.6] and turned",
+        "convnext_large",
+        "8 x 8",
+        "14m 30s",
+        "15.0 GB",
+        "2h 25m",
+    ):
+        assert part in shown
+    assert "--set training.epochs=3" in shown
+
+
+def check_models(pipeline: FakePipeline, home: Path, screen: Callable[[], str]) -> None:
+    request = asked(pipeline, "--models", "swin_large, resnet50.a1_in1k")
+    assert request.config.model.backbones == ("swin_large", "resnet50.a1_in1k")
+
+
+def check_folds(pipeline: FakePipeline, home: Path, screen: Callable[[], str]) -> None:
+    fewer, more = asked(pipeline, "--folds", "2"), asked(pipeline, "--folds", "8")
+    assert (fewer.config.folds.train, fewer.config.folds.count) == (2, 5)
+    assert (more.config.folds.train, more.config.folds.count) == (8, 8)
+
+
+def check_set(pipeline: FakePipeline, home: Path, screen: Callable[[], str]) -> None:
+    request = asked(
+        pipeline,
+        "--set",
+        "training.epochs=7",
+        "--set",
+        "hardware.device=cpu",
+        "--folds",
+        "3",
+        "--set",
+        "folds.train=4",
+    )
+    assert request.config.training.epochs == 7
+    assert request.config.hardware.device == "cpu"
+    assert request.config.folds.train == 3
+
+
+def check_until(pipeline: FakePipeline, home: Path, screen: Callable[[], str]) -> None:
+    request = asked(pipeline, "--until", "train")
+    assert request.until == "train"
+    assert "--until" not in request.command
+    assert "Stopped after train" in screen()
+
+
+def check_output(pipeline: FakePipeline, home: Path, screen: Callable[[], str]) -> None:
+    assert asked(pipeline, "--output", "other/place").run_folder == home / "other/place/toy_full_training"
+
+
+def check_plain(pipeline: FakePipeline, home: Path, screen: Callable[[], str]) -> None:
+    console = Console(file=io.StringIO(), force_terminal=True)
+    made: list[live_view.RunView] = []
+
+    def make_view(given: Console, log: utils.RunLog, *, title: str, plain: bool) -> live_view.RunView:
+        made.append(original(console, log, title=title, plain=plain))
+        return made[-1]
+
+    original = live_view.make_view
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(live_view, "is_interactive", lambda: True)
+        patch.setattr(live_view, "make_view", make_view)
+        asked(pipeline)
+        asked(pipeline, "--plain")
+    assert [type(view) for view in made] == [live_view.LiveView, live_view.PlainView]
+
+
+def check_version(pipeline: FakePipeline, home: Path, screen: Callable[[], str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        grandmaster_train.main(["--version"])
+    assert end.value.code == 0
+    assert screen().strip() == f"grandmaster {__version__}"
+
+
+def check_help(pipeline: FakePipeline, home: Path, screen: Callable[[], str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        grandmaster_train.main(["--help"])
+    assert end.value.code == 0
+    shown = screen()
+    for field in fields():
+        line = next(line for line in shown.splitlines() if line.strip().startswith(f"{field.path} "))
+        assert field.type_text in line
+        assert field.range_text in line
+        assert f"default {'open' if field.default is None else str(field.default).lower()}" in line
+        assert field.help
+        assert field.help in shown
+    for name in (*MODES, *STAGES, *BACKBONES):
+        assert name in re.sub(r"\s+", " ", shown)
+    for code in (0, 1, 2, 3, 130):
+        assert re.search(rf"^  {code} +\S", shown, re.MULTILINE)
+
+
+CHECKS = {
+    "--help": check_help,
+    "--mode": check_mode,
+    "--data_path": check_data_path,
+    "--experiment_name": check_experiment_name,
+    "--weights_dir": check_weights_dir,
+    "--dry_run": check_dry_run,
+    "--models": check_models,
+    "--folds": check_folds,
+    "--set": check_set,
+    "--until": check_until,
+    "--output": check_output,
+    "--plain": check_plain,
+    "--version": check_version,
+}
+
+
+def test_every_flag_has_a_test() -> None:
+    flags = {action.option_strings[-1] for action in options.make_parser()._actions}
+    assert flags == set(CHECKS)
+
+
+@pytest.mark.parametrize("flag", list(CHECKS))
+def test_flag(flag: str, pipeline: FakePipeline, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    CHECKS[flag](pipeline, home, lambda: capsys.readouterr().out)
+
+
+def test_stages_are_those_of_the_pipeline() -> None:
+    run = pytest.importorskip("grandmaster.pipeline.run")
+    assert run.STAGES == STAGES
+
+
+def test_stored_command_leads_to_the_same_request(
+    pipeline: FakePipeline, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also from another folder: it is written as from the repository's root, where paths are looked up too."""
+    monkeypatch.setattr(options, "ROOT", home)
+    monkeypatch.setattr(data_loader, "ROOT", home)
+    monkeypatch.setattr(grandmaster_train, "ROOT", home)
+    (home / "my weights").mkdir()
+    first = asked(
+        pipeline, "--weights_dir", "my weights", "--models", "a,b", "--folds", "2", "--set", "run.minutes=9.5"
+    )
+    assert str(home) not in first.command.partition("grandmaster_train.py")[2]
+    (home / "04").mkdir()
+    monkeypatch.chdir(home / "04")
+    assert grandmaster_train.main(shlex.split(first.command)[2:]) == 0
+    assert pipeline.runs[-1] == first
+
+
+# --- score_submission.py ---------------------------------------------------------------------------
+
+
+class Scored:
+    metric_title, value, low, high, level, images = "Macro F1", 0.8123, 0.79, 0.83, 0.9, 2527
+
+
+SCORE_CHECKS: dict[str, tuple[list[str], dict[str, Any], str]] = {
+    "--submission": (["--submission", "other.csv"], {"submission": Path("other.csv")}, "0.8123"),
+    "--solution": (["--solution", "truth.csv"], {"solution": Path("truth.csv")}, "2,527 pictures"),
+    "--metric": (["--metric", "log_loss"], {"metric": "log_loss"}, "Macro F1"),
+    "--title": (
+        ["--title", "Final"],
+        {"metric": None},
+        "Final: Macro F1 0.8123  (90% interval 0.7900 to 0.8300",
+    ),
+}
+
+
+def test_every_score_flag_has_a_test() -> None:
+    flags = {action.option_strings[-1] for action in score_submission.make_parser()._actions}
+    assert flags == {*SCORE_CHECKS, "--help"}
+
+
+@pytest.mark.parametrize("flag", list(SCORE_CHECKS))
+def test_score_flag(flag: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    calls: list[dict[str, Any]] = []
+    module = types.ModuleType("grandmaster.competition.solution")
+
+    def score_solution(submission: Path, solution: Path, *, metric: str | None) -> Scored:
+        calls.append({"submission": submission, "solution": solution, "metric": metric})
+        return Scored()
+
+    module.__dict__["score_solution"] = score_solution
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    argv, expected, shown = SCORE_CHECKS[flag]
+    assert score_submission.main(["--submission", "s.csv", "--solution", "t.csv", *argv]) == 0
+    assert expected.items() <= calls[0].items()
+    assert shown in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("argv", "part"),
+    [
+        (["--submission", "s.csv"], "--solution"),
+        (["--submission", "s.csv", "--solution", "t.csv", "--metrik", "x"], "Did you mean '--metric'?"),
+        (["--submission", "s.csv", "--solution", "t.csv", "--metric", "macrof1"], "Did you mean 'macro_f1'?"),
+    ],
+)
+def test_score_bad_input(argv: list[str], part: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert score_submission.main(argv) == 2
+    error = capsys.readouterr().err
+    assert part in error
+    assert error.count("\n") == 1
