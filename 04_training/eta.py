@@ -97,8 +97,10 @@ class Eta:
         if task.started is None:
             task.started = now
         task.done += units
+        task.last = now  # work without units (a validation) slows the pace, too
+        if units == 0:
+            return
         task.advances += 1
-        task.last = now
         if task.first is None:
             task.first, task.first_units = now, units
 
