@@ -65,9 +65,9 @@ def _model_reasons(models: Sequence[ModelPlan]) -> list[tuple[str, str, str]]:
 
 
 def _weights(model: ModelPlan) -> str:
-    """Where the weights come from, without the folder of a file."""
+    """Where the weights come from, without the folder and the ending of a file."""
     kind, _, place = model.weights.source.partition(":")
-    return f"{kind}:{Path(place).name}" if kind == "file" else model.weights.source
+    return f"{kind}:{Path(place).stem}" if kind == "file" else model.weights.source
 
 
 def _kept_gb(model: ModelPlan) -> float:
@@ -92,8 +92,8 @@ def _models_table(plan: Plan) -> Table:
     table.add_column(text("plan.per_fold"), justify="right", no_wrap=True)
     table.add_column(text("plan.folds"), justify="right", no_wrap=True)
     table.add_column(text("plan.time"), duration(minutes * 60), justify="right", no_wrap=True)
-    table.add_column(text("plan.memory"), f"{memory:.1f} GB", justify="right", no_wrap=True)
-    table.add_column(text("plan.disk"), f"{disk:.1f} GB", justify="right", no_wrap=True)
+    table.add_column(text("plan.memory"), _size(memory), justify="right", no_wrap=True)
+    table.add_column(text("plan.disk"), _size(disk), justify="right", no_wrap=True)
     for model in plan.models:
         table.add_row(*_model_row(model, folds))
     return table
@@ -109,9 +109,13 @@ def _model_row(model: ModelPlan, folds: int) -> tuple[RenderableType, ...]:
         duration(model.minutes_per_fold * 60),
         f"x {folds}",
         duration(model.minutes_per_fold * 60 * folds),
-        f"{model.memory_gb:.1f} GB",
-        f"{_kept_gb(model) * folds:.1f} GB",
+        _size(model.memory_gb),
+        _size(_kept_gb(model) * folds),
     )
+
+
+def _size(gb: float) -> str:
+    return f"{gb:.1f} GB" if gb >= 0.5 else f"{gb * 1024:.0f} MB"
 
 
 def _value(value: Any) -> str:

@@ -84,10 +84,10 @@ def check_dry_run(pipeline: FakePipeline, home: Path, screen: Callable[[], str])
         "5.0 GB",
         "13.0 GB",
         "2h 25m",
-        "file:convnext_large.safetensors",
+        "file:convnext_large ",
         "12 (convnext_large)",
         "no hub",
-        "swin_large starts from scratch",
+        "▲ swin_large starts from scratch",
     ):
         assert part in shown
     assert "--set training.epochs=3" in shown
