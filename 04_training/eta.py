@@ -152,7 +152,9 @@ class Eta:
     def share(self) -> float:
         """Part of the run's time that is over, 0 to 1."""
         left = self.remaining()
-        if not self.tasks or left is None:
+        if left is None:
+            return self.finished() / len(self.tasks)
+        if not self.tasks:
             return 0.0
         spent = self.elapsed()
         return 1.0 if left == 0 and not self.running() else spent / max(spent + left, 1e-9)

@@ -113,6 +113,14 @@ def test_train_step_notices_a_device_that_computes_nothing(monkeypatch: pytest.M
         machine.train_step("cpu", "fp32")
 
 
+def test_train_step_notices_a_loss_that_is_not_finite(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        torch.nn.functional, "cross_entropy", lambda logits, labels: logits.sum() * float("nan")
+    )
+    with pytest.raises(ValueError, match="loss in fp32 is nan"):
+        machine.train_step("cpu", "fp32")
+
+
 def test_an_unusable_device_is_a_failed_line(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_kernel(device: str, precision: str) -> float:
         raise RuntimeError("CUDA error: no kernel image is available\nfor execution")

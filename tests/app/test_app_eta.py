@@ -34,6 +34,9 @@ def test_nothing_known(clock: Clock) -> None:
     eta.expect({"train a": 0.0})
     assert eta.remaining() is None
     assert eta.share() == 0
+    eta.expect({"inspect": 0.0})
+    eta.finish("inspect")
+    assert eta.share() == 0.5
 
 
 def test_estimates_count_before_anything_ran(clock: Clock) -> None:
