@@ -45,8 +45,8 @@ def plan_tables(plan: Plan) -> RenderableType:
     decisions.add_column(text("plan.decision"), style="cyan", no_wrap=True)
     decisions.add_column(text("plan.value"), overflow="fold", max_width=32)
     decisions.add_column(text("plan.reason"), overflow="fold", style="dim")
-    for name, decision in plan.decisions.items():
-        decisions.add_row(name.replace("_", " "), Text(_value(decision.value)), Text(decision.reason))
+    for name, value, reason in plan.lines():
+        decisions.add_row(name.replace("_", " "), Text(_value(value)), Text(reason))
     return Group(decisions, _models_table(plan))
 
 
@@ -73,7 +73,7 @@ def _models_table(plan: Plan) -> Table:
 
 
 def _model_row(model: ModelPlan, folds: int) -> tuple[RenderableType, ...]:
-    weights = Text(model.weights, style="yellow" if model.weights == "none" else "")
+    weights = Text(model.weights.source, style="" if model.weights.pretrained else "yellow")
     return (
         Text(model.backbone),
         weights,
