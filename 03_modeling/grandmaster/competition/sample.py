@@ -74,7 +74,9 @@ def make_sample(
     test_images = 2 * images if test_images is None else test_images
     if images < len(CLASS_NAMES):
         raise UserError(
-            f"{images} training pictures are too few", where="images", fix=f"At least {len(CLASS_NAMES)}, one a class."
+            f"{images} training pictures are too few",
+            where="images",
+            fix=f"At least {len(CLASS_NAMES)}, one a class.",
         )
     if test_images < 1 or seed < 0:
         raise UserError("test images must be 1 or more and the seed 0 or more", where="test_images, seed")
@@ -88,7 +90,9 @@ def make_sample(
         workers = workers if len(pictures) >= _WORTH_WORKERS else 1
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.", suffix=".part") as unfinished:
+        with tempfile.TemporaryDirectory(
+            dir=folder.parent, prefix=f".{folder.name}.", suffix=".part"
+        ) as unfinished:
             made = Path(unfinished) / folder.name
             for name in FOLDERS:
                 (made / name).mkdir(parents=True)
@@ -112,7 +116,9 @@ def _refuse_existing(folder: Path) -> None:
     if folder.is_dir() and not any(folder.iterdir()):
         return
     if folder.exists() or folder.is_symlink():
-        raise UserError("there is something already", where=folder, fix="Delete it, or choose another folder.")
+        raise UserError(
+            "there is something already", where=folder, fix="Delete it, or choose another folder."
+        )
 
 
 def _start_worker() -> None:
@@ -159,15 +165,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m grandmaster.competition.sample", description="Make a sample competition."
     )
     parser.add_argument("--out", type=Path, required=True, help="folder to make; must be new or empty")
-    parser.add_argument("--images", type=int, default=1570, help="training pictures (default: 1570, as the original)")
-    parser.add_argument("--test_images", type=int, help="test pictures (default: twice the training pictures)")
+    parser.add_argument(
+        "--images", type=int, default=1570, help="training pictures (default: 1570, as the original)"
+    )
+    parser.add_argument(
+        "--test_images", type=int, help="test pictures (default: twice the training pictures)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="decides every byte (default: 0)")
     parser.add_argument("--workers", type=int, help="processes (default: all cores)")
     given = parser.parse_args(arguments)
     start = time.perf_counter()
     try:
         make_sample(
-            given.out, images=given.images, test_images=given.test_images, seed=given.seed, workers=given.workers
+            given.out,
+            images=given.images,
+            test_images=given.test_images,
+            seed=given.seed,
+            workers=given.workers,
         )
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -26,9 +26,7 @@ def add_noise(picture: Pixels, dice: Dice, sigma: float) -> Pixels:
     y, x = dice.whole(0, _NOISE_SIDE - height), dice.whole(0, _NOISE_SIDE - width)
     weight = sigma / _NOISE_SIGMA
     field = _noise_field()[y : y + height, x : x + width]
-    if dice.chance(0.5):
-        field = field[:, ::-1]
-    return cv2.addWeighted(picture, 1.0, np.ascontiguousarray(field), weight, -128 * weight)
+    return cv2.addWeighted(picture, 1.0, field, weight, -128 * weight)
 
 
 def lay_on_table(page: Pixels, dice: Dice) -> Pixels:
@@ -39,7 +37,7 @@ def lay_on_table(page: Pixels, dice: Dice) -> Pixels:
     moved = corners * (1 - 2 * inset) + inset * np.array([width, height])
     moved = moved + (dice.uniform(4, 2) - 0.5) * 0.035 * np.array([width, height])
     view = cv2.getPerspectiveTransform(corners, moved.astype(np.float32))
-    ground = np.ascontiguousarray(table(dice, width, height))
+    ground = table(dice, width, height)
     return cv2.warpPerspective(page, view, (width, height), dst=ground, borderMode=cv2.BORDER_TRANSPARENT)
 
 
@@ -47,7 +45,8 @@ def light(picture: Pixels, dice: Dice) -> Pixels:
     """Uneven light: a 3 x 3 map of brightness and one tint of the lamp, stretched over the picture."""
     height, width = picture.shape[:2]
     level, slope = dice.between(0.74, 0.97), dice.between(0.0, 0.2)
-    lamp = 1 - 0.08 * dice.uniform(3)
+    warmth = dice.between(-0.06, 0.06)  # of the lamp: reddish or bluish
+    lamp = np.array([1 - max(0.0, warmth), 1 - abs(warmth) / 3, 1 + min(0.0, warmth)])
     field = 255 * (level + slope * (dice.uniform(3, 3, 1) - 0.6)) * lamp
     small = np.clip(field, 0, 255).astype(np.uint8)
     return cv2.multiply(picture, cv2.resize(small, (width, height)), scale=1 / 255)

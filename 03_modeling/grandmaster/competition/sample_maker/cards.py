@@ -18,6 +18,7 @@ from grandmaster.competition.sample_maker.page import (
     portrait,
     seal,
     signature,
+    snap,
 )
 
 _SIDE = 760  # pixels: larger than any picture
@@ -28,7 +29,15 @@ def _surface(variant: int) -> Pixels:
     """The top of a table, shape (760, 760, 3): wood, cloth, stone or plain."""
     dice = Dice(11, variant)
     colour = dice.pick(
-        ((60, 95, 140), (90, 130, 175), (45, 60, 85), (120, 125, 130), (170, 175, 180), (75, 70, 65), (150, 120, 90))
+        (
+            (60, 95, 140),
+            (90, 130, 175),
+            (45, 60, 85),
+            (120, 125, 130),
+            (170, 175, 180),
+            (75, 70, 65),
+            (150, 120, 90),
+        )
     )
     grain = dice.uniform(_SIDE, _SIDE).astype(np.float32) - 0.5
     material = variant % 4
@@ -54,7 +63,7 @@ def table(dice: Dice, width: int, height: int) -> Pixels:
 
 
 @functools.lru_cache(maxsize=16)
-def _guilloche(variant: int) -> Pixels:
+def guilloche(variant: int) -> Pixels:
     """The fine waves of security printing, shape (700, 760, 3), 255 where nothing is printed."""
     dice = Dice(13, variant)
     y, x = np.mgrid[0:700, 0:_SIDE].astype(np.float32)
@@ -62,7 +71,9 @@ def _guilloche(variant: int) -> Pixels:
     total = np.zeros_like(x)
     for _ in range(3):
         bend = dice.between(8, 26) * np.sin(x / dice.between(22, 70) + dice.between(0, 6))
-        total += np.maximum(0, np.sin((y + bend) / dice.between(1.6, 3.0) + x * dice.between(-0.2, 0.2)) - 0.55)
+        total += np.maximum(
+            0, np.sin((y + bend) / dice.between(1.6, 3.0) + x * dice.between(-0.2, 0.2)) - 0.55
+        )
     return np.clip(255 - total[..., None] * tint, 0, 255).astype(np.uint8)
 
 
@@ -83,7 +94,7 @@ def _card(page: Page, dice: Dice, ratio: float, colour: Colour, share: float) ->
     page.fill_round(x + shadow, y + shadow, x + width + shadow, y + height + shadow, radius, (35, 35, 38))
     page.fill_round(x, y, x + width, y + height, radius, colour)
     inset = radius // 2
-    page.multiply(x + inset, y + inset, x + width - inset, y + height - inset, _guilloche(dice.whole(0, 9)))
+    page.multiply(x + inset, y + inset, x + width - inset, y + height - inset, guilloche(dice.whole(0, 9)))
     return x, y, x + width, y + height
 
 
@@ -98,7 +109,7 @@ def licence(dice: Dice) -> Page:
     unit = width / 430
     title = dice.pick(("Driver's License", "DRIVER'S LICENCE", "Driver License (Republic)"))
     box = x0 + 14, y0 + 8, x1 - 14, round(y0 + height * 0.17)
-    size = round(26 * unit * dice.between(0.85, 1.1))
+    size = 26 * unit * dice.between(0.85, 1.1)
     page.heading(box, title, "sans bold", size, colour=(250, 250, 250), align=dice.pick(("left", "centre")))
     photo = round(width * dice.between(0.24, 0.28)), round(height * dice.between(0.5, 0.58))
     px, py = x0 + round(width * 0.05), y0 + round(height * dice.between(0.24, 0.28))
@@ -107,17 +118,21 @@ def licence(dice: Dice) -> Page:
     tx = px + photo[0] + 14 * unit
     ty = y0 + height * 0.22
     code = f"{dice.whole(11, 28)}-{dice.pick(words.SMALL)}-{dice.pick(words.NUMBERS)}"
-    page.text(tx, ty, code, "sans bold", round(17 * unit), width=x1 - tx - 8)
+    page.text(tx, ty, code, "sans bold", 17 * unit, width=x1 - tx - 8)
     ty += 27 * unit
-    page.text(tx, ty, dice.pick(words.NAMES), "sans bold", round(16 * unit))
+    page.text(tx, ty, dice.pick(words.NAMES), "sans bold", 16 * unit)
     for _ in range(dice.whole(3, 5)):
         ty += 20 * unit
-        page.text(tx, ty, dice.pick((*words.NUMBERS, *words.ADDRESSES, *words.DATES)), "sans", round(12 * unit))
+        page.text(tx, ty, dice.pick((*words.NUMBERS, *words.ADDRESSES, *words.DATES)), "sans", 12 * unit)
     small = round(photo[0] * 0.42), round(photo[1] * 0.42)
     ghost = portrait(Dice(17, face_seed), *small)
-    page.put(cv2.addWeighted(ghost, 0.55, np.full_like(ghost, 210), 0.45, 0), x1 - small[0] - 14, y1 - small[1] - 12)
-    page.text(tx, y1 - 40 * unit, dice.pick(words.DATES), "sans", round(12 * unit))
-    page.text(px, y1 - 24 * unit, f"Commissioner, {dice.pick(words.PLACES)}", "sans bold", round(12 * unit))
+    page.put(
+        cv2.addWeighted(ghost, 0.55, np.full_like(ghost, 210), 0.45, 0),
+        x1 - small[0] - 14,
+        y1 - small[1] - 12,
+    )
+    page.text(tx, y1 - 40 * unit, dice.pick(words.DATES), "sans", 12 * unit)
+    page.text(px, y1 - 24 * unit, f"Commissioner, {dice.pick(words.PLACES)}", "sans bold", 12 * unit)
     seal(page, dice, x0 + width * 0.62, y1 - 24 * unit, 34 * unit, square=True)
     page.pixels = page.finished((45, 35, 30))
     return page
@@ -133,19 +148,21 @@ def identity_card(dice: Dice) -> Page:
     title = dice.pick(("Resident Card", "RESIDENT REGISTRATION CARD", "National Identity Card"))
     top = round(y0 + height * dice.between(0.06, 0.1))
     box = x0 + round(20 * unit), top, x0 + round(width * 0.66), top + round(38 * unit)
-    page.heading(box, title, "serif bold", round(25 * unit), align=dice.pick(("left", "centre")))
+    page.heading(box, title, "serif bold", 25 * unit, align=dice.pick(("left", "centre")))
     photo = round(width * dice.between(0.24, 0.28)), round(height * dice.between(0.52, 0.6))
-    page.put(portrait(dice, *photo), x1 - photo[0] - round(22 * unit), y0 + round(height * dice.between(0.12, 0.2)))
+    page.put(
+        portrait(dice, *photo), x1 - photo[0] - round(22 * unit), y0 + round(height * dice.between(0.12, 0.2))
+    )
     tx, ty = x0 + 28 * unit, top + 58 * unit
-    page.text(tx, ty, dice.pick(words.NAMES), "serif bold", round(24 * unit))
+    page.text(tx, ty, dice.pick(words.NAMES), "serif bold", 24 * unit)
     ty += 38 * unit
-    page.text(tx, ty, dice.pick(words.NUMBERS), "sans bold", round(18 * unit))
+    page.text(tx, ty, dice.pick(words.NUMBERS), "sans bold", 18 * unit)
     for _ in range(2):
         ty += 27 * unit
-        page.text(tx, ty, dice.pick(words.ADDRESSES), "serif", round(14 * unit), width=width * 0.55)
-    page.text((x0 + x1) / 2, y1 - 66 * unit, dice.pick(words.DATES), "serif", round(13 * unit), align="centre")
+        page.text(tx, ty, dice.pick(words.ADDRESSES), "serif", 14 * unit, width=width * 0.55)
+    page.text((x0 + x1) / 2, y1 - 66 * unit, dice.pick(words.DATES), "serif", 13 * unit, align="centre")
     office = f"Mayor of {dice.pick(words.PLACES)}"
-    page.text((x0 + x1) / 2, y1 - 42 * unit, office, "serif bold", round(19 * unit), align="centre")
+    page.text((x0 + x1) / 2, y1 - 42 * unit, office, "serif bold", 19 * unit, align="centre")
     seal(page, dice, x0 + width * dice.between(0.74, 0.8), y1 - 30 * unit, 44 * unit, square=True)
     page.pixels = page.finished((40, 35, 35))
     return page
@@ -172,29 +189,40 @@ def passport(dice: Dice) -> Page:
             cv2.circle(page.pixels, petal, round(15 * unit), gold, 2, cv2.LINE_AA)
         for line in range(dice.whole(3, 5)):
             top = middle - (74 - 14 * line) * unit
-            page.text(x0 + 30 * unit, top, dice.pick(words.LEGAL), "serif", round(10 * unit), width=width - 60 * unit)
+            page.text(
+                x0 + 30 * unit,
+                top,
+                dice.pick(words.LEGAL),
+                "serif",
+                round(10 * unit),
+                width=width - 60 * unit,
+            )
         y0 = middle
     height = y1 - y0
     box = round(x0 + 20 * unit), round(y0 + 8 * unit), round(x1 - 130 * unit), round(y0 + 38 * unit)
     title = dice.pick(("PASSPORT", "REPUBLIC - PASSPORT", "PASSPORT  PASSEPORT"))
-    page.heading(box, title, "sans bold", round(22 * unit), align="left")
+    page.heading(box, title, "sans bold", 22 * unit, align="left")
     code = f"M{dice.pick(words.CODES)[:8]}"
-    page.text(x1 - 20 * unit, y0 + 12 * unit, code, "mono bold", round(18 * unit), align="right")
+    page.text(x1 - 20 * unit, y0 + 12 * unit, code, "mono bold", 18 * unit, align="right")
     photo = round(width * dice.between(0.24, 0.28)), round(height * dice.between(0.46, 0.52))
     page.put(portrait(dice, *photo), round(x0 + 20 * unit), round(y0 + height * 0.2))
     tx, ty = x0 + photo[0] + 38 * unit, y0 + height * 0.19
-    step = height * 0.115
-    for row in range(5):
-        for column in range(2 if row else 1):
+    apart = height * 0.115
+    for line in range(5):
+        for column in range(2 if line else 1):
             x = tx + column * width * 0.33
-            page.text(x, ty + row * step, dice.pick(words.LABELS), "sans", max(8, round(9 * unit)))
-            text = dice.pick(words.NAMES if row == 0 else (*words.DATES, *words.FAMILY, *words.GIVEN))
-            page.text(x, ty + row * step + 10 * unit, text, "mono bold", round(13 * unit), width=x1 - x - 6)
+            page.text(x, ty + line * apart, dice.pick(words.LABELS), "sans", 9 * unit)
+            text = dice.pick(words.NAMES if line == 0 else (*words.DATES, *words.FAMILY, *words.GIVEN))
+            page.text(x, ty + line * apart + 10 * unit, text, "mono bold", 13 * unit, width=x1 - x - 6)
     name = dice.pick(words.NAMES).replace(" ", "<<")
-    mrz = f"PMKOR{name}".ljust(44, "<"), f"{code}4KOR{dice.pick(words.CODES)}M{dice.pick(words.CODES)}".ljust(42, "<") + "02"
-    size = max(9, round((width - 24 * unit) / 44 / 0.603))
+    mrz = (
+        f"PMKOR{name}".ljust(44, "<"),
+        f"{code}4KOR{dice.pick(words.CODES)}M{dice.pick(words.CODES)}".ljust(42, "<") + "02",
+    )
+    size = (width - 24 * unit) / 44 / 0.603
     for line, text in enumerate(mrz):
-        page.text(x0 + 12 * unit, y1 - (52 - 24 * line) * unit, text, "mono", size)
+        top = y1 - (52 - 24 * line) * unit
+        page.text(x0 + 12 * unit, top, text, "mono", size, width=width - 18 * unit)
     page.pixels = page.finished((45, 35, 30))
     return page
 
@@ -203,7 +231,10 @@ def bank_book(dice: Dice) -> Page:
     """Class 0: the first page of an account book, a bank's colour, logo, account number and rows of dots."""
     page = _laid(dice, 0.9, 1.4)
     brand = dice.shade(
-        dice.pick(((150, 90, 20), (60, 140, 40), (30, 150, 230), (130, 60, 60), (150, 140, 20), (60, 40, 190))), 22
+        dice.pick(
+            ((150, 90, 20), (60, 140, 40), (30, 150, 230), (130, 60, 60), (150, 140, 20), (60, 40, 190))
+        ),
+        22,
     )
     paper = dice.shade(dice.pick(((240, 240, 238), (235, 242, 232), (242, 235, 225), (225, 238, 244))), 8)
     x0, y0, x1, y1 = _card(page, dice, dice.between(1.25, 1.55), paper, dice.between(0.86, 0.98))
@@ -216,21 +247,34 @@ def bank_book(dice: Dice) -> Page:
         page.fill(x0 + 6, y0 + 6, x0 + width * dice.between(0.06, 0.14), y1 - 6, brand)
         page.fill(x0 + 6, y1 - 24 * unit, x1 - 6, y1 - 6, brand)
         ink = brand
-    cv2.circle(page.pixels, (round(x0 + 74 * unit), round(y0 + 32 * unit)), round(15 * unit), ink, round(5 * unit), cv2.LINE_AA)
+    cv2.circle(
+        page.pixels,
+        (round(x0 + 74 * unit), round(y0 + 32 * unit)),
+        round(15 * unit),
+        ink,
+        round(5 * unit),
+        cv2.LINE_AA,
+    )
     bank = f"{dice.pick(words.PLACES)} Bank"
-    page.text(x0 + 100 * unit, y0 + 18 * unit, bank, "sans bold", round(24 * unit), colour=ink)
+    page.text(x0 + 100 * unit, y0 + 18 * unit, bank, "sans bold", 24 * unit, colour=ink)
     tx, ty = x0 + width * dice.between(0.16, 0.22), y0 + height * dice.between(0.34, 0.4)
-    page.text(tx, ty, "Account number", "sans", round(12 * unit))
+    page.text(tx, ty, "Account number", "sans", 12 * unit)
     ty += 20 * unit
     account = f"{dice.whole(100, 999)}-{dice.pick(words.NUMBERS)}"
-    page.text(tx, ty, account, dice.pick(("sans bold", "mono bold")), round(23 * unit), width=x1 - tx - 10)
+    page.text(tx, ty, account, dice.pick(("sans bold", "mono bold")), 23 * unit, width=x1 - tx - 10)
     ty += 44 * unit
-    page.text(tx, ty, f"{dice.pick(words.NAMES)}", "sans bold", round(19 * unit))
+    page.text(tx, ty, f"{dice.pick(words.NAMES)}", "sans bold", 19 * unit)
     ty += 34 * unit
     while ty < y1 - 34 * unit:
-        page.text(tx, ty, dice.pick(words.LABELS), "sans", round(11 * unit))
+        page.text(tx, ty, dice.pick(words.LABELS), "sans", 11 * unit)
         page.rule(tx + 85 * unit, ty + 13 * unit, x1 - 40 * unit, ty + 13 * unit, strength=120)
-        page.text(tx + 90 * unit, ty, dice.pick((*words.DATES, *words.SUMS, *words.PLACES)), "sans", round(11 * unit))
+        page.text(
+            tx + 90 * unit,
+            ty,
+            dice.pick((*words.DATES, *words.SUMS, *words.PLACES)),
+            "sans",
+            round(11 * unit),
+        )
         ty += 21 * unit
     if dice.chance(0.75):
         seal(page, dice, x1 - 62 * unit, y0 + height * dice.between(0.5, 0.72), dice.between(44, 70) * unit)
@@ -250,10 +294,10 @@ def till_receipt(dice: Dice) -> Page:
     page.fill(x0 + 5, y0 + 6, x1 + 5, y1 + 6, (40, 40, 42))
     page.fill(x0, y0, x1, y1, dice.shade((240, 243, 244), 8))
     face, bold = dice.pick((("mono", "mono bold"), ("sans", "sans bold")))
-    size = max(8, round(width / 28 * dice.between(0.85, 1.0)))
+    size = snap(width / 28 * dice.between(0.85, 1.0))
     y = y0 + 12
     box = round(x0 + 8), round(y), round(x1 - 8), round(y + 36)
-    page.heading(box, dice.pick(words.TITLES[11]), bold, round(width / 13))
+    page.heading(box, dice.pick(words.TITLES[11]), bold, width / 13)
     y += 40
     for pool in (words.HOSPITALS, words.ADDRESSES, words.NUMBERS):
         page.text((x0 + x1) / 2, y, dice.pick(pool), face, size - 1, width=width - 12, align="centre")

@@ -11,7 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from grandmaster.competition.sample_maker import words
-from grandmaster.competition.sample_maker.page import Colour, Dice, Page, bar_code, seal, signature, square_code
+from grandmaster.competition.sample_maker.page import (
+    Colour,
+    Dice,
+    Page,
+    bar_code,
+    seal,
+    signature,
+    square_code,
+)
 
 AREA_SIDE = 512  # pixels: root of the mean area of the original's pictures
 PAPERS: tuple[Colour, ...] = (
@@ -67,7 +75,7 @@ def new_document(dice: Dice, low: float, high: float) -> tuple[Page, Look]:
     look = Look(
         face=face,
         bold=bold,
-        size=dice.whole(9, 12) if face != "book" else dice.whole(11, 13),
+        size=dice.pick((11, 13) if face == "book" else (9, 10, 12)),
         ink=dice.shade(dice.pick(INKS), 8),
         tint=dice.shade(dice.pick(TINTS), 8),
     )
@@ -135,14 +143,15 @@ def draw(kind: int, dice: Dice) -> Page:
         if dice.chance(0.65):
             cell(page, look, left + side, y, split - side, row, value(dice))
             label(page, look, left + split, y, side * 0.8, row, dice.pick(words.LABELS))
-            cell(page, look, left + split + side * 0.8, y, right - left - split - side * 0.8, row, value(dice))
+            cell(
+                page, look, left + split + side * 0.8, y, right - left - split - side * 0.8, row, value(dice)
+            )
         else:
             cell(page, look, left + side, y, right - left - side, row, value(dice))
         y += row
-    foot = page.height * dice.between(0.7, 0.78)
-    boxes = dice.whole(1, 3)
-    cuts = np.sort(dice.uniform(boxes))
-    heights = np.diff(np.concatenate([[0.0], 0.3 + 0.6 * cuts[:-1], [1.0]])) * (foot - y)
+    foot = min(page.height * dice.between(0.68, 0.78), page.height - 9.2 * look.leading)
+    shares = 0.25 + dice.uniform(dice.whole(1, 3))
+    heights = shares / shares.sum() * (foot - y)
     for height in heights:
         label(page, look, left, y, side, float(height), dice.pick(words.LABELS))
         page.frame(left + side, y, right, y + float(height), strength=200)

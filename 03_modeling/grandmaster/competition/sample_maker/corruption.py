@@ -49,7 +49,7 @@ def turn(picture: Pixels, dice: Dice) -> Pixels:
         scale = float(np.sqrt(width * height / (new_width * new_height)))
         new_width, new_height = round(new_width * scale), round(new_height * scale)
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), angle, scale)
-    matrix[:, 2] += np.array([new_width - width, new_height - height]) / 2
+    matrix[:, 2] += (new_width - width) / 2, (new_height - height) / 2
     return cv2.warpAffine(picture, matrix, (new_width, new_height), borderValue=(255, 255, 255))
 
 
@@ -61,7 +61,7 @@ def flip(picture: Pixels, dice: Dice) -> Pixels:
 
 def overexpose(picture: Pixels, dice: Dice) -> Pixels:
     """More light than the sensor holds: gain and offset, cut off at white."""
-    return cv2.convertScaleAbs(picture, alpha=dice.between(1.1, 1.5), beta=dice.between(5, 45))
+    return cv2.convertScaleAbs(picture, alpha=dice.between(1.05, 1.35), beta=dice.between(0, 30))
 
 
 def blur(picture: Pixels, dice: Dice) -> Pixels:
@@ -92,9 +92,9 @@ def corrupt(picture: Pixels, dice: Dice) -> Pixels:
         picture = texture_patches(picture, dice)
     if dice.chance(0.55):
         picture = flip(picture, dice)
-    if dice.chance(0.8):
+    if dice.chance(0.7):
         picture = turn(picture, dice)
-    if dice.chance(0.45):
+    if dice.chance(0.25):
         picture = overexpose(picture, dice)
     if dice.chance(0.35):
         picture = add_noise(picture, dice, dice.between(4, 22))

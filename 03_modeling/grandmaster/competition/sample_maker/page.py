@@ -16,11 +16,12 @@ from typing import TypeVar
 import cv2
 import numpy as np
 import numpy.typing as npt
+from cv2.typing import MatLike
 from PIL import Image, ImageDraw, ImageFont
 
 from grandmaster.errors import UserError
 
-Pixels = npt.NDArray[np.uint8]
+Pixels = MatLike
 Colour = tuple[int, int, int]
 Item = TypeVar("Item")
 
@@ -65,8 +66,9 @@ class Dice:
         return self._generator.random(shape)
 
     def shade(self, colour: Colour, spread: int) -> Colour:
-        """A neighbour of the colour: every channel moved by up to `spread`."""
-        moved = [min(255, max(0, channel + self.whole(-spread, spread))) for channel in colour]
+        """A neighbour of the colour: lighter or darker by up to `spread`, its hue moved by a quarter of that."""
+        level, hue = self.whole(-spread, spread), spread // 4
+        moved = [min(255, max(0, channel + level + self.whole(-hue, hue))) for channel in colour]
         return moved[0], moved[1], moved[2]
 
 
@@ -92,24 +94,46 @@ def _font_folder() -> Path:
 @functools.cache
 def _font(face: str, size: int) -> ImageFont.FreeTypeFont:
     # BASIC: the layout engine that every Pillow has, so that machines agree on the pixels.
-    return ImageFont.truetype(
-        str(_font_folder() / FACES[face]), size, layout_engine=ImageFont.Layout.BASIC
-    )
+    return ImageFont.truetype(str(_font_folder() / FACES[face]), size, layout_engine=ImageFont.Layout.BASIC)
 
 
-@functools.lru_cache(maxsize=12_000)
+def snap(size: float) -> int:
+    """The nearest size below that is used: all up to 13, then every second, then every fourth.
+
+    Fewer sizes are fewer texts to render, which is the dearest thing about a page.
+    """
+    whole = max(8, int(size))
+    step = 1 if whole < 14 else 2 if whole < 28 else 4
+    return whole - whole % step
+
+
+@functools.cache
+def _glyph(character: str, face: str, size: int) -> tuple[Pixels, int]:
+    """Coverage of one character, a strip of a line's full height with `size // 2` columns to spare at its
+    left, and its advance in pixels."""
+    font, spare = _font(face, size), size // 2
+    advance = round(font.getlength(character))
+    image = Image.new("L", (advance + 2 * spare, round(size * 1.3)))
+    ImageDraw.Draw(image).text((spare, round(size * 1.02)), character, font=font, fill=255, anchor="ls")
+    return np.asarray(image), advance
+
+
+@functools.lru_cache(maxsize=8_000)
 def sprite(text: str, face: str, size: int) -> Sprite:
-    """Render text once; `size` is the font's em in pixels."""
-    font = _font(face, size)
-    width = max(1, round(font.getlength(text)) + 2)
-    image = Image.new("L", (width, round(size * 1.3)))
-    ImageDraw.Draw(image).text((1, round(size * 1.02)), text, font=font, fill=255, anchor="ls")
-    ends, position = [], 0
-    for word in text.split(" "):
-        position += len(word)
-        ends.append(min(width, round(font.getlength(text[:position])) + 2))
-        position += 1
-    return Sprite(alpha=np.asarray(image), word_ends=tuple(ends))
+    """Set text once, glyph beside glyph; `size` is the font's em in pixels."""
+    glyphs = [_glyph(character, face, size) for character in text]
+    spare = size // 2
+    line = np.zeros((round(size * 1.3), sum(advance for _, advance in glyphs) + 2 * spare), np.uint8)
+    x, ends = 0, []
+    for character, (strip, advance) in zip(text, glyphs, strict=True):
+        if character == " ":
+            ends.append(x + 1)
+        else:
+            area = line[:, x : x + strip.shape[1]]
+            np.maximum(area, strip, out=area)
+        x += advance
+    cut = line[:, max(0, spare - 1) : spare + x + 1]  # a column is left for what overhangs the first advance
+    return Sprite(alpha=np.ascontiguousarray(cut), word_ends=(*ends, x + 1))
 
 
 class Page:
@@ -149,7 +173,7 @@ class Page:
         y: float,
         text: str,
         face: str,
-        size: int,
+        size: float,
         *,
         colour: Colour | None = None,
         width: float | None = None,
@@ -163,7 +187,7 @@ class Page:
         Returns:
             The width written, pixels.
         """
-        drawn = sprite(text, face, size)
+        drawn = sprite(text, face, snap(size))
         alpha = drawn.alpha
         if width is not None and alpha.shape[1] > width:
             fitting = [end for end in drawn.word_ends if end <= width]
@@ -177,7 +201,7 @@ class Page:
         box: tuple[int, int, int, int],
         text: str,
         face: str,
-        size: int,
+        size: float,
         *,
         colour: Colour | None = None,
         align: str = "centre",
@@ -185,19 +209,24 @@ class Page:
         """Write the title inside box (left, top, right, bottom), made smaller until it fits, and note the box."""
         left, top, right, bottom = box
         self.title_box = box
-        while size > 8 and sprite(text, face, size).alpha.shape[1] > right - left:
-            size -= 1
+        fitted = snap(size)
+        while fitted > 8 and sprite(text, face, fitted).alpha.shape[1] > right - left:
+            fitted = snap(fitted - 1)
         x = left if align == "left" else (left + right) / 2
-        height = round(size * 1.3)
-        alpha = sprite(text, face, size).alpha[:, : right - left]
+        height = round(fitted * 1.3)
+        alpha = sprite(text, face, fitted).alpha[:, : right - left]
         x = x - (alpha.shape[1] / 2 if align == "centre" else 0)
         self.paste(alpha[: bottom - top], round(x), max(top, (top + bottom - height) // 2), colour)
 
-    def rule(self, x0: float, y0: float, x1: float, y1: float, *, strength: int = 255, thick: int = 1) -> None:
+    def rule(
+        self, x0: float, y0: float, x1: float, y1: float, *, strength: int = 255, thick: int = 1
+    ) -> None:
         """A straight line in ink."""
         cv2.line(self.ink, (round(x0), round(y0)), (round(x1), round(y1)), strength, thick)
 
-    def frame(self, x0: float, y0: float, x1: float, y1: float, *, strength: int = 255, thick: int = 1) -> None:
+    def frame(
+        self, x0: float, y0: float, x1: float, y1: float, *, strength: int = 255, thick: int = 1
+    ) -> None:
         """An empty rectangle in ink."""
         cv2.rectangle(self.ink, (round(x0), round(y0)), (round(x1), round(y1)), strength, thick)
 
@@ -254,9 +283,13 @@ def _seal(variant: int, square: bool) -> Pixels:
         for step in range(count):
             angle = 2 * np.pi * step / count
             spot = 120 + 86 * np.cos(angle), 120 + 86 * np.sin(angle)
-            pen.text(spot, dice.pick("HOSPITALMEDICOFSEUL"), font=_font("sans bold", 26), fill=255, anchor="mm")
+            pen.text(
+                spot, dice.pick("HOSPITALMEDICOFSEUL"), font=_font("sans bold", 26), fill=255, anchor="mm"
+            )
         word = dice.pick(("SEAL", "PAID", "CLINIC", "M.D.", "OFFICE", "DIRECTOR"))
-        pen.text((120, 120), word, font=_font("serif bold", 118 // max(2, len(word) - 1)), fill=255, anchor="mm")
+        pen.text(
+            (120, 120), word, font=_font("serif bold", 118 // max(2, len(word) - 1)), fill=255, anchor="mm"
+        )
     wear = cv2.resize((dice.uniform(12, 12) * 170 + 95).clip(0, 255).astype(np.uint8), (side, side))
     worn = cv2.multiply(np.asarray(image), wear, scale=1 / 255)
     turn = cv2.getRotationMatrix2D((120, 120), dice.between(-25, 25), 0.98)
@@ -311,7 +344,9 @@ def portrait(dice: Dice, width: int, height: int) -> Pixels:
     ground = dice.pick(((235, 225, 215), (240, 240, 240), (225, 200, 170), (210, 225, 225), (200, 190, 185)))
     skin = dice.shade((150, 185, 225), 22)
     hair = dice.pick(((25, 25, 30), (35, 40, 55), (45, 60, 85), (90, 90, 95)))
-    clothes = dice.pick(((60, 45, 35), (40, 40, 45), (120, 80, 50), (95, 95, 150), (70, 100, 70), (190, 190, 195)))
+    clothes = dice.pick(
+        ((60, 45, 35), (40, 40, 45), (120, 80, 50), (95, 95, 150), (70, 100, 70), (190, 190, 195))
+    )
     photo = np.empty((height, width, 3), np.uint8)
     photo[:] = ground
     wide = width * dice.between(0.2, 0.25)

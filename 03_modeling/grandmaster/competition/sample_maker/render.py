@@ -35,24 +35,21 @@ DRAW: dict[int, Callable[[Dice], Page]] = {
 SHEETS = frozenset({1, 3, 4, 6, 7, 10, 12, 13, 14, 15})  # flat paper; the others bring their surroundings
 FOLDERS = ("train", "test")
 # What a dice is for: the last number of its key, so that one picture's dice never repeat each other.
-_PAGE, _CAMERA, _PARTNER, _CORRUPTION = range(4)
-
-
-def _photo(kind: int, page: Dice, camera: Dice) -> Pixels:
-    return photograph(DRAW[kind](page).pixels, camera, is_sheet=kind in SHEETS)
+_PAGE, _CAMERA, _PARTNER, _CORRUPTION, _FILE = range(5)
 
 
 def render(picture: Picture, seed: int) -> Pixels:
     """Draw one picture; uint8 (height, width, 3), blue green red. Depends on the arguments alone."""
     key = seed, picture.split
-    drawn = _photo(picture.kind, Dice(*key, picture.page, _PAGE), Dice(*key, picture.index, _CAMERA))
+    page = DRAW[picture.kind](Dice(*key, picture.page, _PAGE)).pixels
+    drawn = photograph(page, Dice(*key, picture.index, _CAMERA), is_sheet=picture.kind in SHEETS)
     if picture.split != TEST:
         return drawn
     dice = Dice(*key, picture.index, _CORRUPTION)
     draw = dice.between(0, 1)
     if draw < corruption.MIX_UP_CHANCE + corruption.CUT_MIX_CHANCE:
         partner_dice = Dice(*key, picture.index, _PARTNER)
-        partner = _photo(partner_dice.whole(0, len(DRAW) - 1), partner_dice, partner_dice)
+        partner = DRAW[partner_dice.whole(0, len(DRAW) - 1)](partner_dice).pixels
         mix = corruption.mix_up if draw < corruption.MIX_UP_CHANCE else corruption.cut_mix
         drawn = mix(drawn, partner, dice)
     return corruption.corrupt(drawn, dice)
@@ -65,7 +62,7 @@ def write_pictures(pictures: Iterable[Picture], seed: int, folder: Path) -> int:
     """
     count = 0
     for picture in pictures:
-        quality = Dice(seed, picture.split, picture.index, 4).whole(82, 95)
+        quality = Dice(seed, picture.split, picture.index, _FILE).whole(82, 95)
         _, data = cv2.imencode(".jpg", render(picture, seed), [cv2.IMWRITE_JPEG_QUALITY, quality])
         (folder / FOLDERS[picture.split] / picture.file_name(seed)).write_bytes(data.tobytes())
         count += 1

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import cv2
-import numpy as np
-
 from grandmaster.competition.sample_maker import words
+from grandmaster.competition.sample_maker.cards import guilloche
 from grandmaster.competition.sample_maker.certificates import (
     Look,
     cell,
@@ -36,7 +34,15 @@ def _title(page: Page, dice: Dice, look: Look, kind: int, y: float, left: float,
 
 
 def _figures(
-    page: Page, dice: Dice, look: Look, x: float, y: float, widths: list[float], row: float, rows: int, filled: float
+    page: Page,
+    dice: Dice,
+    look: Look,
+    x: float,
+    y: float,
+    widths: list[float],
+    row: float,
+    rows: int,
+    filled: float,
 ) -> float:
     """A block of table rows: the first column a fee, the others sums; returns the y below it."""
     right = x + sum(widths)
@@ -51,7 +57,13 @@ def _figures(
                 page.text(edge + 4, top, dice.pick(words.FEES), look.face, look.size, width=width - 5)
             elif dice.chance(filled):
                 page.text(
-                    edge + width - 4, top, dice.pick(words.SUMS), look.face, look.size, width=width - 5, align="right"
+                    edge + width - 4,
+                    top,
+                    dice.pick(words.SUMS),
+                    look.face,
+                    look.size,
+                    width=width - 5,
+                    align="right",
                 )
         edge += width
     page.rule(right, y, right, y + rows * row, strength=170)
@@ -138,9 +150,9 @@ def bill(dice: Dice) -> Page:
     shares = 0.7 + dice.uniform(dice.whole(4, 5))
     widths = [float(share) for share in shares / shares.sum() * (width - total - 4)]
     edge = left
-    for column in widths:
-        label(page, look, edge, y, column, row * 1.3, dice.pick(words.LABELS))
-        edge += column
+    for each in widths:
+        label(page, look, edge, y, each, row * 1.3, dice.pick(words.LABELS))
+        edge += each
     rows = max(5, int((page.height * dice.between(0.84, 0.9) - y) / row) - 1)
     start = y
     y = _figures(page, dice, look, left, y + row * 1.3, widths, row, rows, dice.between(0.35, 0.6))
@@ -151,12 +163,24 @@ def bill(dice: Dice) -> Page:
         label(page, look, right - total, top, total * 0.5, height, dice.pick(words.LABELS))
         page.frame(right - total * 0.5, top, right, top + height, strength=200)
         page.text(
-            right - 5, top + height / 2 - look.size * 0.7, dice.pick(words.SUMS), look.bold, look.size, align="right"
+            right - 5,
+            top + height / 2 - look.size * 0.7,
+            dice.pick(words.SUMS),
+            look.bold,
+            look.size,
+            align="right",
         )
     page.frame(left, start, right, y, thick=2)
     page.text(left, y + 8, dice.pick(words.DATES), look.face, look.size)
     page.text(page.width / 2, y + 8, dice.pick(words.HOSPITALS), look.bold, look.size + 3, align="centre")
-    seal(page, dice, page.width * dice.between(0.72, 0.85), y + 8, dice.between(36, 56), square=dice.chance(0.5))
+    seal(
+        page,
+        dice,
+        page.width * dice.between(0.72, 0.85),
+        y + 8,
+        dice.between(36, 56),
+        square=dice.chance(0.5),
+    )
     return _close(page, look)
 
 
@@ -217,7 +241,9 @@ def prescription(dice: Dice) -> Page:
     box = width * 0.08
     for number in range(6):  # the disease code, a box a character
         page.frame(left + number * box, y, left + (number + 1) * box, y + row * 1.2)
-        page.text(left + number * box + box / 2, y + 4, dice.pick(words.SMALL), look.bold, look.size, align="centre")
+        page.text(
+            left + number * box + box / 2, y + 4, dice.pick(words.SMALL), look.bold, look.size, align="centre"
+        )
     signature(page, dice, right - 110, y + row * 0.6, 60, 16)
     page.frame(left, y, right, y + row * 1.2)
     y += row * 1.2
@@ -237,7 +263,9 @@ def prescription(dice: Dice) -> Page:
         top = y + line * row + 3
         if top + row > bottom:
             break
-        page.text(left + 5, top, f"{dice.pick(words.CODES)} {dice.pick(words.MEDICINES)}", look.face, look.size)
+        page.text(
+            left + 5, top, f"{dice.pick(words.CODES)} {dice.pick(words.MEDICINES)}", look.face, look.size
+        )
         for column in range(4):
             x = left + width * (0.5 + 0.125 * (column + 0.5))
             page.text(x, top, dice.pick(words.SMALL), look.face, look.size, align="centre")
@@ -249,7 +277,9 @@ def prescription(dice: Dice) -> Page:
     for line in range(2):
         label(page, look, left, bottom + line * half, width * 0.2, half, dice.pick(words.LABELS))
         cell(page, look, left + width * 0.2, bottom + line * half, width * 0.8, half, dice.pick(words.LEGAL))
-    seal(page, dice, right - dice.between(40, 90), bottom + half, dice.between(36, 50), square=dice.chance(0.6))
+    seal(
+        page, dice, right - dice.between(40, 90), bottom + half, dice.between(36, 50), square=dice.chance(0.6)
+    )
     return _close(page, look)
 
 
@@ -274,7 +304,9 @@ def resume(dice: Dice) -> Page:
     y += photo[1] + dice.between(8, 18)
     lined = dice.chance(0.65)
     for _ in range(dice.whole(2, 3)):
-        heading = dice.pick(("Education", "Experience", "Awards", "Skills", "Military Service", "Certificates"))
+        heading = dice.pick(
+            ("Education", "Experience", "Awards", "Skills", "Military Service", "Certificates")
+        )
         page.fill(left, y, right, y + look.leading * 1.3, look.tint)
         page.text(left + 6, y + 2, heading, look.bold, look.size + 1)
         y += look.leading * 1.45
@@ -283,7 +315,9 @@ def resume(dice: Dice) -> Page:
             if y + row > page.height * 0.93:
                 break
             page.text(left + 4, y, dice.pick(words.DATES), look.face, look.size)
-            page.text(left + width * 0.3, y, dice.pick(words.OFFICE), look.face, look.size, width=width * 0.66)
+            page.text(
+                left + width * 0.3, y, dice.pick(words.OFFICE), look.face, look.size, width=width * 0.66
+            )
             if lined:
                 page.rule(left, y + row - 3, right, y + row - 3, strength=130)
             y += row
@@ -296,10 +330,7 @@ def registration(dice: Dice) -> Page:
     page, look = new_document(dice, 0.74, 1.35)
     paper = dice.pick(((205, 235, 225), (190, 230, 240), (215, 240, 215), (200, 220, 240), (225, 235, 205)))
     page.fill(0, 0, page.width, page.height, dice.shade(paper, 8))
-    waves = np.arange(page.height)[:, None] * dice.between(0.25, 0.5)
-    waves = waves + 5 * np.sin(np.arange(page.width)[None, :] * dice.between(0.02, 0.05))
-    wave = (246 + 9 * np.sin(waves)).astype(np.uint8)
-    page.multiply(0, 0, page.width, page.height, cv2.merge([wave, cv2.max(wave, 244), wave]))
+    page.multiply(0, 0, page.width, page.height, guilloche(dice.whole(0, 9)))
     gap = page.width * dice.between(0.03, 0.05)
     page.frame(gap, gap, page.width - gap, page.height - gap, thick=3)
     page.frame(gap + 6, gap + 6, page.width - gap - 6, page.height - gap - 6)
@@ -323,7 +354,9 @@ def registration(dice: Dice) -> Page:
             else:
                 pool = dice.pick((words.VEHICLES, words.NUMBERS, words.DATES, words.NAMES, words.CODES))
                 text, face, size = dice.pick(pool), look.face, look.size
-            page.text(x0 + (x1 - x0) * 0.38, top + row / 2 - size * 0.6, text, face, size, width=(x1 - x0) * 0.6)
+            page.text(
+                x0 + (x1 - x0) * 0.38, top + row / 2 - size * 0.6, text, face, size, width=(x1 - x0) * 0.6
+            )
             number += 1
     y += rows * row + 6
     y = paragraph(page, dice, look, left, y, width, dice.whole(1, 2), words.LEGAL) + 2

@@ -8,7 +8,7 @@ import numpy as np
 from grandmaster.competition.sample_maker import words
 from grandmaster.competition.sample_maker.cards import table
 from grandmaster.competition.sample_maker.certificates import page_size
-from grandmaster.competition.sample_maker.page import Colour, Dice, Page, Pixels
+from grandmaster.competition.sample_maker.page import Colour, Dice, Page, Pixels, snap
 
 
 def _gradient(top: Colour, bottom: Colour, width: int, height: int) -> Pixels:
@@ -43,7 +43,9 @@ def _gauge(page: Page, dice: Dice, centre: tuple[int, int], radius: int, glow: C
             spot = centre + direction * radius * 0.6
             size = max(8, radius // 8)
             number = str(tick // 2 * (20 if last > 9 else 1))
-            page.text(spot[0], spot[1] - size * 0.65, number, "sans", size, colour=(230, 230, 225), align="centre")
+            page.text(
+                spot[0], spot[1] - size * 0.65, number, "sans", size, colour=(230, 230, 225), align="centre"
+            )
     angle = start + sweep * dice.between(0.02, 0.85)
     tip = centre + np.array([np.cos(angle), np.sin(angle)]) * radius * 0.76
     needle = dice.pick(((40, 60, 240), (50, 140, 250), (240, 240, 240)))
@@ -59,7 +61,9 @@ def dashboard(dice: Dice) -> Page:
     page.put(_gradient(dice.shade((95, 92, 88), 40), dark, width, height), 0, 0)
     horizon = round(height * dice.between(0.08, 0.24))
     if dice.chance(0.5):
-        page.put(_gradient(dice.shade((215, 205, 190), 30), dice.shade((150, 150, 150), 25), width, horizon), 0, 0)
+        page.put(
+            _gradient(dice.shade((215, 205, 190), 30), dice.shade((150, 150, 150), 25), width, horizon), 0, 0
+        )
     middle = round(height * dice.between(0.42, 0.54))
     hood = round(width * dice.between(0.46, 0.52)), round(height * dice.between(0.28, 0.34))
     cv2.ellipse(page.pixels, (width // 2, middle), hood, 0, 0, 360, (9, 9, 9), -1, cv2.LINE_AA)
@@ -69,20 +73,41 @@ def dashboard(dice: Dice) -> Page:
     for side, last in ((-1, dice.whole(6, 8)), (1, dice.whole(10, 13))):
         _gauge(page, dice, (width // 2 + side * apart, middle), radius, glow, last)
     box = round(width * 0.055), round(radius * dice.between(0.5, 0.9))
-    page.fill(width // 2 - box[0], middle - box[1], width // 2 + box[0], middle + box[1], dice.shade((50, 35, 25), 15))
+    page.fill(
+        width // 2 - box[0],
+        middle - box[1],
+        width // 2 + box[0],
+        middle + box[1],
+        dice.shade((50, 35, 25), 15),
+    )
     size = max(8, round(width / 46))
     for line in range(-1, 2):
         top = middle + line * box[1] * 0.55 - size * 0.6
         page.text(width / 2, top, dice.pick(words.SMALL), "mono bold", size, colour=glow, align="centre")
     odometer = f"{dice.whole(100, 299999)} km"
-    page.text(width / 2, middle + radius * 0.95, odometer, "mono bold", size + 4, colour=(225, 225, 220), align="centre")
+    page.text(
+        width / 2,
+        middle + radius * 0.95,
+        odometer,
+        "mono bold",
+        size + 4,
+        colour=(225, 225, 220),
+        align="centre",
+    )
     for _ in range(dice.whole(2, 6)):
         spot = round(width * dice.between(0.3, 0.7)), round(middle + radius * dice.between(-1.15, -0.95))
         lamp = dice.pick(((40, 200, 60), (50, 60, 240), (40, 180, 250), (240, 150, 60)))
         cv2.circle(page.pixels, spot, max(3, width // 90), lamp, -1, cv2.LINE_AA)
     if dice.chance(0.75):
         hub = width // 2, round(height * dice.between(1.12, 1.25))
-        cv2.circle(page.pixels, hub, round(width * 0.5), dice.shade((30, 30, 32), 10), round(width * 0.06), cv2.LINE_AA)
+        cv2.circle(
+            page.pixels,
+            hub,
+            round(width * 0.5),
+            dice.shade((30, 30, 32), 10),
+            round(width * 0.06),
+            cv2.LINE_AA,
+        )
         cv2.circle(page.pixels, hub, round(width * 0.2), dice.shade((48, 46, 46), 10), -1, cv2.LINE_AA)
     page.pixels = page.finished((20, 20, 20))
     return page
@@ -95,9 +120,14 @@ def plate(dice: Dice) -> Page:
     page.put(table(dice, width, height), 0, 0)
     if dice.chance(0.6):
         sky = round(height * dice.between(0.15, 0.4))
-        page.put(_gradient(dice.shade((215, 200, 185), 30), dice.shade((170, 175, 175), 25), width, sky), 0, 0)
+        page.put(
+            _gradient(dice.shade((215, 200, 185), 30), dice.shade((170, 175, 175), 25), width, sky), 0, 0
+        )
     body = dice.shade(
-        dice.pick(((235, 235, 235), (60, 60, 62), (150, 150, 152), (120, 60, 30), (40, 40, 150), (90, 100, 110))), 18
+        dice.pick(
+            ((235, 235, 235), (60, 60, 62), (150, 150, 152), (120, 60, 30), (40, 40, 150), (90, 100, 110))
+        ),
+        18,
     )
     zoom = dice.between(0.95, 1.9)
     centre_x, centre_y = width * dice.between(0.44, 0.56), height * dice.between(0.48, 0.66)
@@ -114,27 +144,67 @@ def plate(dice: Dice) -> Page:
     shape(body, (-1.0, -0.45), (-0.78, -1.02), (0.78, -1.02), (1.0, -0.45), (1.04, 0.55), (-1.04, 0.55))
     glass = dice.shade((90, 80, 70), 20)
     shape(glass, (-0.8, -0.48), (-0.66, -0.95), (0.66, -0.95), (0.8, -0.48))
-    shape((glass[0] + 40, glass[1] + 40, glass[2] + 40), (-0.5, -0.5), (-0.3, -0.93), (-0.05, -0.93), (-0.2, -0.5))
+    shape(
+        (glass[0] + 40, glass[1] + 40, glass[2] + 40),
+        (-0.5, -0.5),
+        (-0.3, -0.93),
+        (-0.05, -0.93),
+        (-0.2, -0.5),
+    )
     light = dice.shade((45, 40, 190), 25)
     tall = dice.between(0.12, 0.3)
     for side in (-1, 1):
-        shape(light, (side * 0.98, -0.36), (side * 0.62, -0.33), (side * 0.6, -0.36 + tall), (side * 1.0, -0.33 + tall))
+        shape(
+            light,
+            (side * 0.98, -0.36),
+            (side * 0.62, -0.33),
+            (side * 0.6, -0.36 + tall),
+            (side * 1.0, -0.33 + tall),
+        )
     shape((dark[0], dark[1], dark[2]), (-1.02, 0.24), (1.02, 0.24), (0.98, 0.52), (-0.98, 0.52))
     recess = dice.between(0.44, 0.52)
-    shape((dark[0], dark[1], dark[2]), (-recess, -0.18), (recess, -0.18), (recess - 0.05, 0.2), (0.05 - recess, 0.2))
+    shape(
+        (dark[0], dark[1], dark[2]),
+        (-recess, -0.18),
+        (recess, -0.18),
+        (recess - 0.05, 0.2),
+        (0.05 - recess, 0.2),
+    )
     logo = spot(0, -0.3)
-    cv2.ellipse(page.pixels, logo, (round(0.09 * zoom * width * 0.42), round(0.05 * zoom * width * 0.42)), 0, 0, 360, (200, 200, 200), 3, cv2.LINE_AA)
+    cv2.ellipse(
+        page.pixels,
+        logo,
+        (round(0.09 * zoom * width * 0.42), round(0.05 * zoom * width * 0.42)),
+        0,
+        0,
+        360,
+        (200, 200, 200),
+        3,
+        cv2.LINE_AA,
+    )
 
     ground, ink = dice.pick(
-        (((240, 240, 240), (25, 25, 25)), ((240, 240, 238), (60, 30, 20)), ((70, 200, 245), (20, 20, 20)), ((75, 125, 45), (240, 240, 240)))
+        (
+            ((240, 240, 240), (25, 25, 25)),
+            ((240, 240, 238), (60, 30, 20)),
+            ((70, 200, 245), (20, 20, 20)),
+            ((75, 125, 45), (240, 240, 240)),
+        )
     )
     half = dice.between(0.34, 0.4), dice.between(0.085, 0.15)
     (left, top), (right, bottom) = spot(-half[0], -half[1]), spot(half[0], half[1])
     page.fill_round(left, top, right, bottom, max(3, (bottom - top) // 10), ground)
     cv2.rectangle(page.pixels, (left + 3, top + 3), (right - 3, bottom - 3), ink, 1)
     number = dice.pick(words.PLATES)
-    size = round(min((bottom - top) * 0.78, (right - left) * 0.92 / (len(number) * 0.66)))
-    size -= size % 2  # fewer different sizes to render
-    page.text((left + right) / 2, (top + bottom) / 2 - size * 0.66, number, "sans bold", size, colour=ink, align="centre")
+    size = snap(min((bottom - top) * 0.78, (right - left) * 0.92 / (len(number) * 0.66)))
+    page.text(
+        (left + right) / 2,
+        (top + bottom) / 2 - size * 0.66,
+        number,
+        "sans bold",
+        size,
+        colour=ink,
+        align="centre",
+    )
     page.pixels = page.finished((20, 20, 20))
     return page
