@@ -251,7 +251,7 @@ def test_names_from_data_stay_text(tmp_path: Path) -> None:
     (run / "fold_0" / "resnet18").rename(run / "fold_0" / evil)
     (run / "fold_0" / evil / "result.json").unlink()
     edit(run / "final_results.json", experiment="<u>me</u>", command="python x --mode quick_test '<script>'")
-    edit(run / "final_results.json", models=[{"backbone": "$\\frac{<b>", "fold": 0, "score": 0.5}])
+    edit(run / "final_results.json", models=[{"backbone": "$\\frac{$<b>", "fold": 0, "score": 0.5}])
     edit(run / "plan.json", decisions={"<em>a": {"value": ["<em>b"], "reason": "</dl><em>c"}})
     finger = json.loads((run / "fingerprint.json").read_text())
     finger["unreadable"] = [{"split": "train", "id": "<em>", "path": "<em>", "reason": "<em>reason"}]
@@ -269,7 +269,7 @@ def test_names_from_data_stay_text(tmp_path: Path) -> None:
     assert "<u>me</u>" in text
     assert "</dl><em>c" in text
     assert "<i>$x_1$ model" in text
-    assert "$\\frac{<b> · fold 0" in page.text("technique")
+    assert "$\\frac{$<b> · fold 0" in page.text("technique")
 
 
 def edit(path: Path, **changes: object) -> None:
