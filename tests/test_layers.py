@@ -58,7 +58,9 @@ def violations(path: Path, part: str, application: set[str]) -> list[str]:
 
 
 def application_modules() -> set[str]:
-    return {path.stem for path in (ROOT / "04_training").glob("*.py")} - {"config"}  # `config` also names ours
+    return {path.stem for path in (ROOT / "04_training").glob("*.py")} - {
+        "config"
+    }  # `config` also names ours
 
 
 def test_every_part_has_a_level():
@@ -66,7 +68,9 @@ def test_every_part_has_a_level():
     assert parts == set(LEVELS)
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+@pytest.mark.parametrize(
+    "path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE))
+)
 def test_imports_point_down(path):
     part = part_of(path)
     if part != "__init__":

@@ -33,6 +33,11 @@ def test_decimal_commas_do_not_decide_the_delimiter(tmp_path: Path) -> None:
     assert read_table(tmp_path / "a.csv").to_numpy().tolist() == [["a", "0,5"], ["b", "0,25"]]
 
 
+def test_commas_in_the_header_do_not_decide_the_delimiter(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id;size, px, wide\na;5\nb;7\n")
+    assert list(read_table(tmp_path / "a.csv").columns) == ["id", "size, px, wide"]
+
+
 def test_quoted_cells_may_hold_anything(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text('id,label\n"a,b","say ""hi"""\nc,"two\nlines"\nd,e\n')
     table = read_table(tmp_path / "a.csv")
@@ -58,6 +63,7 @@ def test_unnamed_index_columns_are_left_out(tmp_path: Path, text: str) -> None:
         ("id,label\na,x\nb\n", "line 3 has 1 cells"),
         ("id,id\na,x\n", "twice: 'id'"),
         (",id\nx,a\n", "column 1 has no name"),
+        ("id,,label\na,0,x\nb,1,y\n", "column 2 has no name"),
         ("0,id,\n0,a,x\n", "column 3 has no name"),
         ('id,label\na,"x\nb,y\n', "not CSV"),
     ],

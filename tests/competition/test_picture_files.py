@@ -86,6 +86,11 @@ def test_two_pictures_for_one_id(tmp_path: Path, names: list[str]) -> None:
     assert match(tmp_path, names[0]) == [names[0]]
 
 
+def test_a_whole_path_goes_before_the_end_of_another(tmp_path: Path) -> None:
+    pictures(tmp_path, ["a/1.jpg", "b/a/1.jpg"])
+    assert match(tmp_path, "a/1.jpg", "b/a/1") == ["a/1.jpg", "b/a/1.jpg"]
+
+
 def test_two_ids_for_one_picture(tmp_path: Path) -> None:
     pictures(tmp_path, ["a.jpg"])
     with pytest.raises(UserError, match=r"'a' and 'a\.jpg' name the same picture"):

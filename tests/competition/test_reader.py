@@ -100,6 +100,17 @@ def test_strings_that_look_like_something_else_stay_strings(tmp_path: Path) -> N
     assert c.sample_submission.to_numpy().tolist() == [["=1+1", "None"], ["nan", "None"]]
 
 
+def test_ids_may_be_paths(tmp_path: Path) -> None:
+    root = documents(tmp_path)
+    text = (root / "train.csv").read_text().replace("t1.jpg", "./train/t1.jpg").replace("t0.jpg", "train\\t0")
+    put(root, train_csv=text)
+    c = read(root)
+    assert [Path(path).name for path in c.train["path"]] == ["t1.jpg", "t2.jpg", "t3.jpg", "t0.jpg"]
+    assert any("(file names with extension or without extension)" in line for line in c.understood)
+    put(root, train_csv=text.replace("train\\t0", "train/t0.jpg"))
+    assert any("(file names with extension)" in line for line in read(root).understood)
+
+
 def test_order_of_rows_and_files_does_not_matter(tmp_path: Path) -> None:
     first = read(plants(tmp_path / "a" / "same"))
     root = plants(tmp_path / "b" / "same")
@@ -226,16 +237,22 @@ def test_rows_that_are_not_one_hot(tmp_path: Path, row: str, says: str) -> None:
         read(root)
 
 
+@pytest.mark.parametrize("sample", ["0,0,0", "0.5,0.5,0.5", "0.2,0.3,0.5"])
+def test_wide_samples_hold_class_probabilities(tmp_path: Path, sample: str) -> None:
+    assert read(plants(tmp_path, sample=sample)).submission_format == "class_probabilities"
+
+
 @pytest.mark.parametrize(
-    ("sample", "fits"), [("0,0,0", True), ("0.5,0.5,0.5", True), ("0.1,0.2,0.3", False), ("a,b,c", False)]
+    ("sample", "says"),
+    [
+        ("0.1,0.2,0.3", "neither sum to 1 nor hold one constant"),
+        ("a,b,c", "something else than numbers"),
+        ("inf,inf,inf", "something else than numbers"),
+    ],
 )
-def test_wide_samples_hold_class_probabilities(tmp_path: Path, sample: str, fits: bool) -> None:
-    root = plants(tmp_path, sample=sample)
-    if fits:
-        assert read(root).submission_format == "class_probabilities"
-    else:
-        with pytest.raises(UserError, match=r"no known layout fits.*sample submission"):
-            read(root)
+def test_other_wide_samples_are_refused(tmp_path: Path, sample: str, says: str) -> None:
+    with pytest.raises(UserError, match=rf"no known layout fits.*{says}"):
+        read(plants(tmp_path, sample=sample))
 
 
 def test_test_csv_and_sample_must_agree(tmp_path: Path) -> None:

@@ -81,7 +81,11 @@ def test_probabilities(tmp_path: Path, one_hot: bool) -> None:
 
 def test_labels_against_one_hot_answers(tmp_path: Path) -> None:
     columns = [[str(int(label == c)) for label in TRUTH] for c in ("NA", "cat", "dog")]
-    paths = files(tmp_path, rows(IDS, GIVEN, header="id,label"), rows(IDS, *columns, header="id,NA,cat,dog"))
+    paths = files(
+        tmp_path,
+        rows(IDS, GIVEN, header="id,label"),
+        rows(IDS, *columns, ["Public"] * 30, header="id,NA,cat,dog,Usage"),
+    )
     assert score_solution(*paths, metric="accuracy").value == pytest.approx(accuracy_score(TRUTH, GIVEN))
 
 

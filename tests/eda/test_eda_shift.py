@@ -77,6 +77,13 @@ def test_extreme_pictures_do_not_hide_a_shift_of_the_bulk():
     assert standardised_difference(train, test) == pytest.approx(2.0, rel=1e-3)
 
 
+def test_the_sign_is_that_of_the_means():
+    train, test = normal(1.0, 0.5), normal(0.5, 0.5) | {"mean": 1.2}
+    assert standardised_difference(train, test) == pytest.approx(0.4)
+    train["mean"] = 1.2
+    assert standardised_difference(train, test) == 0.0
+
+
 def test_a_shift_of_a_part_shows_where_the_quartiles_are_equal():
     train = dict.fromkeys(("q05", "q25", "q50", "q75", "q95"), 0.0) | {"mean": 0.0, "std": 0.0}
     test = train | {"mean": 0.15, "std": 0.3, "q95": 0.9}

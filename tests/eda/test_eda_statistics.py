@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from eda_pictures import Pixels, document, photo, resized, rotated
+from PIL import Image
 
 from grandmaster.eda.statistics import (
     NAMES,
@@ -85,10 +86,21 @@ def test_text_and_edges_are_not_noise():
     assert noise_sigma(analysis_grey(document(1), 256)) < 0.5
     assert noise_sigma(analysis_grey(photo(3), 256)) < 0.5
     code = np.full((256, 256), 200, np.uint8)  # a matrix code over more than half of the picture
-    code[:, :159] = np.random.default_rng(1).choice([20, 200], (86, 53)).repeat(3, 0).repeat(3, 1)[:256]
+    code[:, :159] = np.random.default_rng(1).choice([20, 200], (256, 159))
     pixels = np.repeat(code[..., None], 3, axis=2)
     assert noise_sigma(analysis_grey(pixels, 256)) == 0.0
     assert noise_sigma(analysis_grey(with_noise(pixels, 5.0), 256)) == pytest.approx(5.0, rel=0.5)
+
+
+def test_noise_is_that_of_the_picture_and_not_of_a_clean_white_fill():
+    noisy = with_noise(photo(3, width=256, height=256), 8.0)
+    turned = np.asarray(Image.fromarray(noisy).rotate(45, Image.Resampling.NEAREST, fillcolor=(255,) * 3))
+    framed = np.full((400, 400, 3), 255, np.uint8)
+    framed[72:328, 72:328] = turned  # two thirds of the picture are fill now
+    assert noise_sigma(analysis_grey(framed, 400)) == pytest.approx(8.0, rel=0.3)
+    # With hardly anything but white left, the white has to do.
+    framed[100:] = 255
+    assert noise_sigma(analysis_grey(framed, 400)) == 0.0
 
 
 def test_noise_on_white_paper_is_seen_although_clipped():

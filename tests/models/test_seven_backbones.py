@@ -25,14 +25,19 @@ def test_full_size_backbone_takes_an_optimiser_step(backbone, capsys):
     head = sum(parameter.numel() for parameter in model.get_classifier().parameters())
     million = (sum(parameter.numel() for parameter in model.parameters()) - head) / 1e6
     with capsys.disabled():
-        print(f"\n{backbone.name}: {million:.1f} M parameters without head, documented {backbone.documented_million_parameters} M")
+        print(
+            f"\n{backbone.name}: {million:.1f} M parameters without head, documented {backbone.documented_million_parameters} M"
+        )
     assert million == pytest.approx(backbone.documented_million_parameters, rel=0.01)
     model.train()
     optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
     before = [parameter.detach().abs().sum().item() for parameter in model.parameters()]
     loss = torch.nn.functional.cross_entropy(model(torch.randn(2, 3, size, size)), torch.tensor([3, 11]))
     loss.backward()
-    assert all(parameter.grad is not None and torch.isfinite(parameter.grad).all() for parameter in model.parameters())
+    assert all(
+        parameter.grad is not None and torch.isfinite(parameter.grad).all()
+        for parameter in model.parameters()
+    )
     optimiser.step()
     after = [parameter.detach().abs().sum().item() for parameter in model.parameters()]
     assert torch.isfinite(loss)

@@ -65,7 +65,9 @@ def test_a_longer_architecture_owns_its_file(tmp_path):
 
 
 def test_a_json_beside_the_file_states_its_normalisation(folder):
-    (folder / "test_resnet.r160_in1k.json").write_text(json.dumps({"mean": [0.1, 0.2, 0.3], "std": [1, 1, 1]}))
+    (folder / "test_resnet.r160_in1k.json").write_text(
+        json.dumps({"mean": [0.1, 0.2, 0.3], "std": [1, 1, 1]})
+    )
     found = find_weights(TINY, weights_dir=folder, pretrained=True)
     assert found.mean == (0.1, 0.2, 0.3)
 

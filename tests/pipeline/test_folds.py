@@ -18,7 +18,9 @@ def test_every_picture_once_and_classes_spread_evenly():
     folds, notes = make_folds(train, [], count=5, seed=1)
     assert notes == ()
     assert list(folds["id"]) == sorted(train["id"])
-    per_class = pd.crosstab(train.set_index("id").loc[folds["id"], "label"].to_numpy(), folds["fold"].to_numpy())
+    per_class = pd.crosstab(
+        train.set_index("id").loc[folds["id"], "label"].to_numpy(), folds["fold"].to_numpy()
+    )
     assert (per_class.loc[0] == 10).all()
     assert (per_class.loc[1] == 4).all()
     assert per_class.loc[2].between(2, 3).all()

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from grandmaster.competition.table import Competition
+from grandmaster.report import figures, headline, html
 from report.run_builder import make_competition, write_run
+
+curves = functools.cache(figures.curves_figure)
+intervals = functools.cache(figures.interval_figure)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def drawn_once() -> Iterator[None]:
+    """Drawing takes most of the time of these tests, and most of them draw the same figures: a figure is a pure
+    function of its arguments, so each is drawn once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(html, "curves_figure", curves)
+        patch.setattr(html, "interval_figure", intervals)
+        patch.setattr(headline, "interval_figure", intervals)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -139,6 +139,7 @@ def test_refused_submission_is_told_with_its_problems(run: Path, competition: Co
         (False, 0.3, 0.5, "The whole interval is better"),
         (False, 0.3, 1.7, "may have learnt nothing"),
         (True, 1.2, 1.7, "may have learnt nothing"),
+        (True, 1.5, 1.9, "may have learnt nothing"),
         (True, 1.7, 1.9, "The whole interval is better"),
     ],
 )

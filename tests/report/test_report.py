@@ -14,6 +14,8 @@ import pytest
 from grandmaster.competition.predictions import Predictions
 from grandmaster.competition.table import Competition
 from grandmaster.errors import UserError
+from grandmaster.report.artefacts import Epoch
+from grandmaster.report.figures import curves_figure
 from grandmaster.report.html import write_report
 from grandmaster.report.out_of_fold import MOST_CLOSE_CALLS, MOST_WORST
 from report.page import Page
@@ -92,6 +94,19 @@ def test_headline_shows_the_numbers_of_the_results_file(page: Page) -> None:
     assert "class 3 is predicted 1 time" in text
     assert "mode quick_test" in text
     assert "2026-03-14 15:09" in text
+
+
+def test_figures_write_the_numbers_of_the_results_file(whole_run: Path, competition: Competition) -> None:
+    html = write_report(whole_run, competition).read_text(encoding="utf-8")
+    first, *_, last = re.findall(r"<svg.*?</svg>", html, flags=re.DOTALL)
+    written = " ".join(re.sub(r"<[^>]*>", " ", first).split())
+    assert "cross-validated 0.9124 [0.8761, 0.9416]" in written
+    assert "corrupted as the test is 0.8349 [0.7883, 0.8722]" in written
+    assert "macro F1 (higher is better) · dashed: majority class 0.0333" in written
+    written = " ".join(re.sub(r"<[^>]*>", " ", last).split())
+    for model in json.loads((whole_run / "final_results.json").read_text())["models"]:
+        interval = f"{model['score']:.4f} [{model['low']:.4f}, {model['high']:.4f}]"
+        assert f"{model['backbone']} · fold {model['fold']} {interval}" in written
 
 
 def test_next_steps_are_commands_that_can_be_copied(run: Path, competition: Competition) -> None:
@@ -207,6 +222,17 @@ def test_same_run_gives_the_same_bytes_wherever_it_lies(
     assert write_report(other, competition).read_bytes() == first
 
 
+def test_same_figure_gives_the_same_bytes_and_shares_no_name_with_another() -> None:
+    epochs = tuple(Epoch(epoch=number, train_loss=1 / number, val_score=0.1 * number) for number in (1, 2, 3))
+    drawn = [
+        curves_figure(epochs, best_epoch=3, metric_title="macro F1", about=about) for about in ("a", "a", "b")
+    ]
+    assert drawn[0] == drawn[1]
+    names = [set(re.findall(r' id="([^"]*)"', figure)) for figure in drawn]
+    assert names[0]
+    assert not names[0] & names[2]
+
+
 def test_names_from_data_stay_text(tmp_path: Path) -> None:
     hostile = (
         "<script>alert(1)</script>",
@@ -225,6 +251,7 @@ def test_names_from_data_stay_text(tmp_path: Path) -> None:
     (run / "fold_0" / "resnet18").rename(run / "fold_0" / evil)
     (run / "fold_0" / evil / "result.json").unlink()
     edit(run / "final_results.json", experiment="<u>me</u>", command="python x --mode quick_test '<script>'")
+    edit(run / "final_results.json", models=[{"backbone": "$\\frac{$<b>", "fold": 0, "score": 0.5}])
     edit(run / "plan.json", decisions={"<em>a": {"value": ["<em>b"], "reason": "</dl><em>c"}})
     finger = json.loads((run / "fingerprint.json").read_text())
     finger["unreadable"] = [{"split": "train", "id": "<em>", "path": "<em>", "reason": "<em>reason"}]
@@ -242,6 +269,7 @@ def test_names_from_data_stay_text(tmp_path: Path) -> None:
     assert "<u>me</u>" in text
     assert "</dl><em>c" in text
     assert "<i>$x_1$ model" in text
+    assert "$\\frac{$<b> · fold 0" in page.text("technique")
 
 
 def edit(path: Path, **changes: object) -> None:

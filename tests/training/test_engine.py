@@ -17,7 +17,9 @@ from grandmaster.training.precision import Precision
 def net() -> nn.Module:
     """Without BatchNorm and dropout: there, and only there, are split batches the same as one."""
     torch.manual_seed(1)
-    return nn.Sequential(nn.Conv2d(3, 4, 3, stride=2), nn.GELU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, 3))
+    return nn.Sequential(
+        nn.Conv2d(3, 4, 3, stride=2), nn.GELU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, 3)
+    )
 
 
 def batches(sizes: list[int]):
@@ -32,7 +34,9 @@ def batches(sizes: list[int]):
         start += size
 
 
-def weights_after(sizes: list[int], accumulation: int, *, clip: float = 0.0, steps: int | None = None) -> torch.Tensor:
+def weights_after(
+    sizes: list[int], accumulation: int, *, clip: float = 0.0, steps: int | None = None
+) -> torch.Tensor:
     spec = make_spec(accumulation=accumulation, mix_probability=0.0, clip_norm=clip, weight_decay=0.0)
     precision = Precision("cpu", "fp32")
     model = net()
@@ -97,10 +101,12 @@ def test_layer_decay_gives_lower_rates_towards_the_input():
     spec = make_spec(layer_decay=0.5)
     optimiser = make_optimiser(model, spec)
     Schedule(optimiser, spec, 10).set_step(5)
-    rate = {
-        id(parameter): group["lr"] for group in optimiser.param_groups for parameter in group["params"]
-    }
-    assert rate[id(model.patch_embed.proj.weight)] < rate[id(model.blocks[-1].attn.qkv.weight)] < rate[id(model.head.weight)]
+    rate = {id(parameter): group["lr"] for group in optimiser.param_groups for parameter in group["params"]}
+    assert (
+        rate[id(model.patch_embed.proj.weight)]
+        < rate[id(model.blocks[-1].attn.qkv.weight)]
+        < rate[id(model.head.weight)]
+    )
     # No decay on biases and norms.
     decay = {id(p): group["weight_decay"] for group in optimiser.param_groups for p in group["params"]}
     assert decay[id(model.head.bias)] == 0

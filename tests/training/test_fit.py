@@ -108,7 +108,15 @@ def test_a_checkpoint_of_another_fit_is_refused(tmp_path):
 
 def test_it_stops_when_patience_is_over_and_returns_the_best_epoch(tmp_path):
     # Rate so small that no epoch improves on the first.
-    spec = make_spec(epochs=9, patience=2, learning_rate=1e-12, ema_decay=0.0, drop_rate=0.0, drop_path=0.0, freeze_batch_norm=True)
+    spec = make_spec(
+        epochs=9,
+        patience=2,
+        learning_rate=1e-12,
+        ema_decay=0.0,
+        drop_rate=0.0,
+        drop_path=0.0,
+        freeze_batch_norm=True,
+    )
     result = fit(tmp_path / "fit", spec, make_data(tmp_path, spec))
     assert (result.best_epoch, result.epochs, result.stopped_early) == (1, 3, True)
 

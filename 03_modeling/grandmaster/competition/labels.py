@@ -135,9 +135,8 @@ def _csv_map(path: Path, labels: set[str]) -> dict[str, str] | None:
         return None
     overlap = {column: len(labels.intersection(table[column])) for column in table.columns}
     key = max(table.columns, key=lambda column: overlap[column])
-    if not overlap[key] or 2 * table[key].nunique() < len(
-        table
-    ):  # the latter: a table of pictures, not of classes
+    # Where labels repeat all the time it is a table of pictures, not of classes.
+    if not overlap[key] or table[key].nunique() < len(table) / 2:
         return None
     others = [column for column in table.columns if column != key]
     name = next((column for column in others if "name" in column.lower()), others[0])

@@ -207,6 +207,7 @@ def _require_one_row_each(
 
 def _id_form(ids: Sequence[str], paths: Sequence[str]) -> str:
     """How the ids name their files, for the person."""
-    with_suffix = sum(path.endswith(picture_id) for picture_id, path in zip(ids, paths, strict=True))
+    pairs = zip(ids, paths, strict=True)
+    with_suffix = sum(picture_id.endswith(path[path.rindex(".") :]) for picture_id, path in pairs)
     kinds = Counter({"with extension": with_suffix, "without extension": len(ids) - with_suffix})
     return f"(file names {' or '.join(kind for kind, count in kinds.items() if count)})"

@@ -89,7 +89,8 @@ def standardised_difference(train: dict[str, float], test: dict[str, float]) -> 
 
     Two estimates are made and the larger is taken. Means and standard deviations see a change in a part of
     the pictures; means and deviations estimated from the quartiles (Wan et al., BMC Medical Research
-    Methodology, 2014) see a change of the bulk that a few extreme pictures would drown.
+    Methodology, 2014) see a change of the bulk that a few extreme pictures would drown. Where the two point
+    in different directions the means, which are also what is shown, have it.
     """
     by_moments = _ratio(test["mean"] - train["mean"], math.hypot(train["std"], test["std"]) / math.sqrt(2))
     quartile_means = [(part["q25"] + part["q50"] + part["q75"]) / 3 for part in (train, test)]
@@ -97,7 +98,7 @@ def standardised_difference(train: dict[str, float], test: dict[str, float]) -> 
     if 0.0 in spreads:  # most pictures are equal, so the quartiles do not tell how far the others spread
         return by_moments
     by_quartiles = _ratio(quartile_means[1] - quartile_means[0], math.hypot(*spreads) / math.sqrt(2))
-    return max(by_moments, by_quartiles, key=abs)
+    return max(by_moments, by_quartiles, key=abs) if by_moments * by_quartiles > 0 else by_moments
 
 
 def _ratio(difference: float, spread: float) -> float:

@@ -42,6 +42,8 @@ FILL_SPREAD = 8  # grey levels between the quartiles of a tip that counts as one
 FILL_TOLERANCE = 12  # grey levels from the tip's colour that still count as the same fill
 AXIS_DEGREES = 5.0
 NOISE_BLOCK = 8  # px
+NOISE_CLIPPED = (8, 245)  # mean grey of a block beyond which much of its noise is cut off at 0 or 255
+NOISE_BLOCKS_LEFT = 0.25  # share of blocks within these limits that is enough to judge by them alone
 _IMMERKAER = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 _IMMERKAER_NORM = 6.0  # root of the sum of squares of the mask: noise of sigma 1 comes out with sigma 6
 _NORMAL_MEDIAN = 0.6745  # median of |x| for a standard normal x
@@ -108,19 +110,23 @@ def noise_sigma(grey: Grey) -> float:
 
     The residual of Immerkaer's mask (Computer Vision and Image Understanding, 1996), which plane surfaces and
     straight ramps leave at 0, its median taken over the flatter half of the picture's blocks so that text and
-    texture are not mistaken for noise. Where paper is white the upper half of the noise is clipped in the file
-    itself, and the estimate is about half of what was added.
+    texture are not mistaken for noise. White and black blocks, where the file itself cuts noise off, are left
+    out unless there is little else; on white paper the estimate is therefore about half of what was added.
     """
     if min(grey.shape) < NOISE_BLOCK + 2:
         return 0.0  # too few pixels to tell noise from content
     picture = grey.astype(np.float32)
-    residual = np.abs(cv2.filter2D(picture, -1, _IMMERKAER))
+    residual = _blocks(np.abs(cv2.filter2D(picture, -1, _IMMERKAER)))
     # Flatness is judged on a smoothed picture: judged on the noise itself, it would pick quiet blocks.
     smooth = cv2.GaussianBlur(picture, (0, 0), 2.0)
     slope = cv2.Sobel(smooth, cv2.CV_32F, 1, 0) ** 2 + cv2.Sobel(smooth, cv2.CV_32F, 0, 1) ** 2
     flatness = _blocks(slope).mean(axis=1)
+    level = _blocks(picture).mean(axis=1)
+    whole = (level > NOISE_CLIPPED[0]) & (level < NOISE_CLIPPED[1])
+    if whole.mean() >= NOISE_BLOCKS_LEFT:
+        residual, flatness = residual[whole], flatness[whole]
     flat = np.argsort(flatness, kind="stable")[: max(1, len(flatness) // 2)]
-    return float(np.median(_blocks(residual)[flat])) / _NORMAL_MEDIAN / _IMMERKAER_NORM
+    return float(np.median(residual[flat])) / _NORMAL_MEDIAN / _IMMERKAER_NORM
 
 
 def _blocks(plane: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -66,7 +66,7 @@ def shifts(fingerprint: Mapping[str, Any]) -> dict[str, Shift]:
 
     The share comes from the distributions, not from their means: if test is a mixture of pictures like train
     and changed ones, then at every threshold t the changed are at least (F_train(t) - F_test(t)) / F_train(t) of
-    it (a lower bound of the mixing weight). The difference that chance alone makes at 95 % (Kolmogorov-Smirnov,
+    it, and the largest of these bounds is taken (only quantiles are stored, so F_train is interpolated). The difference that chance alone makes at 95 % (Kolmogorov-Smirnov,
     two samples) is taken off first, so two samples of one source give 0.
     """
     train, test = fingerprint["train"], fingerprint["test"]
@@ -106,7 +106,7 @@ def needs_test_like(fingerprint: Mapping[str, Any]) -> tuple[bool, str]:
     """Whether training pictures should be changed to look like the test set, and why."""
     notable = {name: shift for name, shift in shifts(fingerprint).items() if shift.share >= _NOTABLE}
     if notable:
-        parts = (f"{name} in {shift.share:.0%} or more ({shift.text})" for name, shift in notable.items())
+        parts = (f"{name} in about {shift.share:.0%} ({shift.text})" for name, shift in notable.items())
         return True, f"test pictures differ from train: {'; '.join(parts)}"
     if not fingerprint["test"]["count"]:
         return False, "there are no test pictures to compare with"
@@ -253,13 +253,14 @@ def _rotation(
 def _changed_share(
     train: Mapping[str, float], test: Mapping[str, float], side: Literal["above", "below"], chance: float
 ) -> float:
-    """Lower bound of the share of test that lies on one side of where train lies; see `shifts`."""
+    """Share of test that lies on one side of where train lies; see `shifts`."""
     if any(statistic["q50"] is None for statistic in (train, test)):
         return 0.0  # not measurable: pictures without an edge have no alignment
     before, after = _quantiles(train), _quantiles(test)
-    thresholds = np.concatenate([before, after])
-    in_train = np.interp(thresholds, before, _LEVELS)
-    in_test = np.interp(thresholds, after, _LEVELS)
+    # Only where test's distribution is known exactly: that of changed and unchanged pictures has steps, between
+    # which interpolation goes wrong.
+    in_train = np.interp(after, before, _LEVELS)
+    in_test = np.interp(after, after, _LEVELS)
     if side == "below":
         in_train, in_test = 1 - in_train, 1 - in_test
     usable = in_train >= 0.25  # below that a small error of the estimate becomes a large one of the share
@@ -272,7 +273,7 @@ def _quantiles(statistic: Mapping[str, float]) -> npt.NDArray[np.float64]:
 
 
 def _probability(share: float) -> float:
-    """The share is a lower bound, and every picture is seen in many epochs: a little more than it."""
+    """A little more than the share, which is found by lower bounds; every picture is seen in many epochs."""
     return round(min(max(share + 0.1, 0.3), 0.9), 2)
 
 

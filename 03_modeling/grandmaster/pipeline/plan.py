@@ -53,6 +53,7 @@ class ModelPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         micro_batch, accumulation: pictures a forward pass, forward passes a step.
         ema_decay: of the averaged weights, per step; 0: off.
         minutes_per_fold: estimate, training and prediction.
+        test_minutes_per_fold: the part of it that predicting the test set takes.
         memory_gb: estimated peak, of the GPU or of the process.
         disk_gb: estimated, a fold, while it trains.
         reasons: field -> why, for those that were chosen rather than set.
@@ -73,14 +74,10 @@ class ModelPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     prediction_batch: Count
     million_parameters: float
     minutes_per_fold: float
+    test_minutes_per_fold: float
     memory_gb: float
     disk_gb: float
     reasons: dict[str, str]
-
-    @property
-    def precision_note(self) -> str:
-        """Micro-batch x accumulation, as people write it."""
-        return f"{self.micro_batch} x {self.accumulation}"
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

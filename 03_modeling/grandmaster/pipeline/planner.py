@@ -250,6 +250,7 @@ def _plan_model(
     decay = backbone.layer_decay if weights.pretrained else 1.0
     if settings.ema_decay is None:
         reasons["ema_decay"] = "remembers about half an epoch of steps"
+    test_forwards = len(competition.test) * views / 3
     forwards = epochs * per_epoch(train_pictures) + once
     return ModelPlan(
         backbone=backbone.name,
@@ -270,7 +271,8 @@ def _plan_model(
         else settings.freeze_batch_norm,
         prediction_batch=config.prediction.batch_size or max(16, micro),
         million_parameters=round(cost.parameters / 1e6, 1),
-        minutes_per_fold=round(forwards / rate / 60 / 0.9, 2),
+        minutes_per_fold=round(forwards / rate / 60 / 0.9, 4),
+        test_minutes_per_fold=round(test_forwards / rate / 60 / 0.9, 4),
         memory_gb=round(memory, 1),
         # best weights, and while it trains weights, average and two moments of AdamW
         disk_gb=round(cost.parameters * 4 * 5 / 2**30, 2),

@@ -64,11 +64,15 @@ def plan(context: RunContext) -> None:
     for note in context.plan.notes:
         context.progress.message(note, "warn")
     _split(context)
+    fits = [(model, fold) for model in context.plan.models for fold in range(context.plan.folds_trained)]
     tasks = {
-        f"train {model.backbone} fold {fold}": model.minutes_per_fold * 60
-        for model in context.plan.models
-        for fold in range(context.plan.folds_trained)
+        f"train {model.backbone} fold {fold}": 60 * (model.minutes_per_fold - model.test_minutes_per_fold)
+        for model, fold in fits
     }
+    tasks |= {
+        f"predict {model.backbone} fold {fold}": 60 * model.test_minutes_per_fold for model, fold in fits
+    }
+    tasks["report"] = 3.0
     context.progress.expect(tasks)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import filelock
 import msgspec
+import torch
 
 from grandmaster.competition.reader import read_competition
 from grandmaster.config import Config
@@ -33,7 +34,8 @@ STAGE_FUNCTIONS: dict[str, Callable[[RunContext], None]] = {
 }
 STAGES = tuple(STAGE_FUNCTIONS)
 
-# Settings that change how fast a run is, never what comes out: they may differ when it is resumed.
+# Settings for speed: they may differ when a run is resumed. (Another number of threads adds in another order, so the
+# last bits may differ.)
 _FREE_SETTINGS = {("hardware", "workers"), ("hardware", "threads")}
 
 
@@ -106,11 +108,13 @@ def _open(request: RunRequest, progress: Progress) -> RunContext:
     competition = read_competition(request.data_path, request.config.data)
     for line in competition.understood:
         progress.message(line)
+    hardware = read_hardware(request.config.hardware)
+    torch.set_num_threads(request.config.hardware.threads or hardware.cores)
     return RunContext(
         folder=request.run_folder,
         competition=competition,
         config=request.config,
-        hardware=read_hardware(request.config.hardware),
+        hardware=hardware,
         mode=request.mode,
         command=request.command,
         models_wanted=request.models_wanted,

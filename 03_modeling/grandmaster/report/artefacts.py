@@ -160,12 +160,18 @@ class Decision(Artefact, frozen=True, kw_only=True):
     reason: str | None = None
 
 
+class Start(Artefact, frozen=True, kw_only=True):
+    """Where a model starts from."""
+
+    source: str | None = None
+
+
 class ModelPlan(Artefact, frozen=True, kw_only=True):
     """What was planned for one backbone."""
 
     backbone: str
     timm_name: str | None = None
-    weights: str | None = None
+    weights: Start = Start()
     input_size: int | None = None
     micro_batch: int | None = None
     accumulation: int | None = None

@@ -118,11 +118,11 @@ def _figure(
     higher: bool,
 ) -> Markup | None:
     named = (("cross-validated", score, FIRST), ("corrupted as the test is", corrupted, THIRD))
-    rows = [
+    rows = tuple(
         IntervalRow(label=label, value=item.score, low=item.low, high=item.high, colour=colour)
         for label, item, colour in named
         if item is not None and item.score is not None
-    ]
+    )
     if not rows:
         return None
     return interval_figure(

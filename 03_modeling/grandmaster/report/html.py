@@ -166,13 +166,13 @@ def _model_scores(run: RunArtefacts, headline: Headline) -> Markup | None:
     """Single models beside their blend: what the ensemble brought."""
     final = run.final
     scores: tuple[FitScore, ...] = (final.models or ()) if final else ()
-    rows = [
+    rows = tuple(
         IntervalRow(
             label=f"{item.backbone} · fold {item.fold}", value=item.score, low=item.low, high=item.high
         )
         for item in scores[:MOST_CURVES]
         if item.score is not None
-    ]
+    )
     if not rows:
         return None
     return interval_figure(

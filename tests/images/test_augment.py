@@ -1,0 +1,191 @@
+"""Augmentation depends on (picture, seed) alone, and a person's mistake in the plan is named."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from grandmaster.errors import UserError
+from grandmaster.images.augment import Operation, build_augmentation, light_policy
+from grandmaster.images.transforms import FilledRotation, PixelNoise, ScaledBlur
+
+
+def picture(height: int = 64, width: int = 64, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def operation(name: str, probability: float = 1.0, **params: Any) -> Operation:
+    return Operation(name=name, probability=probability, params=params)
+
+
+EVERYTHING = (
+    operation("FilledRotation", 0.7),
+    operation("D4", 0.5),
+    *light_policy(),
+    operation("CoarseDropout", 0.5),
+    operation("ScaledBlur", 0.5),
+    operation("PixelNoise", 0.5),
+)
+
+
+def test_same_seed_same_result_other_seed_other_result() -> None:
+    augment, image = build_augmentation(EVERYTHING, 48), picture()
+    before = image.copy()
+    first = [augment(image, seed) for seed in range(20)]
+    again = [augment(image, seed) for seed in reversed(range(20))][::-1]
+    for a, b in zip(first, again, strict=True):
+        np.testing.assert_array_equal(a, b)
+        assert a.shape == (48, 48, 3)
+        assert a.dtype == np.uint8
+    assert len({a.tobytes() for a in first}) == 20
+    np.testing.assert_array_equal(image, before)
+
+
+def test_a_pickled_augmentation_gives_the_same() -> None:
+    augment = build_augmentation(EVERYTHING, 48)
+    copy = pickle.loads(pickle.dumps(augment))
+    np.testing.assert_array_equal(augment(picture(), 7), copy(picture(), 7))
+
+
+def test_operations_are_drawn_independently_of_each_other() -> None:
+    # Seeding every transform alike would apply both or neither, always.
+    augment = build_augmentation((operation("HorizontalFlip", 0.5), operation("InvertImg", 0.5)), 8)
+    image = np.zeros((8, 8, 3), np.uint8)
+    image[:, :4] = 50
+    flipped, inverted = [], []
+    for seed in range(400):
+        result = augment(image, seed).astype(int)
+        inverted.append(bool(result.max() > 100))
+        flipped.append(bool((result[0, 0, 0] == result[0, 7, 0] + 50) == inverted[-1]))
+    both = np.mean(np.array(flipped) & np.array(inverted))
+    assert np.mean(flipped) == pytest.approx(0.5, abs=0.08)
+    assert np.mean(inverted) == pytest.approx(0.5, abs=0.08)
+    assert both == pytest.approx(0.25, abs=0.08)
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (30, 80), (400, 300), (8, 8)])
+def test_any_input_size_gives_the_size_asked_for(shape: tuple[int, int]) -> None:
+    for policy in (EVERYTHING, light_policy(), (), (operation("PixelNoise"), operation("D4"))):
+        augment = build_augmentation(policy, 32)
+        for seed in range(5):
+            assert augment(picture(*shape), seed).shape == (32, 32, 3)
+
+
+def test_without_operations_the_picture_is_copied_not_shared() -> None:
+    image = picture(32, 32)
+    result = build_augmentation((), 32)(image, 0)
+    np.testing.assert_array_equal(result, image)
+    result[:] = 0
+    assert image.any()
+
+
+def test_lists_from_json_are_understood() -> None:
+    raw = msgspec.json.encode(EVERYTHING)
+    restored = msgspec.json.decode(raw, type=tuple[Operation, ...])
+    image = picture()
+    for seed in range(5):
+        np.testing.assert_array_equal(
+            build_augmentation(restored, 48)(image, seed), build_augmentation(EVERYTHING, 48)(image, seed)
+        )
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (operation("HorizontalFlop"), r"HorizontalFlop.*Did you mean 'HorizontalFlip'"),
+        (operation("Compose"), r"no such transform"),
+        (operation("NoSuchThingAtAll"), r"class name of albumentations"),
+        (operation("ScaledBlur", sigma=3), r"'ScaledBlur'.*Did you mean 'sigma_range'"),
+        (operation("GaussianBlur", blur=3), r"unknown argument 'blur'.*'GaussianBlur'"),
+        (operation("GaussNoise", std_range=(5, 9)), r"wrong arguments.*'GaussNoise'"),
+        (operation("PixelNoise", sigma_range=(9, 2)), r"wrong arguments: sigma_range.*'PixelNoise'"),
+        (operation("PixelNoise", sigma_range="strong"), r"wrong arguments.*'PixelNoise'"),
+        (operation("FilledRotation", fill=300), r"wrong arguments: fill.*'FilledRotation'"),
+    ],
+)
+def test_a_bad_operation_is_named(bad: Operation, message: str) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        build_augmentation((*light_policy(), bad), 32)
+    assert "\n" not in str(caught.value)
+
+
+def test_probability_outside_0_to_1_is_refused_when_the_plan_is_read() -> None:
+    with pytest.raises(msgspec.ValidationError, match="probability"):
+        msgspec.json.decode(b'{"name": "D4", "probability": 50}', type=Operation)
+
+
+def turned(image: np.ndarray, angle: float, *, size: int, aspect: float, expand: float = 0.0) -> np.ndarray:
+    rotation = FilledRotation(size, (angle, angle), (1.0, 1.0), expand, 255, p=1.0)
+    params = rotation.get_params_dependent_on_data({"shape": image.shape}, {"aspect": aspect})
+    return rotation.apply(image, **params)
+
+
+def test_rotation_by_right_angles_is_exact_and_counter_clockwise() -> None:
+    image = picture(32, 32)
+    for quarter in range(4):
+        np.testing.assert_array_equal(
+            turned(image, 90 * quarter, size=32, aspect=1.0), np.rot90(image, quarter)
+        )
+
+
+@pytest.mark.parametrize("expand", [0.0, 1.0])
+def test_rotation_keeps_the_shapes_of_the_original(expand: float) -> None:
+    """A round disc in a wide picture is still round after turning, once the frame's aspect is restored."""
+    y, x = np.mgrid[0:200, 0:400]
+    original = np.where((x - 200) ** 2 + (y - 100) ** 2 < 60**2, 0, 255).astype(np.uint8)
+    square = np.repeat(np.asarray(original[:, ::2])[:, :, None], 3, 2)  # squeezed to 200 x 200
+    result = turned(square, 30, size=200, aspect=2.0, expand=expand)[:, :, 0]
+    rows, columns = np.nonzero(result < 128)
+    cos, sin = np.cos(np.pi / 6), np.sin(np.pi / 6)
+    frame = (400.0, 200.0) if expand == 0 else (400 * cos + 200 * sin, 400 * sin + 200 * cos)
+    assert np.ptp(columns) * frame[0] / 200 == pytest.approx(120, abs=6)
+    assert np.ptp(rows) * frame[1] / 200 == pytest.approx(120, abs=6)
+
+
+def test_expanded_rotation_loses_nothing_and_fills_the_corners() -> None:
+    black = np.zeros((100, 100, 3), np.uint8)
+    inside = turned(black, 45, size=100, aspect=1.0, expand=1.0)
+    assert inside[0, 0, 0] == inside[0, 99, 0] == inside[99, 0, 0] == inside[99, 99, 0] == 255
+    assert (inside[:, :, 0] < 128).mean() == pytest.approx(0.5, abs=0.03)  # the diamond
+    kept = turned(black, 45, size=100, aspect=1.0, expand=0.0)
+    assert (kept[:, :, 0] < 128).mean() == pytest.approx(0.83, abs=0.03)
+
+
+def test_noise_has_the_sigma_asked_for_and_no_bias() -> None:
+    grey = np.full((200, 200, 3), 128, np.uint8)
+    for sigma in (2.0, 10.0, 25.0):
+        augment = build_augmentation((operation("PixelNoise", sigma_range=(sigma, sigma)),), 200)
+        noise = augment(grey, 3).astype(float) - 128
+        assert noise.std() == pytest.approx(sigma, rel=0.05)
+        assert abs(noise.mean()) < 0.05 * sigma
+        for shift in ((1, 0), (0, 1)):  # white: neighbours and channels know nothing of each other
+            assert abs((noise * np.roll(noise, shift, (0, 1))).mean()) < 0.05 * sigma**2
+        assert abs((noise[:, :, 0] * noise[:, :, 1]).mean()) < 0.05 * sigma**2
+    assert not np.array_equal(augment(grey, 3), augment(grey, 4))
+
+
+def test_noise_saturates_instead_of_wrapping_round() -> None:
+    augment = build_augmentation((operation("PixelNoise", sigma_range=(20, 20)),), 64)
+    assert augment(np.full((64, 64, 3), 255, np.uint8), 0).min() > 100
+    assert augment(np.zeros((64, 64, 3), np.uint8), 0).max() < 155
+
+
+def test_blur_means_the_same_at_every_resolution() -> None:
+    for size in (128, 512):
+        edge = np.zeros((size, size, 3), np.uint8)
+        edge[:, size // 2 :] = 255
+        blurred = ScaledBlur((4.0, 4.0), p=1.0)(image=edge)["image"][size // 2, :, 0]
+        kernel, place = np.diff(blurred.astype(float)) / 255, np.arange(size - 1)
+        spread = np.sqrt((kernel * place**2).sum() - (kernel * place).sum() ** 2)
+        assert spread == pytest.approx(4.0 * size / 256, rel=0.05)
+
+
+def test_noise_of_large_pictures_fits_its_sheet() -> None:
+    noisy = PixelNoise((5.0, 5.0), p=1.0)
+    for shape in ((1024, 1024), (683, 1000)):
+        result = noisy(image=np.full((*shape, 3), 128, np.uint8))["image"]
+        assert result.std() == pytest.approx(5, rel=0.05)

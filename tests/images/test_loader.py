@@ -1,0 +1,249 @@
+"""The same batches for a seed, whatever prepares them; no augmentation is ever repeated."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from grandmaster.images.augment import Operation, build_augmentation
+from grandmaster.images.dataset import PictureDataset, picture_seed
+from grandmaster.images.loader import (
+    PREFETCH,
+    EpochBatches,
+    eval_loader,
+    plan_workers,
+    prefetch,
+    train_loader,
+)
+from grandmaster.images.normalise import to_input
+from grandmaster.images.store import PictureStore
+
+POLICY = (
+    Operation(name="FilledRotation", probability=0.9),
+    Operation(name="HorizontalFlip", probability=0.5),
+    Operation(name="PixelNoise", probability=1.0),
+)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> PictureStore:
+    """32 equal pictures: whatever differs is augmentation."""
+    folder = tmp_path_factory.mktemp("pictures")
+    pixels = np.random.default_rng(0).integers(0, 256, (24, 48, 3), dtype=np.uint8)
+    paths = [folder / f"{number}.png" for number in range(32)]
+    for path in paths:
+        Image.fromarray(pixels).save(path)
+    return PictureStore(paths, 24, memory_budget=10**6)
+
+
+def dataset(store: PictureStore, seed: int = 1, rows: np.ndarray | None = None) -> PictureDataset:
+    labels = np.arange(len(store)) * 10
+    return PictureDataset(store, labels, build_augmentation(POLICY, 24), 24, seed, rows=rows)
+
+
+Batches = list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]
+
+
+def three_epochs(store: PictureStore, workers: int) -> Batches:
+    loader = train_loader(dataset(store), batch_size=5, workers=workers)
+    return [batch for epoch in range(3) for batch in loader.epoch(epoch)]
+
+
+@pytest.fixture(scope="module")
+def in_process(store: PictureStore) -> Batches:
+    return three_epochs(store, workers=0)
+
+
+def assert_equal(first: Batches, second: Batches) -> None:
+    assert len(first) == len(second)
+    for a, b in zip(first, second, strict=True):
+        assert all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create 4 worker")  # on machines with fewer cores
+@pytest.mark.parametrize("workers", [2, 4])
+def test_workers_change_nothing(store: PictureStore, in_process: Batches, workers: int) -> None:
+    assert_equal(in_process, three_epochs(store, workers))
+
+
+def test_no_augmentation_is_repeated_in_three_epochs(in_process: Batches) -> None:
+    outputs = {picture.numpy().tobytes() for pictures, _, _ in in_process for picture in pictures}
+    assert len(outputs) == 96
+
+
+def test_every_picture_once_an_epoch_with_its_label(in_process: Batches) -> None:
+    per_epoch = len(in_process) // 3
+    orders = []
+    for epoch in range(3):
+        batches = in_process[epoch * per_epoch : (epoch + 1) * per_epoch]
+        rows = torch.cat([batch[2] for batch in batches])
+        assert sorted(rows.tolist()) == list(range(32))
+        assert torch.equal(torch.cat([batch[1] for batch in batches]), rows * 10)
+        orders.append(rows.tolist())
+    assert orders[0] != orders[1] != orders[2]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_resumed_epoch_is_the_uninterrupted_one(
+    store: PictureStore, in_process: Batches, workers: int
+) -> None:
+    state = torch.get_rng_state()
+    resumed = list(train_loader(dataset(store), batch_size=5, workers=workers).epoch(2))
+    assert_equal(resumed, in_process[-len(resumed) :])
+    assert torch.equal(torch.get_rng_state(), state)  # dropout after it draws what it would have drawn
+
+
+def test_another_seed_gives_another_order_and_other_pictures(store: PictureStore) -> None:
+    first, second = (
+        next(iter(train_loader(dataset(store, seed), batch_size=32, workers=0).epoch(0))) for seed in (1, 2)
+    )
+    assert not torch.equal(first[2], second[2])
+    a, b = first[0][first[2].argsort()], second[0][second[2].argsort()]
+    assert not any(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def test_batches_are_uint8_and_channels_last(in_process: Batches) -> None:
+    pictures, labels, rows = in_process[0]
+    assert pictures.shape == (5, 3, 24, 24)
+    assert pictures.dtype == torch.uint8
+    assert pictures.is_contiguous(memory_format=torch.channels_last)
+    assert labels.dtype == rows.dtype == torch.int64
+
+
+def test_rows_select_from_the_store(store: PictureStore) -> None:
+    chosen = dataset(store, rows=np.array([30, 3, 7]))
+    assert len(chosen) == 3
+    assert [(chosen[i][1], chosen[i][2]) for i in range(3)] == [(300, 30), (30, 3), (70, 7)]
+    # A picture is augmented alike, whichever pictures stand beside it.
+    assert torch.equal(chosen[3 + 1][0], dataset(store)[32 + 3][0])
+
+
+def test_without_augmentation_pictures_are_only_resized(store: PictureStore) -> None:
+    plain = PictureDataset(store, None, None, 24, 0)
+    batches = list(eval_loader(plain, batch_size=10))
+    assert torch.cat([batch[2] for batch in batches]).tolist() == list(range(32))
+    assert [len(batch[0]) for batch in batches] == [10, 10, 10, 2]
+    assert (torch.cat([batch[1] for batch in batches]) == -1).all()
+    np.testing.assert_array_equal(batches[0][0][0].permute(1, 2, 0).numpy(), store[0])
+    assert PictureDataset(store, None, None, 12, 0)[0][0].shape == (3, 12, 12)
+
+
+def test_disagreeing_arguments_are_refused(store: PictureStore) -> None:
+    with pytest.raises(ValueError, match="3 labels for 32 pictures"):
+        PictureDataset(store, np.arange(3), None, 24, 0)
+    with pytest.raises(ValueError, match="makes 24 px, the dataset wants 32"):
+        PictureDataset(store, None, build_augmentation((), 24), 32, 0)
+
+
+def test_picture_seeds_never_meet() -> None:
+    seeds = {picture_seed(s, e, r) for s in (0, 1, 42) for e in range(20) for r in range(200)}
+    assert len(seeds) == 3 * 20 * 200
+
+
+@pytest.mark.parametrize(
+    ("count", "batch_size", "sizes"),
+    [
+        (9, 4, [4, 5]),
+        (10, 4, [4, 4, 2]),
+        (8, 4, [4, 4]),
+        (5, 4, [5]),
+        (1, 4, [1]),
+        (3, 1, [1, 1, 1]),
+        (0, 4, []),
+        (4, 9, [4]),
+    ],
+)
+def test_a_last_batch_of_one_joins_the_one_before(count: int, batch_size: int, sizes: list[int]) -> None:
+    batches = EpochBatches(count, batch_size, seed=0)
+    for epoch in range(3):
+        batches.epoch = epoch
+        found = list(batches)
+        assert [len(batch) for batch in found] == sizes
+        assert len(batches) == len(sizes)
+        assert sorted(index for batch in found for index in batch) == list(
+            range(epoch * count, (epoch + 1) * count)
+        )
+
+
+def test_prefetch_keeps_order_and_works_ahead() -> None:
+    made: list[int] = []
+
+    def source() -> Iterator[int]:
+        for number in range(20):
+            made.append(number)
+            yield number
+
+    items = prefetch(source(), depth=3)
+    assert next(items) == 0
+    deadline = time.monotonic() + 5
+    while len(made) < 5 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert made == [0, 1, 2, 3, 4]  # one taken, three ready, one waiting for a place
+    assert list(items) == list(range(1, 20))
+
+
+def test_prefetch_passes_errors_on_and_stops_when_left() -> None:
+    def broken() -> Iterator[int]:
+        yield 1
+        raise OSError("disk gone")
+
+    items = prefetch(broken(), depth=2)
+    assert next(items) == 1
+    with pytest.raises(OSError, match="disk gone"):
+        next(items)
+
+    endless = prefetch(iter(int, 1), depth=2)
+    next(endless)
+    endless.close()  # type: ignore[attr-defined]
+    assert not [thread for thread in threading.enumerate() if thread.name == "prefetch"]
+
+
+def test_workers_are_planned_from_cores_and_shared_memory() -> None:
+    batch = 32 * 3 * 384 * 384
+    ample = 16 * 10**9
+
+    def count(cores: int, shm: int = ample, memory: bool = True, requested: int | None = None) -> int:
+        return plan_workers(
+            cores=cores, shm_bytes=shm, batch_bytes=batch, pictures_in_memory=memory, requested=requested
+        ).count
+
+    assert count(1) == count(2) == 0
+    assert count(2, memory=False) == 1
+    assert count(8) == 7
+    assert count(128) == 16
+    assert count(8, requested=3) == 3
+    assert count(2, requested=0) == 0
+    for cores, requested in ((8, None), (8, 6)):
+        assert count(cores, shm=64 * 10**6, requested=requested) == 0
+        some = count(cores, shm=256 * 10**6, requested=requested)
+        assert 0 < some * (PREFETCH + 1) * batch <= 128 * 10**6
+    limited = plan_workers(
+        cores=8, shm_bytes=64 * 10**6, batch_bytes=batch, pictures_in_memory=True, requested=6
+    )
+    assert "64 MB" in limited.reason
+
+
+def test_to_input_normalises() -> None:
+    batch = torch.randint(0, 256, (2, 3, 4, 5), dtype=torch.uint8)
+    mean, std = (0.1, 0.2, 0.3), (0.4, 0.5, 0.6)
+    result = to_input(batch, mean, std, device="cpu")
+    for channel in range(3):
+        expected = (batch[:, channel].double() / 255 - mean[channel]) / std[channel]
+        torch.testing.assert_close(result[:, channel].double(), expected, atol=1e-6, rtol=1e-6)
+    assert result.is_contiguous()
+    half = to_input(batch, mean, std, device="cpu", dtype=torch.bfloat16, channels_last=True)
+    assert half.dtype == torch.bfloat16
+    assert half.is_contiguous(memory_format=torch.channels_last)
+    with pytest.raises(ValueError, match="must be uint8"):
+        to_input(batch.float(), mean, std, device="cpu")

@@ -1,0 +1,289 @@
+"""The whole road on a small competition: files, resuming, edited plans, refusals."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import filelock
+import numpy as np
+import pandas as pd
+import pytest
+from small_competition import Record, request, write_competition
+
+from grandmaster.competition.predictions import Predictions
+from grandmaster.errors import UserError
+from grandmaster.pipeline.run import STAGES, plan_only, run_pipeline
+from grandmaster.progress import SilentProgress
+
+
+class Killed(Exception):
+    pass
+
+
+class KillAfter(SilentProgress):
+    """Ends the run, so to speak with `kill -9`, after so many reports of progress."""
+
+    def __init__(self, calls: float) -> None:
+        self.left, self.calls = calls, 0
+
+    def advance(self, task: str, units: int = 1, **facts: Any) -> None:
+        self.calls += 1
+        if self.calls > self.left:
+            raise Killed(task)
+
+
+COUNTED = KillAfter(float("inf"))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    return write_competition(tmp_path_factory.mktemp("data") / "squares")
+
+
+@pytest.fixture(scope="module")
+def finished(data, tmp_path_factory) -> tuple[Path, dict[str, Any]]:
+    """A run that was never interrupted. Tests copy it before they change it."""
+    folder = tmp_path_factory.mktemp("runs") / "squares"
+    return folder, run_pipeline(request(data, folder), COUNTED)
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_run_folder_holds_what_the_design_says(finished):
+    folder, results = finished
+    present = set(files_of(folder))
+    assert present >= {
+        "config.json",
+        "environment.json",
+        "fingerprint.json",
+        "plan.json",
+        "folds.csv",
+        "fold_0/test_resnet/metrics.jsonl",
+        "fold_0/test_resnet/oof.npz",
+        "fold_0/test_resnet/checkpoint/best.safetensors",
+        "fold_1/test_resnet/result.json",
+        "test/test_resnet_fold1.npz",
+        "ensemble/oof.npz",
+        "ensemble/test.npz",
+        "training_results.json",
+        "final_results.json",
+        "submission_squares.csv",
+        "report.html",
+    }
+    # A finished fit keeps its best weights only.
+    assert not [name for name in present if "/checkpoint/epoch_" in name or name.endswith(".part")]
+    assert results == json.loads((folder / "final_results.json").read_text())
+    assert results["cross_validation"]["images"] == 32
+    assert (
+        results["cross_validation"]["low"]
+        <= results["cross_validation"]["score"]
+        <= results["cross_validation"]["high"]
+    )
+
+
+def test_the_submission_is_the_blend_of_the_folds_by_id(finished, data):
+    folder, _ = finished
+    folds = [Predictions.load(folder / "test" / f"test_resnet_fold{fold}.npz") for fold in (0, 1)]
+    mean = (folds[0].probabilities + folds[1].aligned_to(folds[0].ids).probabilities) / 2
+    written = pd.read_csv(folder / "submission_squares.csv", dtype=str)
+    sample = pd.read_csv(data / "sample_submission.csv", dtype=str)
+    assert list(written["ID"]) == list(sample["ID"])
+    expected = dict(zip(folds[0].ids, mean.argmax(axis=1).astype(str), strict=True))
+    assert list(written["target"]) == [expected[picture_id] for picture_id in written["ID"]]
+
+
+def test_out_of_fold_predictions_come_from_models_that_did_not_see_them(finished):
+    folder, _ = finished
+    folds = pd.read_csv(folder / "folds.csv").set_index("id")["fold"]
+    for fold in (0, 1):
+        predicted = Predictions.load(folder / f"fold_{fold}" / "test_resnet" / "oof.npz").ids
+        assert set(predicted) == set(folds.index[folds == fold])
+
+
+def test_run_again_trains_nothing_and_changes_nothing_that_counts(finished, data, tmp_path):
+    folder, results = finished
+    again = tmp_path / "squares"
+    shutil.copytree(folder, again)
+    before = files_of(again)
+    stamps = {path: path.stat().st_mtime_ns for path in again.rglob("fold_*/**/*") if path.is_file()}
+    record = Record()
+    repeated = run_pipeline(request(data, again), record)
+    assert record.notes["train test_resnet fold 0"].startswith("done before")
+    assert record.notes["predict test_resnet fold 1"] == "done before"
+    assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
+    after = files_of(again)
+    unchanged = {"submission_squares.csv", "ensemble/test.npz", "folds.csv", "plan.json", "fingerprint.json"}
+    assert all(before[name] == after[name] for name in unchanged)
+    assert repeated["cross_validation"] == results["cross_validation"]
+
+
+@pytest.mark.parametrize("behind_inspect", [-20, 3, 7, 11, 15, 18, -1])
+def test_killed_and_resumed_ends_with_the_same_predictions(finished, data, tmp_path, behind_inspect):
+    folder, _ = finished
+    inspected = 48 + 18
+    moment = COUNTED.calls - 1 if behind_inspect == -1 else inspected + behind_inspect
+    cut = tmp_path / "squares"
+    with pytest.raises(Killed):
+        run_pipeline(request(data, cut), KillAfter(moment))
+    run_pipeline(request(data, cut), SilentProgress())
+    whole, resumed = files_of(folder), files_of(cut)
+    same = [
+        name
+        for name in whole
+        if name.endswith((".npz", ".safetensors", "submission_squares.csv", "folds.csv"))
+    ]
+    assert len(same) > 10
+    for name in same:
+        assert whole[name] == resumed[name], name
+
+
+def test_a_damaged_result_is_made_again(finished, data, tmp_path):
+    folder, _ = finished
+    copy = tmp_path / "squares"
+    shutil.copytree(folder, copy)
+    (copy / "test" / "test_resnet_fold0.npz").write_bytes(b"rubbish")
+    record = Record()
+    run_pipeline(request(data, copy), record)
+    assert record.notes["predict test_resnet fold 0"] == ""
+    assert record.notes["predict test_resnet fold 1"] == "done before"
+    assert (copy / "test" / "test_resnet_fold0.npz").read_bytes() == (
+        folder / "test" / "test_resnet_fold0.npz"
+    ).read_bytes()
+
+
+def test_an_edited_plan_is_obeyed(finished, data, tmp_path):
+    folder, _ = finished
+    copy = tmp_path / "squares"
+    shutil.copytree(folder, copy)
+    plan = json.loads((copy / "plan.json").read_text())
+    plan["models"][0]["epochs"] = 1
+    plan["decisions"]["folds_trained"]["value"] = 1
+    (copy / "plan.json").write_text(json.dumps(plan))
+    shutil.rmtree(copy / "fold_0")
+    record = Record()
+    results = run_pipeline(request(data, copy), record)
+    assert "good: Plan: as edited in plan.json." in record.messages
+    assert [model["epochs"] for model in results["models"]] == [1]
+    assert results["cross_validation"]["folds_trained"] == 1
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda plan: plan["models"][0].update(epochs=0), r"bad plan: .*epochs"),
+        (lambda plan: plan["models"][0].update(epoch=3), r"bad plan: .*unknown field `epoch`"),
+        (
+            lambda plan: plan["decisions"]["folds_trained"].update(value=4),
+            "folds_trained is 4, folds_total is 3",
+        ),
+        (lambda plan: plan["operations"][0].update(name="HorizontalFlop"), "HorizontalFlop"),
+        (
+            lambda plan: plan["decisions"]["backbones"].update(value=["x"]),
+            "backbones is x, but models has test_resnet",
+        ),
+    ],
+)
+def test_a_bad_edit_is_one_clear_error(finished, data, tmp_path, edit, message):
+    folder, _ = finished
+    copy = tmp_path / "squares"
+    shutil.copytree(folder, copy)
+    plan = json.loads((copy / "plan.json").read_text())
+    edit(plan)
+    (copy / "plan.json").write_text(json.dumps(plan))
+    with pytest.raises(UserError, match=message) as error:
+        run_pipeline(request(data, copy), SilentProgress())
+    assert "plan.json" in str(error.value) or "HorizontalFlop" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_another_configuration_in_the_same_folder_is_refused_with_the_difference(finished, data):
+    folder, _ = finished
+    before = files_of(folder)
+    with pytest.raises(
+        UserError,
+        match=r"training.label_smoothing was 0.05, now 0.2; training.weight_decay was 0.05, now 0.1",
+    ):
+        run_pipeline(
+            request(data, folder, "training.weight_decay=0.1", "training.label_smoothing=0.2"),
+            SilentProgress(),
+        )
+    assert files_of(folder) == before
+
+
+def test_more_workers_are_not_another_configuration(finished, data, tmp_path):
+    folder, results = finished
+    copy = tmp_path / "squares"
+    shutil.copytree(folder, copy)
+    changed = request(data, copy, "hardware.workers=1")
+    assert run_pipeline(changed, SilentProgress())["cross_validation"] == results["cross_validation"]
+
+
+def test_dry_run_writes_nothing(data, tmp_path):
+    plan = plan_only(request(data, tmp_path / "none"), SilentProgress())
+    assert [model.backbone for model in plan.models] == ["test_resnet"]
+    assert plan.models[0].micro_batch * plan.models[0].accumulation == 16
+    assert plan.models[0].minutes_per_fold > 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_until_stops_after_the_stage(data, tmp_path):
+    assert run_pipeline(request(data, tmp_path / "run", until="plan"), SilentProgress()) == {}
+    assert (tmp_path / "run" / "plan.json").exists()
+    assert not list((tmp_path / "run").glob("fold_*"))
+    with pytest.raises(UserError, match="Did you mean 'report'"):
+        run_pipeline(request(data, tmp_path / "run", until="reprot"), SilentProgress())
+    assert STAGES[0] == "inspect"
+
+
+def test_two_runs_in_one_folder_are_refused(data, tmp_path):
+    (tmp_path / "run").mkdir()
+    with (
+        filelock.FileLock(tmp_path / "run" / ".lock"),
+        pytest.raises(UserError, match="another run is at work"),
+    ):
+        run_pipeline(request(data, tmp_path / "run"), SilentProgress())
+
+
+def test_unreadable_pictures_are_left_out_or_predicted_by_class_shares(tmp_path):
+    data = write_competition(tmp_path / "squares")
+    (data / "train" / "train000.png").write_bytes(b"not a picture")
+    (data / "test" / "test004.png").write_bytes(b"")
+    record = Record()
+    results = run_pipeline(request(data, tmp_path / "run", "folds.train=1", "training.epochs=1"), record)
+    assert results["quarantined"] == 2
+    assert results["training_pictures"] == 47
+    test = Predictions.load(tmp_path / "run" / "ensemble" / "test.npz")
+    row = test.ids.index("test004.png")
+    assert np.allclose(test.probabilities[row], [15 / 47, 16 / 47, 16 / 47])
+    assert sum("unreadable" in message for message in record.messages) == 2
+    submission = pd.read_csv(tmp_path / "run" / "submission_run.csv")
+    assert len(submission) == 18
+
+
+def test_random_start_is_loud(data, tmp_path, monkeypatch):
+    from grandmaster.models import weights
+
+    monkeypatch.setattr(weights, "hub_reachable", lambda: False)
+    record = Record()
+    run_pipeline(request(data, tmp_path / "run", "model.pretrained=true", until="plan"), record)
+    loud = [message for message in record.messages if message.startswith("warn") and "RANDOM" in message]
+    assert len(loud) == 1
+    assert "the hub cannot be reached" in loud[0]
+
+
+def test_the_whole_run_is_expected_with_estimates(data, tmp_path):
+    record = Record()
+    run_pipeline(request(data, tmp_path / "run", until="plan"), record)
+    assert list(record.expected) == [
+        "train test_resnet fold 0",
+        "train test_resnet fold 1",
+        "predict test_resnet fold 0",
+        "predict test_resnet fold 1",
+        "report",
+    ]
+    assert all(seconds > 0 for seconds in record.expected.values())
