@@ -14,6 +14,7 @@ from grandmaster.errors import UserError
 
 if TYPE_CHECKING:
     from grandmaster.competition.table import Competition
+    from grandmaster.progress import Progress
 
 DATA_FOLDER = ROOT / "data"
 KAGGLE_INPUT = Path("/kaggle/input")
@@ -95,12 +96,16 @@ def load(folder: Path, config: DataConfig | None = None) -> Competition:
     return read_competition(folder, config or DataConfig())
 
 
-def make_sample_competition() -> Path:
-    """Render the sample competition into `data/` and return its folder."""
+def make_sample_competition(progress: Progress) -> Path:
+    """Render the sample competition into `data/` and return its folder.
+
+    Raises:
+        UserError: it cannot be written.
+    """
     from grandmaster.competition.sample import make_sample
 
     folder = DATA_FOLDER / SAMPLE_NAME
-    make_sample(folder, images=SAMPLE_IMAGES)
+    make_sample(folder, images=SAMPLE_IMAGES, progress=progress)
     return folder
 
 

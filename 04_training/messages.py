@@ -57,7 +57,6 @@ TEXTS: dict[str, dict[Language, str]] = {
     "menu.sample_made": {"en": "Made: {path}", "ko": "완료: {path}"},
     # --- what was found -------------------------------------------------------------------------
     "found.folder": {"en": "folder", "ko": "폴더"},
-    "found.layout": {"en": "layout", "ko": "구성"},
     "found.pictures": {"en": "pictures", "ko": "이미지"},
     "found.counts": {"en": "{train} to train on, {test} to predict", "ko": "훈련 {train}장, 예측 {test}장"},
     "found.classes": {"en": "classes", "ko": "클래스"},

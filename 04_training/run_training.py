@@ -22,6 +22,7 @@ import options
 import utils
 from config import MODES
 from grandmaster.errors import UserError
+from live_view import make_view
 from messages import language, text
 
 
@@ -175,7 +176,11 @@ def make_sample() -> None:
     """Render the sample competition, for a person without data."""
     place = data_loader.shown(data_loader.DATA_FOLDER / data_loader.SAMPLE_NAME)
     print(text("menu.making_sample", path=place, count=data_loader.SAMPLE_IMAGES), flush=True)
-    print(text("menu.sample_made", path=data_loader.shown(data_loader.make_sample_competition())))
+    with make_view(
+        utils.make_console(), utils.RunLog(None), title=data_loader.SAMPLE_NAME, plain=False
+    ) as view:
+        folder = data_loader.make_sample_competition(view)
+    print(text("menu.sample_made", path=data_loader.shown(folder)))
 
 
 def leave() -> None:

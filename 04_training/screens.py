@@ -229,7 +229,6 @@ def competition_panel(competition: Competition) -> RenderableType:
     """What a competition folder was read as."""
     table = _facts()
     table.add_row(text("found.folder"), Text(shown(competition.root)))
-    table.add_row(text("found.layout"), Text(competition.layout))
     counts = text("found.counts", train=f"{len(competition.train):,}", test=f"{len(competition.test):,}")
     table.add_row(text("found.pictures"), Text(counts))
     names = ", ".join(competition.class_names[:6]) + (", ..." if len(competition.class_names) > 6 else "")
@@ -237,6 +236,6 @@ def competition_panel(competition: Competition) -> RenderableType:
     columns = ", ".join((competition.id_column, *competition.target_columns))
     form = competition.submission_format.replace("_", " ")
     table.add_row(text("found.submission"), Text(f"{form} ({columns})"))
-    table.add_row(text("found.metric"), Text(f"{competition.metric}: {competition.metric_reason}"))
+    table.add_row(text("found.metric"), Text(competition.metric))
     table.add_row(text("found.understood"), Text("\n".join(competition.understood), style="dim"))
     return _panel(table, competition.name)

@@ -197,8 +197,11 @@ def make_competition(folder: Path) -> Path:
     return folder
 
 
-def make_sample(folder: Path, *, images: int) -> None:
+def make_sample(folder: Path, *, images: int, progress: Any) -> None:
+    progress.start("sample", images)
+    progress.advance("sample", images)
     make_competition(folder)
+    progress.finish("sample", f"{images} pictures")
     (folder / "images.txt").write_text(str(images))
 
 
