@@ -97,8 +97,10 @@ class Eta:
         if task.started is None:
             task.started = now
         task.done += units
+        task.last = now  # work without units (a validation) slows the pace, too
+        if units == 0:
+            return
         task.advances += 1
-        task.last = now
         if task.first is None:
             task.first, task.first_units = now, units
 
@@ -150,7 +152,9 @@ class Eta:
     def share(self) -> float:
         """Part of the run's time that is over, 0 to 1."""
         left = self.remaining()
-        if not self.tasks or left is None:
+        if left is None:
+            return self.finished() / len(self.tasks)
+        if not self.tasks:
             return 0.0
         spent = self.elapsed()
         return 1.0 if left == 0 and not self.running() else spent / max(spent + left, 1e-9)

@@ -175,6 +175,8 @@ class LiveView(RunView):
                 box=ROUNDED,
                 border_style="cyan",
                 padding=(0, 1),
+                # Room for the "^C" that a terminal echoes: a wrapped line would leave the panel's top behind.
+                width=max(20, self._console.width - 2),
             )
 
     def _task_row(self, task: TaskState) -> RenderableType:

@@ -45,9 +45,34 @@ def plan_tables(plan: Plan) -> RenderableType:
     decisions.add_column(text("plan.decision"), style="cyan", no_wrap=True)
     decisions.add_column(text("plan.value"), overflow="fold", max_width=32)
     decisions.add_column(text("plan.reason"), overflow="fold", style="dim")
-    for name, value, reason in plan.lines():
+    for name, value, reason in [*plan.lines(), *_model_reasons(plan.models)]:
         decisions.add_row(name.replace("_", " "), Text(_value(value)), Text(reason))
-    return Group(decisions, _models_table(plan))
+    notes = [Text(f"▲ {note}", style="yellow") for note in plan.notes]
+    return Group(decisions, _models_table(plan), *notes)
+
+
+def _model_reasons(models: Sequence[ModelPlan]) -> list[tuple[str, str, str]]:
+    """(name, value, reason) of what was chosen for each model; models that agree share a line."""
+    together: dict[tuple[str, str, str], list[str]] = {}
+    for model in models:
+        for name, reason in model.reasons.items():
+            value = _weights(model) if name == "weights" else _value(getattr(model, name, ""))
+            together.setdefault((name, value, reason), []).append(model.backbone)
+    return [
+        (name, value if len(names) == len(models) else f"{value} ({', '.join(names)})", reason)
+        for (name, value, reason), names in together.items()
+    ]
+
+
+def _weights(model: ModelPlan) -> str:
+    """Where the weights come from, without the folder and the ending of a file."""
+    kind, _, place = model.weights.source.partition(":")
+    return f"{kind}:{Path(place).stem}" if kind == "file" else model.weights.source
+
+
+def _kept_gb(model: ModelPlan) -> float:
+    """Disk, GB, of the float32 weights that a fold leaves behind."""
+    return model.million_parameters * 4e6 / 2**30
 
 
 def _models_table(plan: Plan) -> Table:
@@ -56,7 +81,9 @@ def _models_table(plan: Plan) -> Table:
     table = Table(box=SIMPLE_HEAD, title=heading, title_justify="left", title_style="bold", show_footer=True)
     minutes = sum(model.minutes_per_fold for model in plan.models) * folds
     memory = max((model.memory_gb for model in plan.models), default=0.0)
-    disk = sum(model.disk_gb for model in plan.models) * folds
+    # Folds leave their best weights; the one in training also has its optimiser's state.
+    state = max((model.disk_gb - _kept_gb(model) for model in plan.models), default=0.0)
+    disk = sum(_kept_gb(model) for model in plan.models) * folds + state
     table.add_column(text("plan.backbone"), text("plan.total"), style="cyan", overflow="fold")
     table.add_column(text("plan.weights"), overflow="fold", max_width=28)
     table.add_column(text("plan.size"), justify="right", no_wrap=True)
@@ -65,27 +92,30 @@ def _models_table(plan: Plan) -> Table:
     table.add_column(text("plan.per_fold"), justify="right", no_wrap=True)
     table.add_column(text("plan.folds"), justify="right", no_wrap=True)
     table.add_column(text("plan.time"), duration(minutes * 60), justify="right", no_wrap=True)
-    table.add_column(text("plan.memory"), f"{memory:.1f} GB", justify="right", no_wrap=True)
-    table.add_column(text("plan.disk"), f"{disk:.1f} GB", justify="right", no_wrap=True)
+    table.add_column(text("plan.memory"), _size(memory), justify="right", no_wrap=True)
+    table.add_column(text("plan.disk"), _size(disk), justify="right", no_wrap=True)
     for model in plan.models:
         table.add_row(*_model_row(model, folds))
     return table
 
 
 def _model_row(model: ModelPlan, folds: int) -> tuple[RenderableType, ...]:
-    weights = Text(model.weights.source, style="" if model.weights.pretrained else "yellow")
     return (
         Text(model.backbone),
-        weights,
+        Text(_weights(model), style="" if model.weights.pretrained else "yellow"),
         f"{model.input_size}²",
         f"{model.micro_batch} x {model.accumulation}",
         str(model.epochs),
         duration(model.minutes_per_fold * 60),
         f"x {folds}",
         duration(model.minutes_per_fold * 60 * folds),
-        f"{model.memory_gb:.1f} GB",
-        f"{model.disk_gb * folds:.1f} GB",
+        _size(model.memory_gb),
+        _size(_kept_gb(model) * folds),
     )
+
+
+def _size(gb: float) -> str:
+    return f"{gb:.1f} GB" if gb >= 0.5 else f"{gb * 1024:.0f} MB"
 
 
 def _value(value: Any) -> str:

@@ -7,7 +7,6 @@ roots on PYTHONPATH. FAKE_BEHAVIOUR in the environment says how the pipeline beh
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import sys
@@ -39,49 +38,57 @@ RESULTS: dict[str, Any] = {
 }
 
 
-@dataclass(frozen=True)
-class Decision:
-    value: Any
-    reason: str
+@dataclass(frozen=True, kw_only=True)
+class Weights:
+    source: str
+
+    @property
+    def pretrained(self) -> bool:
+        return self.source != "none"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelPlan:
     backbone: str
-    weights: str
+    weights: Weights
     input_size: int = 384
     micro_batch: int = 8
     accumulation: int = 8
     epochs: int = 12
     minutes_per_fold: float = 14.5
     memory_gb: float = 11.25
-    disk_gb: float = 1.5
+    disk_gb: float = 4.0
+    million_parameters: float = 2**30 / 4e6  # 1 GB of weights
+    reasons: dict[str, str] = field(default_factory=lambda: {"epochs": "as many as the time allows"})
 
 
 @dataclass(frozen=True)
 class Plan:
-    decisions: dict[str, Decision] = field(
-        default_factory=lambda: {
-            "image_size": Decision(384, "the weights were trained at it"),
-            "augmentation": Decision("test_like", "test is brighter [by 22.6] and turned"),
-        }
-    )
+    """The part of the real plan that is shown."""
+
     models: tuple[ModelPlan, ...] = (
-        ModelPlan(backbone="convnext_large", weights="hub:fb_in22k_ft_in1k_384"),
-        ModelPlan(backbone="swin_large", weights="none"),
+        ModelPlan(
+            backbone="convnext_large", weights=Weights(source="file:/some/where/convnext_large.safetensors")
+        ),
+        ModelPlan(backbone="swin_large", weights=Weights(source="none"), reasons={"weights": "no hub"}),
     )
     folds_total: int = 5
     folds_trained: int = 5
+    notes: tuple[str, ...] = ("swin_large starts from scratch",)
+
+    def lines(self) -> list[tuple[str, object, str]]:
+        return [
+            ("backbones", ("convnext_large", "swin_large"), "as named"),
+            ("augmentation", "test_like", "test is brighter [by 22.6] and turned"),
+        ]
 
 
-def _request_type() -> type:
-    """The real one where the pipeline is there, so that a field that drifts apart is seen."""
-    if importlib.util.find_spec("grandmaster.pipeline.run") is not None:
-        from grandmaster.pipeline.run import RunRequest
-
-        return RunRequest
-    names = ("data_path", "run_folder", "config", "mode", "command", "until", "models_wanted")
-    return make_dataclass("RunRequest", names, frozen=True, kw_only=True)
+RunRequest = make_dataclass(
+    "RunRequest",
+    ("data_path", "run_folder", "config", "mode", "command", "until", "models_wanted"),
+    frozen=True,
+    kw_only=True,
+)
 
 
 class FakePipeline:
@@ -132,9 +139,7 @@ class FakePipeline:
     def modules(self) -> dict[str, types.ModuleType]:
         """What goes into `sys.modules`."""
         run = types.ModuleType("grandmaster.pipeline.run")
-        run.__dict__.update(
-            RunRequest=_request_type(), run_pipeline=self.run_pipeline, plan_only=self.plan_only
-        )
+        run.__dict__.update(RunRequest=RunRequest, run_pipeline=self.run_pipeline, plan_only=self.plan_only)
         reader = types.ModuleType("grandmaster.competition.reader")
         reader.__dict__.update(read_competition=read_competition)
         sample = types.ModuleType("grandmaster.competition.sample")

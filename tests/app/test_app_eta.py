@@ -34,6 +34,9 @@ def test_nothing_known(clock: Clock) -> None:
     eta.expect({"train a": 0.0})
     assert eta.remaining() is None
     assert eta.share() == 0
+    eta.expect({"inspect": 0.0})
+    eta.finish("inspect")
+    assert eta.share() == 0.5
 
 
 def test_estimates_count_before_anything_ran(clock: Clock) -> None:
@@ -156,6 +159,21 @@ def test_a_restarted_task_begins_anew(clock: Clock) -> None:
     eta.start("train a", 10)
     assert eta.tasks["train a"].done == 0
     assert eta.tasks["train a"].estimate == 10.0
+
+
+def test_work_without_units_slows_the_pace(clock: Clock) -> None:
+    """A fit announces what it resumes (nothing, at first) and validates after each epoch."""
+    eta = Eta(clock)
+    eta.expect({"train a": 1.0})
+    eta.start("train a", 40)
+    eta.advance("train a", 0)
+    for _ in range(20):
+        clock.now += 1.0
+        eta.advance("train a", 1)
+    assert eta.remaining() == pytest.approx(20.0)
+    clock.now += 19.0
+    eta.advance("train a", 0)
+    assert eta.remaining() == pytest.approx(40.0)
 
 
 def test_all_done(clock: Clock) -> None:

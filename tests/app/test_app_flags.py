@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import re
 import shlex
@@ -80,8 +81,13 @@ def check_dry_run(pipeline: FakePipeline, home: Path, screen: Callable[[], str])
         "convnext_large",
         "8 x 8",
         "14m 30s",
-        "15.0 GB",
+        "5.0 GB",
+        "13.0 GB",
         "2h 25m",
+        "file:convnext_large ",
+        "12 (convnext_large)",
+        "no hub",
+        "▲ swin_large starts from scratch",
     ):
         assert part in shown
     assert "--set training.epochs=3" in shown
@@ -195,9 +201,24 @@ def test_flag(flag: str, pipeline: FakePipeline, home: Path, capsys: pytest.Capt
     CHECKS[flag](pipeline, home, lambda: capsys.readouterr().out)
 
 
-def test_stages_are_those_of_the_pipeline() -> None:
-    run = pytest.importorskip("grandmaster.pipeline.run")
-    assert run.STAGES == STAGES
+def test_what_is_repeated_here_is_that_of_the_pipeline() -> None:
+    """Stages and backbones are named twice, so that `--help` needs no torch; the fake plan has what the real one has."""
+    from app_fakes import ModelPlan as FakeModelPlan
+    from app_fakes import RunRequest as FakeRunRequest
+
+    from grandmaster.models.registry import LARGE_SEVEN
+    from grandmaster.pipeline.plan import ModelPlan, Plan
+    from grandmaster.pipeline.run import STAGES as REAL_STAGES
+    from grandmaster.pipeline.run import RunRequest
+
+    assert REAL_STAGES == STAGES
+    assert tuple(LARGE_SEVEN) == BACKBONES
+    assert {field.name for field in dataclasses.fields(FakeModelPlan)} <= set(ModelPlan.__struct_fields__)
+    request = {field.name for field in dataclasses.fields(RunRequest)}
+    assert {field.name for field in dataclasses.fields(FakeRunRequest)} == request
+    assert {"models", "notes"} <= set(Plan.__struct_fields__)
+    for name in ("lines", "folds_total", "folds_trained"):
+        assert hasattr(Plan, name)
 
 
 def test_stored_command_leads_to_the_same_request(

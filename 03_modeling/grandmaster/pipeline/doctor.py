@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,11 +17,8 @@ from grandmaster.config import Config
 from grandmaster.errors import UserError
 from grandmaster.pipeline.machine import (
     GB,
-    Later,
-    choose_precision,
     free_gb_of,
     has_driver,
-    hub_reachable,
     installed_version,
     memory_bytes,
     nearest_folder,
@@ -59,7 +57,20 @@ def run_doctor(
         results_folder: where runs are written; made for a moment if it is missing.
         requirements: the project's requirements.txt.
     """
-    hub = Later(hub_reachable)
+    from grandmaster.models import weights
+
+    # Asked in the background: finding out that there is no hub takes seconds.
+    with ThreadPoolExecutor(max_workers=1) as executor:
+        hub = executor.submit(weights.hub_reachable)
+        yield from _checks_without_hub(config, competitions, results_folder, requirements)
+        local = check_weights(config.model.weights_dir)
+        yield local
+        yield check_hub(hub.result(), has_weights=local.status == "good")
+
+
+def _checks_without_hub(
+    config: Config, competitions: Sequence[Path], results_folder: Path, requirements: Path
+) -> Iterator[Check]:
     yield check_python(sys.version_info[:3])
     yield check_packages(requirements, installed_version)
     yield check_cores(usable_cores())
@@ -69,9 +80,6 @@ def run_doctor(
     yield check_writable(results_folder)
     yield from check_torch(config)
     yield from check_competitions(competitions, config)
-    local = check_weights(config.model.weights_dir)
-    yield local
-    yield check_hub(hub.result(), has_weights=local.status == "good")
 
 
 # --- facts -> lines (pure) --------------------------------------------------------------------------
@@ -198,6 +206,8 @@ def check_torch(config: Config) -> Iterator[Check]:
         import torch
         import torchvision  # type: ignore[import-untyped]
 
+        from grandmaster.training.precision import best_precision
+
         box = torch.tensor([[0.0, 0.0, 1.0, 1.0]])
         torchvision.ops.nms(box, torch.ones(1), 0.5)
     except (ImportError, RuntimeError, AttributeError, OSError) as error:
@@ -214,11 +224,12 @@ def check_torch(config: Config) -> Iterator[Check]:
         free, total = torch.cuda.mem_get_info()
         name = torch.cuda.get_device_name()
         yield check_gpu(name, (major, minor), free_gb=free / GB, total_gb=total / GB)
-        precision = choose_precision(config.hardware.precision, (major, minor))
     else:
         yield check_no_gpu(wanted, cuda_build=torch.version.cuda is not None, driver=has_driver())
-        precision = choose_precision(config.hardware.precision, None)
-    device = torch.device("cuda" if use_cuda else "cpu")
+    device = "cuda" if use_cuda else "cpu"
+    precision = (
+        best_precision(device)[0] if config.hardware.precision == "auto" else config.hardware.precision
+    )
     try:
         seconds = train_step(device, precision)
     except (RuntimeError, ValueError) as error:
@@ -227,7 +238,7 @@ def check_torch(config: Config) -> Iterator[Check]:
             fix = "Reinstall torch: pip install --force-reinstall -r requirements.txt"
         yield Check(name="training step", status="fail", found=_first_line(error), fix=fix)
         return
-    found = f"forward, backward and update in {precision} on {device.type}: {seconds * 1000:.0f} ms"
+    found = f"forward, backward and update in {precision} on {device}: {seconds * 1000:.0f} ms"
     yield Check(name="training step", status="good", found=found)
 
 
