@@ -113,6 +113,11 @@ def test_a_bad_operation_is_named(bad: Operation, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_every_transform_that_needs_no_arguments_can_be_named() -> None:
+    for name in ("MedianBlur", "RandomRotate90", "ToSepia", "ImageCompression", "Perspective", "Downscale"):
+        assert build_augmentation((operation(name),), 32)(picture(), 0).shape == (32, 32, 3)
+
+
 def test_probability_outside_0_to_1_is_refused_when_the_plan_is_read() -> None:
     with pytest.raises(msgspec.ValidationError, match="probability"):
         msgspec.json.decode(b'{"name": "D4", "probability": 50}', type=Operation)

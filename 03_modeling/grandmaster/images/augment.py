@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import random
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -107,12 +106,11 @@ def _transform(operation: Operation, size: int) -> Any:
     params = dict(operation.params)
     if "size" in accepted and "size" not in params:
         params["size"] = size if operation.name in OWN_TRANSFORMS else (size, size)
+    if "InitSchema" in vars(factory):
+        params["strict"] = True  # otherwise wrong values can end in a warning and albumentations' defaults
     try:
-        with warnings.catch_warnings():
-            # albumentations only warns about wrong arguments, and takes its defaults instead.
-            warnings.simplefilter("error")
-            return factory(**params, p=operation.probability)
-    except (ValueError, TypeError, UserWarning) as error:
+        return factory(**params, p=operation.probability)
+    except (ValueError, TypeError) as error:
         text = " ".join(str(error).split())
         raise UserError(
             f"wrong arguments: {text}", where=where, fix="Correct its params in the plan."
