@@ -129,6 +129,15 @@ def test_rows_select_from_the_store(store: PictureStore) -> None:
     assert torch.equal(chosen[3 + 1][0], dataset(store)[32 + 3][0])
 
 
+def test_augmentation_is_told_the_original_aspect(store: PictureStore) -> None:
+    one_row = dataset(store)
+    augment = one_row.augmentation
+    assert augment is not None
+    expected = augment(store[5], picture_seed(1, 0, 5), aspect=2.0)  # the files are 48 x 24
+    np.testing.assert_array_equal(one_row[5][0].permute(1, 2, 0).numpy(), expected)
+    assert not np.array_equal(augment(store[5], picture_seed(1, 0, 5)), expected)
+
+
 def test_without_augmentation_pictures_are_only_resized(store: PictureStore) -> None:
     plain = PictureDataset(store, None, None, 24, 0)
     batches = list(eval_loader(plain, batch_size=10))

@@ -62,6 +62,24 @@ def test_own_share_stays_in_its_range_and_fills_it() -> None:
     assert shares.mean() == pytest.approx(0.75, abs=0.01)
 
 
+def test_alpha_is_that_of_the_beta_distribution() -> None:
+    images, targets = numbered(16, 2, 2)
+
+    def mean_share(alpha: float) -> float:
+        shares = [
+            mix_batch(images, targets, np.random.default_rng(seed), 1.0, alpha=alpha, cutmix_share=0.0)[
+                1
+            ].diagonal()
+            for seed in range(40)
+        ]
+        return float(torch.cat(shares).mean())
+
+    # Small: nearly always one picture or the other; large: nearly half of each.
+    assert mean_share(0.05) > 0.95
+    assert mean_share(1.0) == pytest.approx(0.75, abs=0.02)
+    assert mean_share(50.0) < 0.56
+
+
 def test_probability_is_the_share_of_mixed_pictures_and_the_rest_keep_every_bit() -> None:
     images, targets = torch.rand(16, 3, 8, 8), torch.eye(16)
     count = 0

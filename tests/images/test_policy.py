@@ -120,6 +120,9 @@ def test_noise_is_found_and_its_strength_follows() -> None:
         reach.append(operations["PixelNoise"].params["sigma_range"][1])
         assert 0.4 < operations["PixelNoise"].probability < 0.7
     assert reach == [pytest.approx(10, rel=0.1), pytest.approx(24, rel=0.1)]
+    few = fingerprint(pictures(0), changed(pictures(1), 0.25, noise=lambda x: np.hypot(x, 5.0)))
+    strength = by_name(few)["PixelNoise"].params["sigma_range"]
+    assert strength[1] == pytest.approx(10, rel=0.1)  # that of the noisy ones, not of all
 
 
 @pytest.mark.parametrize(("change", "sign"), [(40, 1), (-40, -1)])

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import cv2
 
-from grandmaster.competition.sample_maker.plan import Picture, test_pictures, train_pictures
+from grandmaster.competition.sample_maker.plan import Picture, hidden_pictures, training_pictures
 from grandmaster.competition.sample_maker.render import FOLDERS, write_pictures
 from grandmaster.competition.sample_maker.words import CLASS_NAMES
 from grandmaster.errors import UserError
@@ -83,7 +83,7 @@ def make_sample(
     folder = folder.absolute()
     _refuse_existing(folder)
     progress = progress or SilentProgress()
-    train, test = train_pictures(images, seed), test_pictures(test_images)
+    train, test = training_pictures(images, seed), hidden_pictures(test_images)
     pictures = [*train, *test]
     if workers is None:
         workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

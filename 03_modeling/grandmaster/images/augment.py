@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import random
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -104,22 +103,15 @@ def _transform(operation: Operation, size: int) -> Any:
     for name in operation.params:
         if name not in accepted:
             raise UserError(f"unknown argument {name!r}", where=where, fix=did_you_mean(name, accepted))
-    params = {name: _tuples(value) for name, value in operation.params.items()}
+    params = dict(operation.params)
     if "size" in accepted and "size" not in params:
         params["size"] = size if operation.name in OWN_TRANSFORMS else (size, size)
+    if "InitSchema" in vars(factory):
+        params["strict"] = True  # otherwise wrong values can end in a warning and albumentations' defaults
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "error"
-            )  # albumentations warns about wrong arguments and takes its defaults
-            return factory(**params, p=operation.probability)
-    except (ValueError, TypeError, UserWarning) as error:
+        return factory(**params, p=operation.probability)
+    except (ValueError, TypeError) as error:
         text = " ".join(str(error).split())
         raise UserError(
             f"wrong arguments: {text}", where=where, fix="Correct its params in the plan."
         ) from error
-
-
-def _tuples(value: Any) -> Any:
-    """JSON has no tuples, albumentations wants them."""
-    return tuple(_tuples(item) for item in value) if isinstance(value, list | tuple) else value

@@ -6,6 +6,7 @@ import functools
 
 import cv2
 import numpy as np
+from cv2.typing import MatLike
 
 from grandmaster.competition.sample_maker import words
 from grandmaster.competition.sample_maker.certificates import page_size
@@ -22,6 +23,12 @@ from grandmaster.competition.sample_maker.page import (
 )
 
 _SIDE = 760  # pixels: larger than any picture
+
+
+def _clouds(dice: Dice, spots: int) -> MatLike:
+    """Soft noise of about `spots` blobs a side, -0.5 to 0.5, shape (760, 760)."""
+    coarse = dice.uniform(spots, spots).astype(np.float32) - 0.5
+    return cv2.resize(coarse, (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC)
 
 
 @functools.lru_cache(maxsize=16)
@@ -48,10 +55,11 @@ def _surface(variant: int) -> Pixels:
     elif material == 1:
         grain = 0.25 * cv2.blur(grain, (2, 2)) + 0.08 * np.sin(np.arange(_SIDE) * 1.9)[None, :]
     elif material == 2:
-        grain = 6 * cv2.GaussianBlur(grain, (0, 0), 9) + 0.25 * grain
+        grain = 0.5 * _clouds(dice, 40) + 0.25 * grain
     else:
-        grain = 9 * cv2.GaussianBlur(grain, (0, 0), 40) + 0.04 * grain
-    return np.clip(np.array(colour) * (1 + 0.55 * grain[..., None]), 0, 255).astype(np.uint8)
+        grain = 0.35 * _clouds(dice, 8) + 0.04 * grain
+    level = np.maximum(0, 1 + 0.55 * grain).astype(np.float32)
+    return cv2.merge([cv2.convertScaleAbs(level, alpha=channel) for channel in colour])
 
 
 def table(dice: Dice, width: int, height: int) -> Pixels:
@@ -67,14 +75,14 @@ def guilloche(variant: int) -> Pixels:
     """The fine waves of security printing, shape (700, 760, 3), 255 where nothing is printed."""
     dice = Dice(13, variant)
     y, x = np.mgrid[0:700, 0:_SIDE].astype(np.float32)
-    tint = np.array(dice.pick(((40, 10, 30), (10, 30, 45), (45, 30, 5), (12, 38, 12), (30, 12, 45))))
+    tint = dice.pick(((40, 10, 30), (10, 30, 45), (45, 30, 5), (12, 38, 12), (30, 12, 45)))
     total = np.zeros_like(x)
     for _ in range(3):
         bend = dice.between(8, 26) * np.sin(x / dice.between(22, 70) + dice.between(0, 6))
         total += np.maximum(
             0, np.sin((y + bend) / dice.between(1.6, 3.0) + x * dice.between(-0.2, 0.2)) - 0.55
         )
-    return np.clip(255 - total[..., None] * tint, 0, 255).astype(np.uint8)
+    return cv2.merge([cv2.convertScaleAbs(total, alpha=-channel, beta=255) for channel in tint])
 
 
 def _laid(dice: Dice, low: float, high: float) -> Page:

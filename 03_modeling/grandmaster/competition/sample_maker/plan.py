@@ -60,7 +60,7 @@ def class_counts(images: int) -> npt.NDArray[np.int64]:
     return counts
 
 
-def train_pictures(images: int, seed: int) -> list[Picture]:
+def training_pictures(images: int, seed: int) -> list[Picture]:
     """The training split: 0.8 % near-duplicates of other pictures, 0.5 % wrong labels.
 
     Labels are wrong in pairs (two pictures of two classes that look alike swap theirs), which keeps the
@@ -72,7 +72,7 @@ def train_pictures(images: int, seed: int) -> list[Picture]:
     for index in generator.permutation(images)[: round(NEAR_DUPLICATE_SHARE * images)]:
         twins = np.flatnonzero((kinds == kinds[index]) & (pages == np.arange(images)))
         twins = twins[twins != index]
-        if len(twins) and not (pages == index).any():
+        if len(twins) and (pages == index).sum() == 1:  # nobody shows its page already
             pages[index] = generator.choice(twins)
     for _ in range(round(WRONG_SHARE * images / 2)):
         pair = CONFUSED[generator.choice(len(CONFUSED), p=CONFUSED_SHARES)]
@@ -84,7 +84,7 @@ def train_pictures(images: int, seed: int) -> list[Picture]:
     ]
 
 
-def test_pictures(images: int) -> list[Picture]:
+def hidden_pictures(images: int) -> list[Picture]:
     """The test split: classes as in training, every label right."""
     kinds = np.repeat(np.arange(len(CLASS_NAMES)), class_counts(images))
     return [
