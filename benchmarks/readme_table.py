@@ -1,7 +1,7 @@
 """The result table of the READMEs, from the runs' own files: nothing in it is typed by hand.
 
-    python benchmarks/readme_table.py                      rewrites the tables from benchmarks/results/readme_runs.csv
-    python benchmarks/readme_table.py --add RUN_FOLDER [--solution FILE] [--note TEXT]      adds or replaces a row first
+python benchmarks/readme_table.py                      rewrites the tables from benchmarks/results/readme_runs.csv
+python benchmarks/readme_table.py --add RUN_FOLDER [--solution FILE] [--note TEXT]      adds or replaces a row first
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pandas as pd
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "03_modeling"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "03_modeling"))
 
 from grandmaster.competition.solution import score_solution
 from grandmaster.storage import read_json, write_atomic, write_csv
 
+ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "benchmarks" / "results" / "readme_runs.csv"
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 HEADINGS = {
@@ -48,14 +48,18 @@ def row_of(run: Path, solution: Path | None, note: str) -> dict[str, str]:
         "model": f"{model['backbone']}, {model['input_size']} px, {model['epochs']}",
         "folds": f"{clean['folds_trained']} of {clean['folds_total']}",
         "clean": f"{results['metric_title']} " + interval(clean["score"], clean["low"], clean["high"]),
-        "corrupted": "–" if corrupted is None else interval(corrupted["score"], corrupted["low"], corrupted["high"]),
+        "corrupted": "–"
+        if corrupted is None
+        else interval(corrupted["score"], corrupted["low"], corrupted["high"]),
         "private": private,
         "minutes": f"{results['total_seconds'] / 60:.1f}",
     }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--add", type=Path)
     parser.add_argument("--solution", type=Path)
     parser.add_argument("--note", default="")

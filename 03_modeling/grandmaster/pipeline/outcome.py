@@ -14,7 +14,6 @@ from grandmaster.competition.submission import write_submission
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.predicting import class_shares
 from grandmaster.pipeline.training import fit_folder
-from grandmaster.report.html import write_report
 from grandmaster.storage import read_json, write_json
 
 
@@ -31,6 +30,9 @@ def submit(context: RunContext) -> None:
 
 def report(context: RunContext) -> None:
     """Write `report.html`."""
+    # Here because matplotlib and Jinja2 cost seconds that a stopped run need not pay.
+    from grandmaster.report.html import write_report
+
     context.progress.start("report", 1)
     path = context.folder / "final_results.json"
     results = read_json(path)

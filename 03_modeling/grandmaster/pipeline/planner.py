@@ -231,9 +231,7 @@ def _plan_model(
                 size, rate = smaller, rate_there
                 break
         epochs = max(lowest, min(highest, epochs))
-        reasons["epochs"] = (
-            f"{minutes:.0f} minutes a fold at {rate:.0f} images/s measured, {lowest} to {highest}"
-        )
+        reasons["epochs"] = f"{minutes:.3g} minutes a fold at {rate:.2g} images/s, {lowest} to {highest}"
         reasons["input_size"] = f"largest of {', '.join(map(str, sizes))} px that leaves enough epochs"
     elif settings.epochs is None:
         epochs = 15 if weights.pretrained else 60

@@ -8,7 +8,6 @@ from grandmaster.eda.fingerprint import make_fingerprint
 from grandmaster.errors import UserError
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.folds import make_folds
-from grandmaster.pipeline.hardware import describe_environment
 from grandmaster.pipeline.manifest import is_done, mark_done
 from grandmaster.pipeline.plan import Plan, read_plan, write_plan
 from grandmaster.pipeline.planner import make_plan, plan_inputs
@@ -59,8 +58,6 @@ def plan(context: RunContext) -> None:
         made = _make(context)
         write_plan(path, made)
         mark_done(manifest, inputs, [path])
-    environment = describe_environment(context.hardware, command=context.command, mode=context.mode)
-    write_json(context.folder / "environment.json", environment)
     for note in context.plan.notes:
         context.progress.message(note, "warn")
     _split(context)

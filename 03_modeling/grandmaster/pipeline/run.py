@@ -17,7 +17,7 @@ from grandmaster.config import Config
 from grandmaster.errors import UserError, did_you_mean
 from grandmaster.pipeline import outcome, predicting, preparing, training
 from grandmaster.pipeline.context import RunContext
-from grandmaster.pipeline.hardware import read_hardware
+from grandmaster.pipeline.hardware import describe_environment, read_hardware
 from grandmaster.pipeline.plan import Plan
 from grandmaster.progress import Progress
 from grandmaster.storage import plain, read_json, write_json
@@ -87,6 +87,11 @@ def run_pipeline(request: RunRequest, progress: Progress) -> dict[str, Any]:
     with lock:
         _refuse_other_run(request)
         context = _open(request, progress)
+        environment = describe_environment(context.hardware, command=request.command, mode=request.mode)
+        write_json(request.run_folder / "environment.json", environment)
+        # A guess until the plan knows more: a picture takes about 10 ms to read.
+        pictures = len(context.competition.train) + len(context.competition.test)
+        progress.expect({"inspect": 0.01 * pictures / context.hardware.cores})
         for name, stage in STAGE_FUNCTIONS.items():
             started = time.perf_counter()
             stage(context)
@@ -107,7 +112,7 @@ def plan_only(request: RunRequest, progress: Progress) -> Plan:
 def _open(request: RunRequest, progress: Progress) -> RunContext:
     competition = read_competition(request.data_path, request.config.data)
     for line in competition.understood:
-        progress.message(line)
+        progress.message(line, "warn" if line.startswith("warning") else "info")
     hardware = read_hardware(request.config.hardware)
     torch.set_num_threads(request.config.hardware.threads or hardware.cores)
     return RunContext(
