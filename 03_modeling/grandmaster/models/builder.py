@@ -59,6 +59,8 @@ def build_model(
         ) from error
     if weights.path is not None:
         _check_file_fits(model, weights)
+    if weights.pretrained:
+        _start_head_small(model)
     if grad_checkpointing:
         model.set_grad_checkpointing(True)
     return model
@@ -71,6 +73,18 @@ def _create(timm_name: str, args: dict[str, Any], drop_path: float) -> Any:
         except TypeError:
             pass  # this architecture has no stochastic depth; any other mistake shows again below
     return timm.create_model(timm_name, **args)
+
+
+def _start_head_small(model: Any) -> None:
+    """Let the new classifier begin near zero, so that its first gradients do not shake the loaded body.
+
+    As BEiT does (`init_scale`); the default of some architectures starts with a loss well above that of guessing.
+    """
+    for module in model.get_classifier().modules():
+        if isinstance(module, nn.Linear | nn.Conv2d):
+            nn.init.trunc_normal_(module.weight, std=0.01)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
 
 
 def _check_file_fits(model: Any, weights: Weights) -> None:
