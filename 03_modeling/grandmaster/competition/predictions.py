@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,13 +62,13 @@ class Predictions:
             UserError: missing or not such a file.
         """
         try:
-            with np.load(path, allow_pickle=False) as data:
+            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as data:
                 return cls(
                     ids=tuple(data["ids"].tolist()),
                     classes=tuple(data["classes"].tolist()),
                     probabilities=data["probabilities"],
                 )
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise UserError(
                 f"not a predictions file: {error}", where=path, fix="Delete it and run again."
             ) from error
