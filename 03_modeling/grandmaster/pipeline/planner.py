@@ -219,7 +219,7 @@ def _plan_model(
     def per_epoch(pictures: int) -> float:
         return pictures + validations * validation_pictures / 3
 
-    rate = images_per_second(backbone, weights, size, classes, hardware, small=small)
+    rate = images_per_second(backbone, weights, hardware, size=size, classes=classes, small=small)
     epochs = settings.epochs or highest
     if minutes is not None and settings.epochs is None:
         seconds = minutes * 60 * 0.9  # a tenth for reading pictures, checkpoints and the report
@@ -313,7 +313,7 @@ def _fit_memory(cost: Cost, hardware: Hardware, config: Config, effective: int) 
 
 
 def images_per_second(
-    backbone: Backbone, weights: Weights, size: int, classes: int, hardware: Hardware, *, small: bool
+    backbone: Backbone, weights: Weights, hardware: Hardware, *, size: int, classes: int, small: bool
 ) -> float:
     """Training speed: measured with a few real steps for small backbones, otherwise from operations and a measured peak."""
     if not small:

@@ -1,0 +1,200 @@
+"""Decisions: what fits, what is said, and what the person set is obeyed."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import msgspec
+import pandas as pd
+import pytest
+from small_competition import write_competition
+
+from grandmaster.competition.reader import read_competition
+from grandmaster.config import Config, DataConfig, InspectConfig, with_settings
+from grandmaster.eda.fingerprint import make_fingerprint
+from grandmaster.models import weights
+from grandmaster.models.builder import build_model
+from grandmaster.models.registry import find_backbone
+from grandmaster.models.weights import find_weights
+from grandmaster.pipeline import planner
+from grandmaster.pipeline.hardware import Hardware, read_hardware
+from grandmaster.pipeline.plan import Plan, read_plan, write_plan
+from grandmaster.pipeline.planner import make_plan
+from grandmaster.progress import SilentProgress
+from grandmaster.storage import plain
+
+# Kept before the tests replace it.
+MEASURED = planner.images_per_second
+CPU = Hardware(
+    device="cpu",
+    device_reason="no CUDA device found",
+    precision="fp32",
+    precision_reason="of the device",
+    gpu_name="",
+    vram_gb=0.0,
+    capability=None,
+    cores=2,
+    memory_gb=24.0,
+    shm_gb=10.0,
+)
+GPU_16 = Hardware(
+    device="cuda",
+    device_reason="a GPU",
+    precision="bf16",
+    precision_reason="of the device",
+    gpu_name="a GPU",
+    vram_gb=16.0,
+    capability=(8, 9),
+    cores=8,
+    memory_gb=32.0,
+    shm_gb=10.0,
+)
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory) -> tuple[Any, dict[str, Any]]:
+    competition = read_competition(
+        write_competition(tmp_path_factory.mktemp("data") / "squares"), DataConfig()
+    )
+    return competition, make_fingerprint(competition, InspectConfig(), SilentProgress())
+
+
+@pytest.fixture(autouse=True)
+def _offline(monkeypatch):
+    monkeypatch.setattr(weights, "hub_reachable", lambda: False)
+    monkeypatch.setattr(weights, "_in_hub_cache", lambda config: False)
+
+
+@pytest.fixture(autouse=True)
+def _told_speed(monkeypatch):
+    """Speed is told, not measured: the tests must not depend on this machine, and the GPU is not here."""
+    monkeypatch.setattr(planner, "measure_gflops", lambda device, precision: 100_000.0)
+    monkeypatch.setattr(planner, "images_per_second", lambda *args, size, **others: 40.0 * (160 / size) ** 2)
+
+
+def plan(known, hardware: Hardware, *settings: str, wanted: int = 1) -> Plan:
+    competition, fingerprint = known
+    config = with_settings(Config(), settings)
+    return make_plan(competition, fingerprint, hardware, config, models_wanted=wanted)
+
+
+def test_seven_large_models_fit_16_gb_with_the_effective_batch_kept(known):
+    made = plan(known, GPU_16, wanted=7)
+    assert len(made.models) == 7
+    for model in made.models:
+        assert model.input_size == 384
+        assert model.micro_batch * model.accumulation == 64
+        assert model.memory_gb <= 15.1, model.backbone
+    by_name = {model.backbone: model for model in made.models}
+    # Only these two exceed 16 GB without recomputing activations.
+    recomputing = {name for name, model in by_name.items() if model.grad_checkpointing}
+    assert recomputing == {"maxvit_large", "resnext101_32x32d"}
+
+
+def test_less_memory_means_smaller_steps_not_another_batch(known):
+    small = msgspec.structs.replace(GPU_16, vram_gb=7.0)
+    made = plan(known, small, "model.backbones=convnext_large")
+    assert made.models[0].micro_batch * made.models[0].accumulation == 64
+    assert made.models[0].grad_checkpointing
+    assert made.models[0].memory_gb <= 7.0
+
+
+def test_without_gpu_and_weights_a_small_backbone_starts_from_scratch_and_says_so(known):
+    made = plan(known, CPU, wanted=7)
+    assert [model.backbone for model in made.models] == ["resnet10t"]
+    assert "no GPU and no pretrained weights" in made.decisions.backbones.reason
+    assert any("RANDOM" in note for note in made.notes)
+    assert 12 <= made.models[0].epochs <= 60
+    assert not made.models[0].freeze_batch_norm
+
+
+def test_without_gpu_weights_at_hand_are_preferred(known, tmp_path):
+    import timm
+    from safetensors.torch import save_file
+
+    model = timm.create_model("mobilenetv3_large_100")
+    save_file(model.state_dict(), tmp_path / "mobilenetv3_large_100.safetensors")
+    made = plan(known, CPU, f"model.weights_dir={tmp_path}")
+    assert [model.backbone for model in made.models] == ["mobilenetv3_large_100"]
+    assert "weights are in the folder" in made.decisions.backbones.reason
+    assert made.models[0].weights.source == f"file:{tmp_path / 'mobilenetv3_large_100.safetensors'}"
+    assert made.models[0].freeze_batch_norm
+    assert made.notes == ()
+
+
+def test_more_minutes_more_epochs_or_pixels(known):
+    # A competition so small that both plans would reach the most epochs is no test: count them as thousands.
+    competition, fingerprint = known
+    large = dataclasses.replace(competition, train=pd.concat([competition.train] * 40, ignore_index=True))
+    short, long = (plan((large, fingerprint), CPU, f"run.minutes={minutes}") for minutes in (2, 60))
+    work = [made.models[0].epochs * made.models[0].input_size ** 2 for made in (short, long)]
+    assert work[1] > work[0]
+
+
+@pytest.mark.parametrize(
+    ("setting", "field", "value"),
+    [
+        ("training.epochs=3", "epochs", 3),
+        ("model.image_size=64", "input_size", 64),
+        ("training.learning_rate=0.01", "learning_rate", 0.01),
+        ("training.micro_batch=4", "micro_batch", 4),
+        ("training.ema_decay=0", "ema_decay", 0.0),
+        ("training.grad_checkpointing=true", "grad_checkpointing", True),
+        ("training.freeze_batch_norm=true", "freeze_batch_norm", True),
+        ("training.layer_decay=0.9", "layer_decay", 0.9),
+        ("prediction.batch_size=5", "prediction_batch", 5),
+    ],
+)
+def test_what_the_person_set_is_obeyed(known, setting, field, value):
+    made = plan(
+        known, CPU, "model.backbones=test_resnet", "model.image_size=32", "training.epochs=1", setting
+    )
+    assert getattr(made.models[0], field) == value
+
+
+def test_alike_train_and_test_stay_mild(known):
+    made = plan(known, CPU, "model.backbones=test_resnet", "model.image_size=32")
+    assert made.decisions.augmentation.value == "light"
+    assert made.corruption == ()
+    assert made.decisions.selection.value == "clean"
+    none = plan(known, CPU, "model.backbones=test_resnet", "model.image_size=32", "augmentation.policy=none")
+    assert none.operations == ()
+
+
+def test_every_decision_has_a_reason_on_a_line_of_its_own(known, tmp_path):
+    competition, _ = known
+    made = plan(known, CPU, "model.backbones=test_resnet", "model.image_size=32")
+    assert all(reason for _, _, reason in made.lines())
+    write_plan(tmp_path / "plan.json", made)
+    lines = (tmp_path / "plan.json").read_text().splitlines()
+    for name, _, _ in made.lines():
+        assert sum(line.strip().startswith(f'"{name}": {{"value":') for line in lines) == 1
+    assert plain(read_plan(tmp_path / "plan.json", competition)) == plain(made)
+
+
+def test_hardware_that_is_not_there_is_refused():
+    import torch
+
+    from grandmaster.errors import UserError
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(UserError, match="no usable CUDA device"):
+        read_hardware(with_settings(Config(), ["hardware.device=cuda"]).hardware)
+    with pytest.raises(UserError, match="fp16 cannot train on a CPU"):
+        read_hardware(with_settings(Config(), ["hardware.precision=fp16"]).hardware)
+
+
+def test_speed_is_measured_with_real_steps_of_the_real_model(monkeypatch):
+    built = []
+
+    def build(*args, **how):
+        built.append((args[0], how["input_size"]))
+        return build_model(*args, **how)
+
+    monkeypatch.setattr(planner, "build_model", build)
+    backbone = find_backbone("test_resnet")
+    start = find_weights(backbone, weights_dir=None, pretrained=False)
+    assert MEASURED(backbone, start, CPU, size=32, classes=3, small=True) > 0
+    assert built == [("test_resnet.r160_in1k", 32)]
