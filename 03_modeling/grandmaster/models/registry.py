@@ -70,21 +70,21 @@ LARGE_SEVEN: dict[str, Backbone] = {
 SMALL: dict[str, Backbone] = {
     "mobilenetv2_100": Backbone(
         name="mobilenetv2_100", timm_name="mobilenetv2_100.ra_in1k", input_size=160,
-        fine_tune_rate=2e-3, scratch_rate=3e-3,
+        fine_tune_rate=7e-4, layer_decay=0.85, scratch_rate=3e-3,
     ),
     "mobilenetv3_large_100": Backbone(
         name="mobilenetv3_large_100", timm_name="mobilenetv3_large_100.ra_in1k", input_size=160,
-        fine_tune_rate=2e-3, scratch_rate=3e-3,
+        fine_tune_rate=7e-4, layer_decay=0.85, scratch_rate=3e-3,
     ),
     "efficientnet_b0": Backbone(
         name="efficientnet_b0", timm_name="efficientnet_b0.ra_in1k", input_size=160,
-        fine_tune_rate=1e-3, scratch_rate=3e-3,
+        fine_tune_rate=7e-4, layer_decay=0.85, scratch_rate=3e-3,
     ),
     "resnet18": Backbone(
-        name="resnet18", timm_name="resnet18.a1_in1k", input_size=160, fine_tune_rate=5e-4, scratch_rate=2e-3,
+        name="resnet18", timm_name="resnet18.a1_in1k", input_size=160, fine_tune_rate=3e-4, layer_decay=0.85, scratch_rate=2e-3,
     ),
     "resnet10t": Backbone(
-        name="resnet10t", timm_name="resnet10t.c3_in1k", input_size=128, fine_tune_rate=1e-3, scratch_rate=3e-3,
+        name="resnet10t", timm_name="resnet10t.c3_in1k", input_size=128, fine_tune_rate=7e-4, layer_decay=0.85, scratch_rate=3e-3,
         note="learns fastest from random weights",
     ),
 }
