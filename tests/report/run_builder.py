@@ -205,18 +205,25 @@ def write_run(
                 "pseudo_labels": {"value": None, "reason": "off unless the rules allow it"},
                 "learning_rate": {"value": 3.0e-4, "reason": "pretrained start"},
             },
+            "operations": [
+                {
+                    "name": "FilledRotation",
+                    "probability": 0.78,
+                    "reason": "about 68% of test pictures are turned",
+                },
+                {"name": "<b>Odd</b>", "probability": 0.25, "reason": "a person's <own> words"},
+            ],
             "models": [
                 {
                     "backbone": backbone,
                     "timm_name": backbone,
-                    "weights": "hub:lamb_in1k" if number == 0 else "none",
+                    "weights": {"source": "file:/home/someone/lamb.safetensors" if number == 0 else "none"},
                     "input_size": 224,
                     "micro_batch": 16,
                     "accumulation": 4,
                     "grad_checkpointing": False,
                     "epochs": epochs,
                     "learning_rate": 3e-4,
-                    "precision": "bf16",
                     "minutes_per_fold": 2.5,
                     "memory_gb": 3.4,
                     "disk_gb": 0.1,

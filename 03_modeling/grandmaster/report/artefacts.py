@@ -165,6 +165,11 @@ class Start(Artefact, frozen=True, kw_only=True):
 
     source: str | None = None
 
+    @property
+    def name(self) -> str | None:
+        """Without the folders of a file: a page is shown to others."""
+        return None if self.source is None else self.source.rsplit("/", 1)[-1]
+
 
 class ModelPlan(Artefact, frozen=True, kw_only=True):
     """What was planned for one backbone."""
@@ -176,15 +181,23 @@ class ModelPlan(Artefact, frozen=True, kw_only=True):
     micro_batch: int | None = None
     accumulation: int | None = None
     epochs: int | None = None
-    precision: str | None = None
     minutes_per_fold: float | None = None
     memory_gb: float | None = None
+
+
+class Operation(Artefact, frozen=True, kw_only=True):
+    """One step of the augmentation."""
+
+    name: str
+    probability: float | None = None
+    reason: str | None = None
 
 
 class Plan(Artefact, frozen=True, kw_only=True):
     """`plan.json`."""
 
     decisions: dict[str, Decision] = {}
+    operations: tuple[Operation, ...] = ()
     models: tuple[ModelPlan, ...] = ()
     folds_total: int | None = None
     folds_trained: int | None = None
