@@ -129,7 +129,7 @@ def test_sample_by_arrow_keys_in_korean(home: Path) -> None:
         child.expect("no competition found")
         pick(child, len(ITEMS), "무엇을 할까요")
         child.expect("예제 대회를 만드는 중")
-        child.expect("sample: 600 pictures")
+        child.expect("sample: 800 pictures")
         child.expect("완료: data/sample_competition")
         pick(child, 0, "무엇을 할까요")
         child.expect("완료: sample_competition_quick_test")

@@ -65,7 +65,6 @@ def make_plan(
                 "give --weights_dir or a connection to the hub."
             )
     train_pictures = len(competition.train) * (config.folds.count - 1) // config.folds.count
-    mix = config.augmentation.mix_probability
     test_like = augmentation.value == "test_like"
     folds_trained = config.folds.train or config.folds.count
     decisions = Decisions(
@@ -79,13 +78,8 @@ def make_plan(
         ),
         backbones=Decision(value=tuple(backbone.name for backbone in chosen.value), reason=chosen.reason),
         augmentation=augmentation,
-        mix_probability=Decision(
-            value=(0.3 if test_like else 0.1) if mix is None else mix,
-            reason=(
-                "test pictures may be mixtures of two" if test_like else "a little helps against over-fitting"
-            )
-            if mix is None
-            else "as set",
+        mix_probability=_choose_mixing(
+            config, test_like=test_like, all_pretrained=all(start.pretrained for start in starts.values())
         ),
         selection=Decision(
             value="corrupted" if test_like else "clean",
@@ -173,6 +167,18 @@ def _choose_augmentation(
     return Decision(value=policy, reason=reason), operations, corruption
 
 
+def _choose_mixing(config: Config, *, test_like: bool, all_pretrained: bool) -> Decision[float]:
+    if config.augmentation.mix_probability is not None:
+        return Decision(value=config.augmentation.mix_probability, reason="as set")
+    if not all_pretrained:
+        return Decision(value=0.1, reason="more would slow down learning from random weights")
+    if test_like:
+        return Decision(
+            value=0.3, reason="who corrupts pictures also mixes two, which no statistic shows yet"
+        )
+    return Decision(value=0.1, reason="a little helps against over-fitting")
+
+
 def _choose_workers(hardware: Hardware, config: Config, sizes: list[int]) -> Decision[int]:
     largest = max(sizes)
     chosen = plan_workers(
@@ -209,7 +215,10 @@ def _plan_model(
     classes = len(competition.classes)
     size = config.model.image_size or backbone.input_size
     small = backbone.name in SMALL or count_cost(backbone.timm_name, size, classes).training_gflop < 30
-    effective = settings.effective_batch or (32 if on_cpu and small else 64)
+    # A CPU gains nothing from large batches, and a short run needs many steps, from random weights most of all.
+    effective = settings.effective_batch or (
+        64 if not (on_cpu and small) else 32 if weights.pretrained else 16
+    )
     lowest, highest = EPOCHS_FINE_TUNE if weights.pretrained else EPOCHS_SCRATCH
 
     # Work of one fold in forward passes of one picture: training counts three.
