@@ -196,5 +196,5 @@ def test_speed_is_measured_with_real_steps_of_the_real_model(monkeypatch):
     monkeypatch.setattr(planner, "build_model", build)
     backbone = find_backbone("test_resnet")
     start = find_weights(backbone, weights_dir=None, pretrained=False)
-    assert MEASURED(backbone, start, CPU, size=32, classes=3, small=True) > 0
+    assert MEASURED(backbone, start, CPU, size=32, classes=3, batch=4, small=True) > 0
     assert built == [("test_resnet.r160_in1k", 32)]
