@@ -32,7 +32,7 @@ class Mode:
         name: as given on the command line.
         title: a few words for the menu.
         about: what it does.
-        time: what it is planned for on a GPU of 16 GB; `--dry_run` prints the estimate for this machine.
+        time: as the original documentation states it for a GPU of 16 GB; `--dry_run` prints the estimate for this machine.
         models_wanted: how many backbones the plan looks for (fewer where the machine has no GPU).
         config: its settings; what is open there, the plan decides.
     """

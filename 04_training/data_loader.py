@@ -146,15 +146,19 @@ def _competitions_in(place: Path) -> list[Path]:
     return found
 
 
-def _folders(place: Path) -> list[Path]:
+def _entries(place: Path) -> list[Path]:
     try:
-        return sorted(entry for entry in place.iterdir() if entry.is_dir() and entry.name[:1] not in "._")
+        return sorted(place.iterdir())
     except OSError:  # not there, not a folder, or not ours to read: nothing found in it
         return []
 
 
+def _folders(place: Path) -> list[Path]:
+    return [entry for entry in _entries(place) if entry.is_dir() and entry.name[:1] not in "._"]
+
+
 def _has_csv(folder: Path) -> bool:
-    return any(entry.suffix.lower() == ".csv" for entry in folder.iterdir())
+    return any(entry.suffix.lower() == ".csv" for entry in _entries(folder))
 
 
 def _has_picture_folders(folder: Path) -> bool:
@@ -166,5 +170,8 @@ def _has_picture_folders(folder: Path) -> bool:
 
 
 def _has_picture(folder: Path) -> bool:
-    with os.scandir(folder) as entries:
-        return any(Path(entry.name).suffix.lower() in _PICTURE_SUFFIXES for entry in entries)
+    try:
+        with os.scandir(folder) as entries:
+            return any(Path(entry.name).suffix.lower() in _PICTURE_SUFFIXES for entry in entries)
+    except OSError:
+        return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import math
@@ -45,11 +46,14 @@ def write_atomic(path: Path, data: bytes | str) -> None:
             where=path,
             fix="Free some space, or choose another folder; what was there before is untouched.",
         ) from error
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    # The rename itself is made durable by syncing the folder, where a system knows how (Windows and some network
+    # file systems do not).
+    with contextlib.suppress(OSError):
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def plain(value: Any) -> Any:

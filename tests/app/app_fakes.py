@@ -197,7 +197,7 @@ def make_competition(folder: Path) -> Path:
     return folder
 
 
-def make_sample(folder: Path, *, images: int, progress: Any) -> None:
+def make_sample(folder: Path, *, images: int, test_images: int, progress: Any) -> None:
     progress.start("sample", images)
     progress.advance("sample", images)
     make_competition(folder)

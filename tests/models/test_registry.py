@@ -52,6 +52,19 @@ def test_any_model_of_timm_is_known():
     assert (backbone.timm_name.split(".")[0], backbone.input_size) == ("resnet34", 224)
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("resnet18.a1_in1", "resnet18 has no weights 'a1_in1'.*Did you mean 'a1_in1k'"),
+        ("hf_hub:x", "no backbone is called"),
+    ],
+)
+def test_a_bad_name_is_one_readable_line(name, message):
+    with pytest.raises(UserError, match=message) as error:
+        find_backbone(name)
+    assert len(str(error.value)) < 600
+
+
 def test_a_mistyped_name_is_answered_with_the_nearest():
     with pytest.raises(UserError, match="Did you mean 'convnext_large'"):
         find_backbone("convnext_larg")

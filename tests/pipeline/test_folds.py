@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 
+from grandmaster.errors import UserError
 from grandmaster.pipeline.folds import ALWAYS_TRAINED, make_folds
 
 
@@ -43,6 +45,30 @@ def test_same_seed_same_split_whatever_the_order_of_rows():
     pd.testing.assert_frame_equal(one, other)
     third, _ = make_folds(train, [], count=5, seed=8)
     assert not one.equals(third)
+
+
+def test_a_duplicate_of_an_always_trained_picture_is_not_validated():
+    train = table({0: 1, 1: 40})
+    folds, _ = make_folds(train, [["0000", "0007"]], count=4, seed=1)
+    fold = folds.set_index("id")["fold"]
+    assert fold["0000"] == fold["0007"] == ALWAYS_TRAINED
+    assert (fold.drop(["0000", "0007"]) >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("counts", "groups", "fix"),
+    [
+        ({0: 4, 1: 4}, [], "folds.count=4"),
+        (
+            {0: 30, 1: 30},
+            [[f"{i:04d}" for i in range(29)], [f"{i:04d}" for i in range(30, 59)]],
+            "folds.count=4",
+        ),
+    ],
+)
+def test_too_little_for_so_many_folds_is_one_clear_error(counts, groups, fix):
+    with pytest.raises(UserError, match=rf"cannot be split into 5 folds.*{fix}"):
+        make_folds(table(counts), groups, count=5, seed=1)
 
 
 def test_rare_classes_are_warned_about_and_stay_in_every_training_part():

@@ -13,6 +13,7 @@ from small_competition import write_competition
 from grandmaster.competition.reader import read_competition
 from grandmaster.config import Config, DataConfig, InspectConfig, with_settings
 from grandmaster.eda.fingerprint import make_fingerprint
+from grandmaster.errors import UserError
 from grandmaster.models import weights
 from grandmaster.models.builder import build_model
 from grandmaster.models.registry import find_backbone
@@ -162,6 +163,19 @@ def test_alike_train_and_test_stay_mild(known):
     assert none.operations == ()
 
 
+def test_a_model_that_cannot_fit_is_said(known):
+    tiny = msgspec.structs.replace(GPU_16, vram_gb=3.0)
+    made = plan(known, tiny, "model.backbones=vit_large")
+    assert any("vit_large may not fit" in note for note in made.notes)
+    assert not any("may not fit" in note for note in plan(known, GPU_16, "model.backbones=vit_large").notes)
+
+
+@pytest.mark.parametrize("names", ["test_resnet,test_resnet", ","])
+def test_backbones_are_named_once(known, names):
+    with pytest.raises(UserError, match="name each backbone once"):
+        plan(known, CPU, f"model.backbones={names}")
+
+
 def test_every_decision_has_a_reason_on_a_line_of_its_own(known, tmp_path):
     competition, _ = known
     made = plan(known, CPU, "model.backbones=test_resnet", "model.image_size=32")
@@ -175,8 +189,6 @@ def test_every_decision_has_a_reason_on_a_line_of_its_own(known, tmp_path):
 
 def test_hardware_that_is_not_there_is_refused():
     import torch
-
-    from grandmaster.errors import UserError
 
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")

@@ -215,12 +215,70 @@ def test_another_configuration_in_the_same_folder_is_refused_with_the_difference
     assert files_of(folder) == before
 
 
-def test_more_workers_are_not_another_configuration(finished, data, tmp_path):
-    folder, results = finished
+def test_more_workers_are_not_another_configuration(data, tmp_path, monkeypatch):
+    """Also where the plan would come out otherwise now: the speed measured then stands."""
+    from grandmaster.pipeline import planner
+
+    folder = tmp_path / "run"
+    open_epochs = ("training.epochs=none", "run.minutes=5", "folds.train=1")
+    monkeypatch.setattr(planner, "EPOCHS_SCRATCH", (1, 2))
+    monkeypatch.setattr(planner, "images_per_second", lambda *args, **how: 1e5)
+    run_pipeline(request(data, folder, *open_epochs, until="train"), SilentProgress())
+    monkeypatch.setattr(planner, "images_per_second", lambda *args, **how: 1e-3)
+    record = Record()
+    run_pipeline(request(data, folder, *open_epochs, "hardware.workers=1", until="train"), record)
+    assert "good: Plan: decided before." in record.messages
+    assert record.notes["train test_resnet fold 0"].startswith("done before")
+
+
+def test_a_mistake_before_the_plan_can_be_mended_in_the_same_folder(data, tmp_path):
+    with pytest.raises(UserError, match=r"no backbone is called 'test_resnt'.*Did you mean 'test_resnet'"):
+        run_pipeline(request(data, tmp_path / "run", "model.backbones=test_resnt"), SilentProgress())
+    assert run_pipeline(request(data, tmp_path / "run", until="plan"), SilentProgress()) == {}
+    with pytest.raises(UserError, match="folder holds a run with other settings"):
+        run_pipeline(request(data, tmp_path / "run", "training.epochs=3", until="plan"), SilentProgress())
+
+
+def test_dry_run_shows_the_plan_of_these_settings_not_an_older_one(finished, data):
+    folder, _ = finished
+    assert plan_only(request(data, folder), SilentProgress()).models[0].epochs == 2
+    assert plan_only(request(data, folder, "training.epochs=7"), SilentProgress()).models[0].epochs == 7
+
+
+def test_a_plan_for_a_gpu_is_refused_where_there_is_none(finished, data, tmp_path):
+    folder, _ = finished
     copy = tmp_path / "squares"
     shutil.copytree(folder, copy)
-    changed = request(data, copy, "hardware.workers=1")
-    assert run_pipeline(changed, SilentProgress())["cross_validation"] == results["cross_validation"]
+    plan = json.loads((copy / "plan.json").read_text())
+    plan["decisions"]["device"]["value"] = "cuda"
+    (copy / "plan.json").write_text(json.dumps(plan))
+    with pytest.raises(UserError, match="the plan is for a GPU and there is none here"):
+        run_pipeline(request(data, copy), SilentProgress())
+
+
+def test_a_replaced_training_picture_makes_another_fit(tmp_path):
+    data = write_competition(tmp_path / "squares")
+    once = ("folds.train=1", "training.epochs=1")
+    run_pipeline(request(data, tmp_path / "run", *once, until="train"), SilentProgress())
+    (data / "train" / "train003.png").write_bytes((data / "train" / "train006.png").read_bytes())
+    record = Record()
+    run_pipeline(request(data, tmp_path / "run", *once, until="train"), record)
+    assert not record.notes["train test_resnet fold 0"].startswith("done before")
+
+
+def test_memory_that_runs_out_is_named_with_what_to_do(data, tmp_path, monkeypatch):
+    import torch
+
+    from grandmaster.pipeline import training
+
+    def out_of_memory(*args, **how):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(training, "fit_fold", out_of_memory)
+    with pytest.raises(
+        UserError, match=r"memory ran out with 8 pictures.*test_resnet, fold 0.*micro_batch lower"
+    ):
+        run_pipeline(request(data, tmp_path / "run"), SilentProgress())
 
 
 def test_dry_run_writes_nothing(data, tmp_path):

@@ -147,6 +147,22 @@ def test_a_skipped_step_does_not_advance_the_schedule():
     assert done == 2
 
 
+def test_fp16_overflow_skips_the_step_and_lowers_the_scale():
+    precision = Precision("cpu", "fp16")
+    model = nn.Linear(4, 2)
+    model, optimiser = precision.fabric.setup(model, torch.optim.SGD(model.parameters(), lr=0.1))
+    before = model.weight.detach().clone()
+    scale = precision.scaler.get_scale()
+    precision.fabric.backward((model(torch.ones(2, 4)) * float("inf")).sum())
+    assert precision.step(optimiser) is False
+    assert precision.scaler.get_scale() == scale / 2
+    assert torch.equal(model.weight, before)
+    optimiser.zero_grad()
+    precision.fabric.backward(model(torch.ones(2, 4)).sum() * 1e-3)
+    assert precision.step(optimiser) is True
+    assert not torch.equal(model.weight, before)
+
+
 def test_frozen_batch_norm_keeps_its_statistics():
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
     before = model[1].running_mean.clone()

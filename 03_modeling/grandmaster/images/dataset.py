@@ -46,6 +46,10 @@ class PictureDataset(Dataset[tuple[torch.Tensor, int, int]]):
         self.size, self.seed = size, seed
         self.rows = np.arange(len(store)) if rows is None else np.asarray(rows)
 
+    def with_seed(self, seed: int) -> PictureDataset:
+        """The same pictures under other draws of the augmentation."""
+        return PictureDataset(self.store, self.labels, self.augmentation, self.size, seed, rows=self.rows)
+
     def __len__(self) -> int:
         return len(self.rows)
 

@@ -98,7 +98,8 @@ def eval_loader(
     dataset: PictureDataset, *, batch_size: int, workers: int = 0, pin_memory: bool = False
 ) -> Iterable[Batch]:
     """Batches in the dataset's order; a corrupted validation set is augmented as epoch 0, always the same."""
-    return _data_loader(dataset, workers, pin_memory, batch_size=batch_size, shuffle=False)
+    loader = _data_loader(dataset, workers, pin_memory, batch_size=batch_size, shuffle=False)
+    return loader if workers else prefetch(loader, PREFETCH)
 
 
 def prefetch(items: Iterable[Item], depth: int) -> Iterator[Item]:
@@ -151,14 +152,19 @@ class WorkerPlan:
 
 
 def plan_workers(
-    *, cores: int, shm_bytes: int, batch_bytes: int, pictures_in_memory: bool, requested: int | None = None
+    *,
+    cores: int,
+    shm_bytes: int | None,
+    batch_bytes: int,
+    pictures_in_memory: bool,
+    requested: int | None = None,
 ) -> WorkerPlan:
     """Choose the number of loading processes.
 
     Args:
         cores: usable by this process.
         shm_bytes: free shared memory, through which workers hand over batches; too little of it (64 MB in an
-            ordinary container) kills them with a bus error.
+            ordinary container) kills them with a bus error. None: this system has no such limit.
         batch_bytes: of one batch of uint8 pictures.
         pictures_in_memory: decoded already, so that only augmentation is left to do.
         requested: what the person set; obeyed as far as shared memory allows.
@@ -170,6 +176,8 @@ def plan_workers(
     else:
         wanted = min(cores - 1, 16)
         reason = f"{cores} cores, one kept for the training loop"
+    if shm_bytes is None:
+        return WorkerPlan(count=wanted, reason=reason)
     # Every worker holds PREFETCH finished batches and one in the making; half is left to others.
     room = shm_bytes // 2 // max(1, batch_bytes * (PREFETCH + 1))
     if wanted > room:

@@ -62,7 +62,14 @@ def build_model(
     if weights.pretrained:
         _start_head_small(model)
     if grad_checkpointing:
-        model.set_grad_checkpointing(True)
+        try:
+            model.set_grad_checkpointing(True)
+        except (AssertionError, AttributeError):
+            raise UserError(
+                f"{timm_name} cannot recompute activations",
+                where="training.grad_checkpointing",
+                fix="Set it to false, with a smaller training.micro_batch if memory is short.",
+            ) from None
     return model
 
 

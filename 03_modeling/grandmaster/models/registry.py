@@ -107,7 +107,13 @@ def find_backbone(name: str) -> Backbone:
         return BACKBONES[name]
     import timm
 
-    if not timm.is_model(name):
+    architecture, _, tag = name.partition(".")
+    tags = [known.split(".", 1)[1] for known in timm.list_pretrained(architecture) if "." in known]
+    if tag and timm.is_model(architecture) and tag not in tags:
+        raise UserError(
+            f"{architecture} has no weights {tag!r}", where="model.backbones", fix=did_you_mean(tag, tags)
+        )
+    if not timm.is_model(architecture):
         known = [*BACKBONES, *timm.list_models()]
         raise UserError(
             f"no backbone is called {name!r}", where="model.backbones", fix=did_you_mean(name, known)

@@ -13,6 +13,7 @@ import psutil
 
 from grandmaster.competition.table import Competition
 from grandmaster.config import Config
+from grandmaster.errors import UserError
 from grandmaster.images.store import PictureStore
 from grandmaster.pipeline.hardware import Hardware
 from grandmaster.pipeline.plan import Plan, read_plan
@@ -54,6 +55,11 @@ class RunContext:
         return digest([self.competition.classes, entries])
 
     @cached_property
+    def file_sizes(self) -> list[int]:
+        """Bytes of every trainable picture: a replaced picture makes another fit, a copied folder does not."""
+        return [Path(path).stat().st_size for path in self.trainable["path"]]
+
+    @cached_property
     def fingerprint(self) -> dict[str, Any]:
         """The content of `fingerprint.json`."""
         known: dict[str, Any] = read_json(self.folder / "fingerprint.json")
@@ -71,11 +77,22 @@ class RunContext:
             self.folder / "folds.csv", dtype={"id": str, "group": str, "fold": int}, keep_default_na=False
         )
 
-    @cached_property
-    def precision(self) -> Precision:
-        """The device and number format of the plan."""
-        decided = self.plan.decisions
-        return Precision(decided.device.value, decided.precision.value)
+    def make_precision(self) -> Precision:
+        """The plan's device and number format, new for each fit: a loss scale is not handed from fit to fit.
+
+        Raises:
+            UserError: the plan is for a device or a format that this machine does not have.
+        """
+        device, name = self.plan.decisions.device.value, self.plan.decisions.precision.value
+        if device == "cuda" and self.hardware.device != "cuda":
+            raise UserError(
+                "the plan is for a GPU and there is none here",
+                where=self.folder / "plan.json",
+                fix="Go on where there is one, or start anew with another --experiment_name.",
+            )
+        if device == "cpu" and name == "fp16":
+            raise UserError("fp16 cannot train on a CPU", where=self.folder / "plan.json", fix="Use fp32.")
+        return Precision(device, name)
 
     @cached_property
     def trainable(self) -> pd.DataFrame:

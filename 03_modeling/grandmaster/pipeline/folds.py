@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
+from grandmaster.errors import UserError
+
 ALWAYS_TRAINED = -1
 
 
@@ -27,6 +29,9 @@ def make_folds(
 
     Returns:
         Columns `id`, `group`, `fold`, in sorted order of id; and warnings for the person.
+
+    Raises:
+        UserError: too few pictures or groups for so many folds.
     """
     frame = train[["id", "label"]].sort_values("id", kind="stable").reset_index(drop=True)
     group_of = {member: group[0] for group in (sorted(g) for g in duplicate_groups) for member in group}
@@ -44,9 +49,19 @@ def make_folds(
             f"{len(few)} classes have fewer pictures than the {count} folds: some folds validate none of them"
         )
     frame["fold"] = ALWAYS_TRAINED
-    split = ~frame["label"].isin(lonely).to_numpy()
+    # With their whole groups: a duplicate of theirs that bears another label must not be validated either.
+    kept = set(frame.loc[frame["label"].isin(lonely), "group"])
+    split = ~frame["group"].isin(kept).to_numpy()
     rows = np.flatnonzero(split)
     labels, groups = frame["label"].to_numpy()[rows], frame["group"].to_numpy()[rows]
+    members = np.bincount(labels) if len(labels) else np.zeros(1, int)
+    if len(set(groups)) < count or members.max() < count:
+        raise UserError(
+            f"{len(frame)} training pictures in {len(set(groups))} groups, at most {members.max()} of one class, "
+            f"cannot be split into {count} folds",
+            where="folds.count",
+            fix=f"Use fewer: --set folds.count={max(2, min(len(set(groups)), int(members.max())))}, or add pictures.",
+        )
     splitter = StratifiedGroupKFold(n_splits=count, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         # It warns of classes with fewer members than folds; we say it in our own words above.
@@ -54,5 +69,12 @@ def make_folds(
         fold = np.full(len(rows), ALWAYS_TRAINED)
         for number, (_, validated) in enumerate(splitter.split(rows, labels, groups)):
             fold[validated] = number
+    empty = sorted(set(range(count)) - set(fold.tolist()))
+    if empty:
+        raise UserError(
+            f"fold {empty[0]} of {count} would be empty: duplicates tie too many pictures together",
+            where="folds.count",
+            fix="Use fewer folds, or a smaller --set inspect.duplicate_distance.",
+        )
     frame.loc[frame.index[rows], "fold"] = fold
     return frame[["id", "group", "fold"]], tuple(notes)

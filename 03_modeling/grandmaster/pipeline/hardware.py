@@ -27,7 +27,7 @@ class Hardware(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         vram_gb: GPU memory that the plan may count on; 0 without a GPU.
         memory_gb: of the machine, or of its container.
-        shm_gb: shared memory, through which loader processes hand over batches.
+        shm_gb: shared memory, through which loader processes hand over batches; None where there is no such limit.
     """
 
     device: Literal["cpu", "cuda"]
@@ -39,7 +39,7 @@ class Hardware(msgspec.Struct, frozen=True, kw_only=True):
     capability: tuple[int, int] | None
     cores: int
     memory_gb: float
-    shm_gb: float
+    shm_gb: float | None
 
 
 def read_hardware(config: HardwareConfig) -> Hardware:
@@ -77,7 +77,7 @@ def read_hardware(config: HardwareConfig) -> Hardware:
         capability=torch.cuda.get_device_capability() if on_gpu else None,
         cores=usable_cores(),
         memory_gb=round(memory_bytes() / GIB, 1),
-        shm_gb=round(shutil.disk_usage("/dev/shm").free / GIB, 2) if Path("/dev/shm").is_dir() else 0.0,
+        shm_gb=round(shutil.disk_usage("/dev/shm").free / GIB, 2) if Path("/dev/shm").is_dir() else None,
     )
 
 

@@ -12,6 +12,7 @@ import torch
 
 from grandmaster.competition.table import Competition
 from grandmaster.config import Config
+from grandmaster.errors import UserError
 from grandmaster.images.loader import plan_workers
 from grandmaster.images.operation import Operation
 from grandmaster.images.policy import light_policy, needs_test_like, test_like_policy
@@ -24,6 +25,9 @@ from grandmaster.storage import digest
 
 T = TypeVar("T")
 
+# Settings for speed: they may differ when a run is resumed. (Another number of threads adds in another order, so the
+# last bits may differ.)
+FREE_SETTINGS = frozenset({("hardware", "workers"), ("hardware", "threads")})
 # Share of a device's matrix-product peak that training of a large backbone reaches (timm's RTX 3090 table: 0.42).
 TRAINING_EFFICIENCY = 0.42
 # Published figures with gradient checkpointing keep 5 to 20 % of the activations.
@@ -83,9 +87,9 @@ def make_plan(
             config, test_like=test_like, all_pretrained=all(start.pretrained for start in starts.values())
         ),
         selection=Decision(
-            value="corrupted" if test_like else "clean",
+            value="corrupted" if test_like and corruption else "clean",
             reason="validation pictures corrupted like the test set tell more about it than clean ones"
-            if test_like
+            if test_like and corruption
             else "train and test look alike",
         ),
         tta_views=Decision(value=config.prediction.tta_views, reason="prediction.tta_views"),
@@ -107,6 +111,18 @@ def make_plan(
         )
         for backbone in chosen.value
     )
+    room = memory_room(hardware)
+    notes += [
+        f"{model.backbone} may not fit: about {model.memory_gb:.1f} GiB of {room:.1f} GiB; "
+        "take a smaller model.image_size or another backbone."
+        for model in models
+        if model.memory_gb > room
+    ]
+    planned_minutes = sum(model.minutes_per_fold for model in models) * decisions.folds_trained.value
+    if config.run.minutes is not None and planned_minutes > 1.15 * config.run.minutes:
+        notes.append(
+            f"about {planned_minutes:.0f} minutes are needed even with the fewest epochs, {config.run.minutes:.0f} were given"
+        )
     return Plan(
         made_for=plan_inputs(fingerprint, config, models_wanted),
         decisions=decisions,
@@ -120,11 +136,19 @@ def make_plan(
 def plan_inputs(fingerprint: dict[str, Any], config: Config, models_wanted: int) -> str:
     """Hash of what a plan is made from, machine aside: a resumed run keeps its plan on another machine."""
     told = {key: value for key, value in fingerprint.items() if key != "seconds"}
-    return digest({"fingerprint": told, "config": msgspec.to_builtins(config), "models": models_wanted})
+    settings = msgspec.to_builtins(config)
+    for section, name in FREE_SETTINGS:
+        del settings[section][name]
+    return digest({"fingerprint": told, "config": settings, "models": models_wanted})
 
 
 def _choose_backbones(hardware: Hardware, config: Config, wanted: int) -> Decision[tuple[Backbone, ...]]:
     if config.model.backbones is not None:
+        names = config.model.backbones
+        if not names or len(set(names)) < len(names):
+            raise UserError(
+                f"{', '.join(names) or 'nothing'}: name each backbone once", where="model.backbones"
+            )
         return Decision(value=tuple(find_backbone(name) for name in config.model.backbones), reason="as set")
     if hardware.device == "cuda":
         if wanted > 1:
@@ -182,10 +206,11 @@ def _choose_mixing(config: Config, *, test_like: bool, all_pretrained: bool) -> 
 
 def _choose_workers(hardware: Hardware, config: Config, sizes: list[int]) -> Decision[int]:
     largest = max(sizes)
+    batch = config.training.micro_batch or 64
     chosen = plan_workers(
         cores=hardware.cores,
-        shm_bytes=int(hardware.shm_gb * 2**30),
-        batch_bytes=64 * largest * largest * 3,
+        shm_bytes=None if hardware.shm_gb is None else int(hardware.shm_gb * 2**30),
+        batch_bytes=batch * largest * largest * 3,
         pictures_in_memory=True,
         requested=config.hardware.workers,
     )
@@ -224,7 +249,7 @@ def _plan_model(
 
     # Work of one fold in forward passes of one picture: training counts three.
     validation_pictures = len(competition.train) // config.folds.count
-    once = (len(competition.test) + validation_pictures) * views / 3
+    once = (len(competition.test) + validations * validation_pictures) * views / 3
 
     def per_epoch(pictures: int) -> float:
         return pictures + validations * validation_pictures / 3
@@ -265,7 +290,9 @@ def _plan_model(
     if settings.ema_decay is None:
         reasons["ema_decay"] = "remembers about half an epoch of steps"
     test_forwards = len(competition.test) * views / 3
-    forwards = epochs * per_epoch(train_pictures) + once
+    # Recomputing activations costs a second forward pass.
+    recomputing = 4 / 3 if checkpointing else 1.0
+    forwards = epochs * per_epoch(train_pictures) * recomputing + once
     return ModelPlan(
         backbone=backbone.name,
         timm_name=backbone.timm_name,
@@ -301,6 +328,11 @@ def _sizes_below(backbone: Backbone, size: int) -> list[int]:
     return [side for side in (size, 128, 96) if side <= size]
 
 
+def memory_room(hardware: Hardware) -> float:
+    """GiB that a fit may plan for; the rest is for fragmentation and passing copies."""
+    return hardware.memory_gb * 0.6 if hardware.device == "cpu" else hardware.vram_gb * 0.94
+
+
 def _fit_memory(cost: Cost, hardware: Hardware, config: Config, effective: int) -> tuple[int, bool, float]:
     """Micro-batch, gradient checkpointing and the estimated peak, GiB.
 
@@ -309,7 +341,7 @@ def _fit_memory(cost: Cost, hardware: Hardware, config: Config, effective: int) 
     mixed = hardware.precision != "fp32"
     fixed = cost.parameters * (20 + (2 if mixed else 0)) / 2**30
     fixed += CPU_PROCESS_GIB if hardware.device == "cpu" else CONTEXT_GIB
-    room = (hardware.memory_gb * 0.6) if hardware.device == "cpu" else hardware.vram_gb * 0.94
+    room = memory_room(hardware)
 
     def peak(micro: int, checkpointing: bool) -> float:
         share = (MIXED_SHARE if mixed else 1.0) * (CHECKPOINTED_SHARE if checkpointing else 1.0)

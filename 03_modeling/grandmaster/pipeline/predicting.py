@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from grandmaster.competition.predictions import Predictions
 from grandmaster.images.dataset import PictureDataset
@@ -13,7 +14,7 @@ from grandmaster.models.builder import build_model
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.manifest import is_done, mark_done
 from grandmaster.pipeline.plan import ModelPlan
-from grandmaster.pipeline.training import fit_folder, make_spec, store_size
+from grandmaster.pipeline.training import fit_folder, make_spec, store_size, workers_for
 from grandmaster.prediction.ensemble import blend, concatenate
 from grandmaster.prediction.predict import predict
 from grandmaster.storage import digest, file_sha256
@@ -49,20 +50,24 @@ def _predict_one(context: RunContext, model: ModelPlan, fold: int) -> None:
         input_size=spec.input_size,
     )
     load_best(kept, net, fit_digest=spec.digest)
-    net = context.precision.fabric.setup_module(net)
+    precision = context.make_precision()
+    net = precision.fabric.to_device(net)
+    if spec.device == "cpu":
+        net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as in training
     store = context.store("test", store_size(model))
     readable = np.array([row for row in range(len(store)) if row not in store.unreadable], np.int64)
     probabilities = np.tile(class_shares(context), (len(store), 1))
     context.progress.start(task, len(readable))
     if len(readable):
         found = predict(
-            context.precision.fabric,
+            precision.fabric,
             net,
             PictureDataset(store, None, None, spec.input_size, spec.seed, rows=readable),
             spec.weights,
             device=spec.device,
             batch_size=spec.prediction_batch,
             views=spec.tta_views,  # type: ignore[arg-type]  # checked when the plan was read
+            workers=workers_for(context),
             on_batch=lambda pictures: context.progress.advance(task, pictures),
         )
         probabilities[found.rows] = found.averaged

@@ -76,7 +76,9 @@ def plan(context: RunContext) -> None:
 def planned(context: RunContext) -> Plan:
     """The plan without writing anything: that of an existing run, or one made now."""
     if (context.folder / "plan.json").exists() and (context.folder / "fingerprint.json").exists():
-        return context.plan
+        asked_for = plan_inputs(context.fingerprint, context.config, context.models_wanted)
+        if context.plan.made_for == asked_for:
+            return context.plan
     return _make(context)
 
 

@@ -19,6 +19,7 @@ from grandmaster.pipeline import outcome, predicting, preparing, training
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.hardware import describe_environment, read_hardware
 from grandmaster.pipeline.plan import Plan
+from grandmaster.pipeline.planner import FREE_SETTINGS
 from grandmaster.progress import Progress
 from grandmaster.storage import plain, read_json, write_json
 
@@ -33,10 +34,6 @@ STAGE_FUNCTIONS: dict[str, Callable[[RunContext], None]] = {
     "report": outcome.report,
 }
 STAGES = tuple(STAGE_FUNCTIONS)
-
-# Settings for speed: they may differ when a run is resumed. (Another number of threads adds in another order, so the
-# last bits may differ.)
-_FREE_SETTINGS = {("hardware", "workers"), ("hardware", "threads")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +142,8 @@ def _claim_folder(request: RunRequest) -> None:
 def _refuse_other_run(request: RunRequest) -> None:
     """A folder belongs to one configuration; another one is refused with the difference, nothing overwritten."""
     path = request.run_folder / "config.json"
+    # Before there is a plan nothing has been done that other settings could spoil: a mistyped name may be mended.
+    started = path.exists() and (request.run_folder / "plan.json").exists()
     now: dict[str, Any] = plain(
         {
             "data_path": request.data_path.resolve(),
@@ -153,7 +152,7 @@ def _refuse_other_run(request: RunRequest) -> None:
             **msgspec.to_builtins(request.config),
         }
     )
-    if path.exists():
+    if started:
         then = read_json(path)
         difference = _difference(then, now)
         if difference:
@@ -173,7 +172,7 @@ def _difference(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
             lines += [
                 f"{key}.{name} was {old.get(name)}, now {new.get(name)}"
                 for name in sorted(set(old) | set(new))
-                if old.get(name) != new.get(name) and (key, name) not in _FREE_SETTINGS
+                if old.get(name) != new.get(name) and (key, name) not in FREE_SETTINGS
             ]
         elif old != new:
             lines.append(f"{key} was {old}, now {new}")

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from grandmaster.competition.metrics import METRICS, score
 from grandmaster.competition.predictions import Predictions
+from grandmaster.errors import UserError
 from grandmaster.images.augment import build_augmentation
 from grandmaster.images.dataset import PictureDataset
 from grandmaster.pipeline.context import RunContext
@@ -18,12 +20,15 @@ from grandmaster.prediction.predict import predict
 from grandmaster.storage import digest, read_json, write_json
 from grandmaster.training.checkpoint import remove_state
 from grandmaster.training.fit import FoldData, fit_fold
+from grandmaster.training.precision import Precision
 from grandmaster.training.spec import FitSpec
 
 # Pictures are kept a little larger than the input, so that crops and rotations do not enlarge.
 STORE_MARGIN = 1.15
 # The corrupted validation pictures must not be corrupted by the draws that training saw.
 CORRUPTION_SEED = 7_919
+# And the score must not come from the draws on which the best epoch was chosen.
+SCORING_SEED = 104_729
 
 
 def fit_folder(context: RunContext, model: ModelPlan, fold: int) -> Path:
@@ -34,6 +39,12 @@ def fit_folder(context: RunContext, model: ModelPlan, fold: int) -> Path:
 def store_size(model: ModelPlan) -> int:
     """Side at which pictures are kept for this model, px."""
     return round(model.input_size * STORE_MARGIN)
+
+
+def workers_for(context: RunContext) -> int:
+    """Picture-loading processes: as set now, which may differ from when the plan was made."""
+    wanted = context.config.hardware.workers
+    return context.plan.decisions.workers.value if wanted is None else wanted
 
 
 def make_spec(context: RunContext, model: ModelPlan, fold: int) -> FitSpec:
@@ -47,7 +58,7 @@ def make_spec(context: RunContext, model: ModelPlan, fold: int) -> FitSpec:
         fold=fold,
         class_count=len(context.competition.classes),
         classes_hash=context.competition.classes_hash,
-        pictures_hash=digest(frame[["id", "label", "fold"]].to_numpy().tolist()),
+        pictures_hash=digest([frame[["id", "label", "fold"]].to_numpy().tolist(), context.file_sizes]),
         metric=decided.metric.value,
         selection=decided.selection.value if context.plan.corruption else "clean",
         input_size=model.input_size,
@@ -101,18 +112,26 @@ def _train_one(context: RunContext, model: ModelPlan, fold: int) -> None:
     title = METRICS[spec.metric].title
     if is_done(manifest, inputs):
         done = read_json(folder / "result.json")
+        remove_state(folder / "checkpoint")  # a kill right after the manifest may have left it
         context.progress.finish(task, f"done before: {title} {done['score']:.4f}")
         return
-    data = _fold_data(context, spec)
-    fitted = fit_fold(
-        spec,
-        data,
-        folder,
-        context.precision,
-        workers=context.plan.decisions.workers.value,
-        progress=context.progress,
-        task=task,
-    )
+    data, precision = _fold_data(context, spec), context.make_precision()
+    try:
+        fitted = fit_fold(
+            spec,
+            data,
+            folder,
+            precision,
+            workers=workers_for(context),
+            progress=context.progress,
+            task=task,
+        )
+    except torch.cuda.OutOfMemoryError as error:
+        raise UserError(
+            f"GPU memory ran out with {spec.micro_batch} pictures of {spec.input_size} px a pass",
+            where=f"{spec.backbone}, fold {spec.fold}",
+            fix="Set training.micro_batch lower or training.grad_checkpointing=true, with another --experiment_name.",
+        ) from error
     result = {
         "backbone": model.backbone,
         "fold": fold,
@@ -126,7 +145,7 @@ def _train_one(context: RunContext, model: ModelPlan, fold: int) -> None:
         "parameters": fitted.parameters,
         "weights": model.weights.source,
     }
-    result |= _out_of_fold(context, spec, fitted.model, data, folder)
+    result |= _out_of_fold(context, spec, fitted.model, precision, data, folder)
     write_json(folder / "result.json", result)
     kept = folder / "checkpoint"
     outputs = ["result.json", "metrics.jsonl", "oof.npz", "oof_plain.npz"]
@@ -161,7 +180,7 @@ def _fold_data(context: RunContext, spec: FitSpec) -> FoldData:
 
 
 def _out_of_fold(
-    context: RunContext, spec: FitSpec, model: Any, data: FoldData, folder: Path
+    context: RunContext, spec: FitSpec, model: Any, precision: Precision, data: FoldData, folder: Path
 ) -> dict[str, float | None]:
     """Predict the validation pictures with the best weights; write them by id; return their scores."""
     ids, labels = context.trainable["id"].to_numpy(), context.labels()
@@ -172,14 +191,17 @@ def _out_of_fold(
     ):
         if dataset is None:
             continue
+        if key == "score_corrupted":
+            dataset = dataset.with_seed(spec.seed + SCORING_SEED)
         found = predict(
-            context.precision.fabric,
+            precision.fabric,
             model,
             dataset,
             spec.weights,
             device=spec.device,
             batch_size=spec.prediction_batch,
             views=spec.tta_views,  # type: ignore[arg-type]  # checked when the plan was read
+            workers=workers_for(context),
         )
         truth = labels[found.rows]
         scores[key] = score(spec.metric, truth, found.averaged)

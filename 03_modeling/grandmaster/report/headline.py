@@ -173,7 +173,8 @@ def _steps(run: RunArtefacts, mode: str | None, oof: OutOfFold | None) -> tuple[
 def in_mode(command: str, mode: str) -> str | None:
     """The same command in another mode, its experiment renamed so that no finished run is touched.
 
-    None for a command that cannot be taken apart.
+    What made the run small (fewer folds or models, a time limit) is left out. None for a command that cannot be
+    taken apart.
     """
     try:
         words = shlex.split(command)
@@ -184,15 +185,17 @@ def in_mode(command: str, mode: str) -> str | None:
     place = 0
     while place < len(words):
         flag, sign, value = words[place].partition("=")
-        if flag in ("--mode", "--experiment_name"):
+        if flag in ("--mode", "--experiment_name", "--set", "--folds", "--models"):
             if not sign:
                 place += 1
                 if place == len(words):
                     return None
                 value = words[place]
-            if flag == "--experiment_name":
+            if flag == "--set":
+                changed += [] if value.startswith("run.minutes") else [flag, value]
+            elif flag == "--experiment_name":
                 changed += [flag, f"{_without_mode(value)}_{mode}"]
-            else:
+            elif flag == "--mode":
                 changed += [flag, mode]
                 named = True
         else:

@@ -97,7 +97,7 @@ def train_one_epoch(
             if not np.isfinite(value):
                 raise UserError(
                     f"the loss of {spec.backbone}, fold {spec.fold} is {value} at epoch {epoch + 1}, step {step + 1}",
-                    fix="Lower training.learning_rate or set hardware.precision=fp32, then run the same command.",
+                    fix="Lower training.learning_rate or set hardware.precision=fp32, with another --experiment_name.",
                 )
             total, seen = total + value, seen + len(labels)
             on_batch(len(labels))

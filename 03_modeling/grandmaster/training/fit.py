@@ -135,8 +135,10 @@ def fit_fold(
         trained = time.perf_counter()
         rate = optimiser.param_groups[-1]["lr"]
         judged = net if average is None else average.module
-        clean_loss, clean = _score(fabric, judged, data.validation, spec)
-        corrupted = None if data.corrupted is None else _score(fabric, judged, data.corrupted, spec)[1]
+        clean_loss, clean = _score(fabric, judged, data.validation, spec, workers)
+        corrupted = (
+            None if data.corrupted is None else _score(fabric, judged, data.corrupted, spec, workers)[1]
+        )
         chosen = corrupted if spec.selection == "corrupted" and corrupted is not None else clean
         better = bool(np.isfinite(chosen)) and (
             state.best_score is None or (chosen > state.best_score if higher else chosen < state.best_score)
@@ -187,9 +189,11 @@ def fit_fold(
     )
 
 
-def _score(fabric: Any, model: nn.Module, dataset: PictureDataset, spec: FitSpec) -> tuple[float, float]:
+def _score(
+    fabric: Any, model: nn.Module, dataset: PictureDataset, spec: FitSpec, workers: int
+) -> tuple[float, float]:
     """Mean loss, and the competition's metric."""
-    loader = eval_loader(dataset, batch_size=spec.prediction_batch)
+    loader = eval_loader(dataset, batch_size=spec.prediction_batch, workers=workers)
     _, labels, probabilities, loss = validate(fabric, model, loader, spec)
     return loss, score(spec.metric, labels, probabilities)
 
