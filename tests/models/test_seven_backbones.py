@@ -30,17 +30,22 @@ def test_full_size_backbone_takes_an_optimiser_step(backbone, capsys):
         )
     assert million == pytest.approx(backbone.documented_million_parameters, rel=0.01)
     model.train()
-    optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
-    before = [parameter.detach().abs().sum().item() for parameter in model.parameters()]
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.0)
+    before = [parameter.detach().clone() for parameter in model.parameters()]
     loss = torch.nn.functional.cross_entropy(model(torch.randn(2, 3, size, size)), torch.tensor([3, 11]))
     loss.backward()
+    assert torch.isfinite(loss)
     assert all(
-        parameter.grad is not None and torch.isfinite(parameter.grad).all()
-        for parameter in model.parameters()
+        parameter.grad is not None and parameter.grad.isfinite().all() for parameter in model.parameters()
     )
     optimiser.step()
-    after = [parameter.detach().abs().sum().item() for parameter in model.parameters()]
-    assert torch.isfinite(loss)
-    assert sum(old != new for old, new in zip(before, after, strict=True)) > 0.9 * len(before)
-    del model, optimiser
+    # Blocks whose last scale starts at zero (ResNet) have no gradient behind it yet; all that has one must move.
+    learning = [bool((parameter.grad.abs() > 1e-6).any()) for parameter in model.parameters()]
+    moved = [not torch.equal(old, new) for old, new in zip(before, model.parameters(), strict=True)]
+    assert sum(learning) > 0.2 * len(learning)
+    assert all(new for new, had in zip(moved, learning, strict=True) if had)
+    assert all(
+        not torch.equal(old, new) for old, new in list(zip(before, model.parameters(), strict=True))[-2:]
+    )
+    del model, optimiser, before
     gc.collect()
