@@ -21,9 +21,12 @@ ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "benchmarks" / "results" / "readme_runs.csv"
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 HEADINGS = {
-    "README.md": ["competition", "start", "backbone, input, epochs", "folds", "CV (clean)", "CV (corrupted like test)", "private score", "minutes"],
-    "README.ko.md": ["대회", "시작 가중치", "백본, 입력, epoch", "fold", "CV (원본)", "CV (test처럼 손상)", "비공개 점수", "분"],
+    "README.md": ["competition", "start", "backbone, input, epochs", "folds", "CV (clean)", "CV (corrupted like test)", "private score", "minutes", "machine"],
+    "README.ko.md": ["대회", "시작 가중치", "백본, 입력, epoch", "fold", "CV (원본)", "CV (test처럼 손상)", "비공개 점수", "분", "장비"],
 }  # fmt: skip
+
+
+START = {"none": "random", "file": "pretrained, from a file", "hub": "pretrained, from the hub"}
 
 
 def interval(score: float | None, low: float | None, high: float | None) -> str:
@@ -34,7 +37,9 @@ def interval(score: float | None, low: float | None, high: float | None) -> str:
 
 def row_of(run: Path, solution: Path | None, note: str) -> dict[str, str]:
     """One line of the table from a finished run's folder."""
-    results, plan = read_json(run / "final_results.json"), read_json(run / "plan.json")
+    results, plan, machine = (
+        read_json(run / name) for name in ("final_results.json", "plan.json", "environment.json")
+    )
     clean, corrupted = results["cross_validation"], results["corrupted_validation"]
     model = plan["models"][0]
     private = "–"
@@ -44,7 +49,7 @@ def row_of(run: Path, solution: Path | None, note: str) -> dict[str, str]:
     return {
         "experiment": results["experiment"],
         "competition": results["competition"] + (f" ({note})" if note else ""),
-        "start": "random" if model["weights"]["source"] == "none" else "ImageNet",
+        "start": START[model["weights"]["source"].partition(":")[0]],
         "model": f"{model['backbone']}, {model['input_size']} px, {model['epochs']}",
         "folds": f"{clean['folds_trained']} of {clean['folds_total']}",
         "clean": f"{results['metric_title']} " + interval(clean["score"], clean["low"], clean["high"]),
@@ -53,6 +58,7 @@ def row_of(run: Path, solution: Path | None, note: str) -> dict[str, str]:
         else interval(corrupted["score"], corrupted["low"], corrupted["high"]),
         "private": private,
         "minutes": f"{results['total_seconds'] / 60:.1f}",
+        "machine": machine["gpu"]["name"] if machine["gpu"] else f"{machine['cores']} CPU cores",
     }
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 import pandas as pd
 import pytest
+import timm
+from safetensors.torch import save_file
 from small_competition import write_competition
 
 from grandmaster.competition.reader import read_competition
@@ -111,9 +113,6 @@ def test_without_gpu_and_weights_a_small_backbone_starts_from_scratch_and_says_s
 
 
 def test_without_gpu_weights_at_hand_are_preferred(known, tmp_path):
-    import timm
-    from safetensors.torch import save_file
-
     model = timm.create_model("mobilenetv3_large_100")
     save_file(model.state_dict(), tmp_path / "mobilenetv3_large_100.safetensors")
     made = plan(known, CPU, f"model.weights_dir={tmp_path}")
@@ -131,6 +130,21 @@ def test_more_minutes_more_epochs_or_pixels(known):
     short, long = (plan((large, fingerprint), CPU, f"run.minutes={minutes}") for minutes in (2, 60))
     work = [made.models[0].epochs * made.models[0].input_size ** 2 for made in (short, long)]
     assert work[1] > work[0]
+
+
+def test_with_loaded_weights_pixels_come_before_epochs(known, tmp_path):
+    save_file(
+        timm.create_model("mobilenetv3_large_100").state_dict(),
+        tmp_path / "mobilenetv3_large_100.safetensors",
+    )
+    competition, fingerprint = known
+    large = dataclasses.replace(competition, train=pd.concat([competition.train] * 40, ignore_index=True))
+    made = plan((large, fingerprint), CPU, f"model.weights_dir={tmp_path}", "folds.train=1").models[0]
+    assert (made.input_size, 8 <= made.epochs < 12) == (160, True)
+    scratch = plan(
+        (large, fingerprint), CPU, "model.backbones=mobilenetv3_large_100", "folds.train=1"
+    ).models[0]
+    assert scratch.input_size == 96
 
 
 @pytest.mark.parametrize(

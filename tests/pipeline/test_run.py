@@ -221,7 +221,7 @@ def test_more_workers_are_not_another_configuration(data, tmp_path, monkeypatch)
 
     folder = tmp_path / "run"
     open_epochs = ("training.epochs=none", "run.minutes=5", "folds.train=1")
-    monkeypatch.setattr(planner, "EPOCHS_SCRATCH", (1, 2))
+    monkeypatch.setattr(planner, "EPOCHS_SCRATCH", (1, 1, 2))
     monkeypatch.setattr(planner, "images_per_second", lambda *args, **how: 1e5)
     run_pipeline(request(data, folder, *open_epochs, until="train"), SilentProgress())
     monkeypatch.setattr(planner, "images_per_second", lambda *args, **how: 1e-3)

@@ -38,8 +38,9 @@ CONTEXT_GIB = 0.8  # CUDA context and libraries
 CPU_PROCESS_GIB = 1.0  # Python, torch and friends
 # Time that a run on a CPU may take when nobody says otherwise, minutes: one model on one fold; the full run.
 CPU_MINUTES = {1: 8.0, 7: 60.0}
-# (fewest, most) epochs that a plan under a time limit chooses between.
-EPOCHS_FINE_TUNE, EPOCHS_SCRATCH = (4, 20), (12, 60)
+# (fewest, enough, most) epochs under a time limit: with fewer than enough, a smaller picture is tried first. Pixels are
+# worth more than epochs once loaded weights have settled; from random weights it is the other way round.
+EPOCHS_FINE_TUNE, EPOCHS_SCRATCH = (4, 8, 20), (12, 36, 60)
 
 
 def make_plan(
@@ -245,7 +246,7 @@ def _plan_model(
     effective = settings.effective_batch or (
         64 if not (on_cpu and small) else 32 if weights.pretrained else 16
     )
-    lowest, highest = EPOCHS_FINE_TUNE if weights.pretrained else EPOCHS_SCRATCH
+    lowest, enough, highest = EPOCHS_FINE_TUNE if weights.pretrained else EPOCHS_SCRATCH
 
     # Work of one fold in forward passes of one picture: training counts three.
     validation_pictures = len(competition.train) // config.folds.count
@@ -268,7 +269,7 @@ def _plan_model(
             # Measured at each size: a small picture costs more than its share of pixels.
             rate = rate if smaller == size else speed(smaller)
             epochs = int((seconds * rate - once) / per_epoch(train_pictures))
-            if epochs >= (lowest + highest) // 2 or smaller == sizes[-1]:
+            if epochs >= enough or smaller == sizes[-1]:
                 size = smaller
                 break
         epochs = max(lowest, min(highest, epochs))
