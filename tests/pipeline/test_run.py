@@ -307,6 +307,17 @@ def test_two_runs_in_one_folder_are_refused(data, tmp_path):
         run_pipeline(request(data, tmp_path / "run"), SilentProgress())
 
 
+def test_the_folder_is_free_again_when_a_run_ends_or_fails(data, tmp_path):
+    folder = tmp_path / "run"
+    run_pipeline(request(data, folder, until="plan"), SilentProgress())
+    with filelock.FileLock(folder / ".lock", timeout=0):
+        pass
+    with pytest.raises(UserError):
+        run_pipeline(request(data, folder, "training.epochs=9"), SilentProgress())
+    with filelock.FileLock(folder / ".lock", timeout=0):
+        pass
+
+
 def test_unreadable_pictures_are_left_out_or_predicted_by_class_shares(tmp_path):
     data = write_competition(tmp_path / "squares")
     (data / "train" / "train000.png").write_bytes(b"not a picture")

@@ -72,16 +72,15 @@ def run_pipeline(request: RunRequest, progress: Progress) -> dict[str, Any]:
             f"no stage is called {request.until!r}", where="--until", fix=did_you_mean(request.until, STAGES)
         )
     _claim_folder(request)
-    lock = filelock.FileLock(request.run_folder / ".lock")
     try:
-        lock.acquire(timeout=0)
+        held = filelock.FileLock(request.run_folder / ".lock").acquire(timeout=0)
     except filelock.Timeout:
         raise UserError(
             "another run is at work in this folder",
             where=request.run_folder,
             fix="Wait for it, stop it, or choose another --experiment_name.",
         ) from None
-    with lock:
+    with held:
         _refuse_other_run(request)
         context = _open(request, progress)
         environment = describe_environment(context.hardware, command=request.command, mode=request.mode)
@@ -101,7 +100,7 @@ def run_pipeline(request: RunRequest, progress: Progress) -> dict[str, Any]:
 
 
 def plan_only(request: RunRequest, progress: Progress) -> Plan:
-    """Read the data, make the plan, write nothing. An existing run's plan, perhaps edited, is shown as it stands."""
+    """Read the data, make the plan, write nothing. The plan that a run with these settings has, perhaps edited, is shown as it stands."""
     context = _open(request, progress)
     return preparing.planned(context)
 
