@@ -162,6 +162,7 @@ def read_picture(path: Path) -> None:
 
 def read_competition(root: Path, config: Any) -> Any:
     """Reads the folders that `make_competition` makes."""
+    import numpy as np
     import pandas as pd
 
     from grandmaster.competition.table import Competition
@@ -180,8 +181,9 @@ def read_competition(root: Path, config: Any) -> Any:
         target_columns=("target",),
         classes=("0", "1"),
         class_names=("cat", "dog"),
-        train=table.assign(label=0),
-        test=table,
+        train=table.assign(label=0, group=table["id"], row=table["id"]),
+        targets=np.zeros(len(table), np.int64),
+        test=table.assign(row=table["id"]),
         sample_submission=pd.DataFrame(),
         submission_format="hard_label",
         metric="macro_f1",

@@ -79,7 +79,7 @@ def predicted(competition: Competition, best: Sequence[int], *, seed: int = 0) -
     c = len(competition.classes)
     values = np.random.default_rng(seed).dirichlet(np.ones(c), size=len(ids)) * 0.4
     values[np.arange(len(ids)), list(best)] += 0.6
-    return Predictions(ids=ids, classes=competition.classes, probabilities=values.astype(np.float32))
+    return Predictions(ids=ids, outputs=competition.classes, values=values.astype(np.float32))
 
 
 def named(table: pd.DataFrame, column: str) -> dict[str, str]:

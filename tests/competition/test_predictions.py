@@ -14,15 +14,15 @@ HALF = np.full((2, 2), 0.5, np.float32)
 def test_written_and_read_back_exactly(tmp_path):
     ids = ("001", "=1+1", "가나 다.jpg")[:2]
     values = np.random.default_rng(0).dirichlet([1, 1], 2).astype(np.float32)
-    Predictions(ids=ids, classes=("NA", "1e5"), probabilities=values).save(tmp_path / "p.npz")
+    Predictions(ids=ids, outputs=("NA", "1e5"), values=values).save(tmp_path / "p.npz")
     back = Predictions.load(tmp_path / "p.npz")
-    assert (back.ids, back.classes) == (ids, ("NA", "1e5"))
-    assert (back.probabilities == values).all()
+    assert (back.ids, back.outputs) == (ids, ("NA", "1e5"))
+    assert (back.values == values).all()
 
 
 def test_same_predictions_give_the_same_bytes(tmp_path):
     for name in ("one", "two"):
-        Predictions(ids=("a", "b"), classes=("x", "y"), probabilities=HALF).save(tmp_path / name)
+        Predictions(ids=("a", "b"), outputs=("x", "y"), values=HALF).save(tmp_path / name)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
@@ -36,7 +36,7 @@ def test_same_predictions_give_the_same_bytes(tmp_path):
 )
 def test_what_cannot_be_a_prediction_is_refused(ids, values, message):
     with pytest.raises(ValueError, match=message):
-        Predictions(ids=ids, classes=("x", "y"), probabilities=values)
+        Predictions(ids=ids, outputs=("x", "y"), values=values)
 
 
 @pytest.mark.parametrize("content", [b"", b"rubbish", b"PK\x03\x04 cut off", None])

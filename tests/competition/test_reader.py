@@ -51,7 +51,7 @@ def test_l3_one_hot(tmp_path: Path) -> None:
     assert [c.classes[label] for label in c.train["label"]] == ["healthy", "scab", "rust", "rust"]
     assert c.test["id"].tolist() == ["Test_2", "Test_0", "Test_1"]
     assert (c.submission_format, c.metric) == ("class_probabilities", "log_loss")
-    assert list(c.train.columns) == ["id", "path", "label"]
+    assert list(c.train.columns) == ["id", "path", "label", "group", "row"]
     assert any("without extension" in line for line in c.understood)
 
 
@@ -142,7 +142,7 @@ def test_metadata_and_the_unnamed_index_column(tmp_path: Path) -> None:
     rows = "".join(f"{i},t{i}.jpg,NA,{label},{i % 2}\n" for i, label in enumerate(("10", "2", "10", "9")))
     put(root, train_csv=f",ID,age,target,group\n{rows}")
     c = read(root)
-    assert list(c.train.columns) == ["id", "path", "label", "meta_age", "meta_group"]
+    assert list(c.train.columns) == ["id", "path", "label", "meta_age", "meta_group", "group", "row"]
     assert c.train["meta_age"].tolist() == ["NA"] * 4
     assert c.train["meta_group"].tolist() == ["0", "1", "0", "1"]
 

@@ -41,7 +41,7 @@ def test_probabilities_join_on_ids(wide: Competition) -> None:
     assert frame["image_id"].tolist() == ["Test_2", "Test_0", "Test_1"]
     assert frame.iloc[:, 1:].to_numpy().argmax(axis=1).tolist() == [2, 0, 1]
     np.testing.assert_allclose(
-        frame.iloc[1, 1:].to_numpy(float), predictions.probabilities[0].astype(float), rtol=1e-6
+        frame.iloc[1, 1:].to_numpy(float), predictions.values[0].astype(float), rtol=1e-6
     )
     assert gate(frame, wide).passed
 
@@ -95,18 +95,16 @@ def test_ids_are_written_verbatim(tmp_path: Path) -> None:
 
 def test_predictions_must_be_for_this_test_set(hard: Competition) -> None:
     full = predicted(hard, [0, 1, 2])
-    short = Predictions(ids=full.ids[1:], classes=full.classes, probabilities=full.probabilities[1:])
+    short = Predictions(ids=full.ids[1:], outputs=full.outputs, values=full.values[1:])
     with pytest.raises(UserError, match="1 test ids have no prediction: '001.jpg'".replace(".", r"\.")):
         build_submission(hard, short)
-    other = Predictions(ids=(*full.ids[:2], "q.jpg"), classes=full.classes, probabilities=full.probabilities)
+    other = Predictions(ids=(*full.ids[:2], "q.jpg"), outputs=full.outputs, values=full.values)
     with pytest.raises(UserError, match=r"'z\.jpg'"):
         build_submission(hard, other)
-    more = Predictions(
-        ids=(*full.ids, "q.jpg"), classes=full.classes, probabilities=full.probabilities[[0, 1, 2, 0]]
-    )
+    more = Predictions(ids=(*full.ids, "q.jpg"), outputs=full.outputs, values=full.values[[0, 1, 2, 0]])
     with pytest.raises(UserError, match=r"does not have: 'q\.jpg'"):
         build_submission(hard, more)
-    turned = Predictions(ids=full.ids, classes=full.classes[::-1], probabilities=full.probabilities)
+    turned = Predictions(ids=full.ids, outputs=full.outputs[::-1], values=full.values)
     with pytest.raises(ValueError, match="other classes"):
         build_submission(hard, turned)
 
@@ -195,7 +193,7 @@ def test_a_failing_file_is_never_written(wide: Competition, tmp_path: Path) -> N
     with pytest.raises(UserError):
         write_submission(path, predicted(wide, [0, 1, 2]), broken)
     zero = predicted(wide, [0, 1, 2])
-    negative = Predictions(ids=zero.ids, classes=zero.classes, probabilities=zero.probabilities - 0.5)
+    negative = Predictions(ids=zero.ids, outputs=zero.outputs, values=zero.values - 0.5)
     with pytest.raises(UserError, match=r"did not pass the gate.*outside 0\.\.1"):
         write_submission(path, negative, wide)
     assert path.read_text() == "what was there"

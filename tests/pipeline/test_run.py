@@ -89,7 +89,7 @@ def test_the_run_folder_holds_what_the_design_says(finished):
 def test_the_submission_is_the_blend_of_the_folds_by_id(finished, data):
     folder, _ = finished
     folds = [Predictions.load(folder / "test" / f"test_resnet_fold{fold}.npz") for fold in (0, 1)]
-    mean = (folds[0].probabilities + folds[1].aligned_to(folds[0].ids).probabilities) / 2
+    mean = (folds[0].values + folds[1].aligned_to(folds[0].ids).values) / 2
     written = pd.read_csv(folder / "submission_squares.csv", dtype=str)
     sample = pd.read_csv(data / "sample_submission.csv", dtype=str)
     assert list(written["ID"]) == list(sample["ID"])
@@ -328,7 +328,7 @@ def test_unreadable_pictures_are_left_out_or_predicted_by_class_shares(tmp_path)
     assert results["training_pictures"] == 47
     test = Predictions.load(tmp_path / "run" / "ensemble" / "test.npz")
     row = test.ids.index("test004.png")
-    assert np.allclose(test.probabilities[row], [15 / 47, 16 / 47, 16 / 47])
+    assert np.allclose(test.values[row], [15 / 47, 16 / 47, 16 / 47])
     assert sum("unreadable" in message for message in record.messages) == 2
     submission = pd.read_csv(tmp_path / "run" / "submission_run.csv")
     assert len(submission) == 18

@@ -13,13 +13,13 @@ CLASSES = ("a", "b")
 
 def made(ids, first, classes=CLASSES) -> Predictions:
     first = np.asarray(first, np.float32)
-    return Predictions(ids=tuple(ids), classes=classes, probabilities=np.stack([first, 1 - first], axis=1))
+    return Predictions(ids=tuple(ids), outputs=classes, values=np.stack([first, 1 - first], axis=1))
 
 
 def test_members_in_another_order_are_joined_by_id():
     blended = blend([made(["x", "y", "z"], [0.1, 0.2, 0.3]), made(["z", "x", "y"], [0.9, 0.5, 0.4])])
     assert blended.ids == ("x", "y", "z")
-    assert blended.probabilities[:, 0] == pytest.approx([0.3, 0.3, 0.6])
+    assert blended.values[:, 0] == pytest.approx([0.3, 0.3, 0.6])
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_gaps_and_other_classes_are_refused(other, message):
 def test_folds_are_joined_in_sorted_order_and_never_overlap():
     joined = concatenate([made(["c", "a"], [0.3, 0.1]), made(["b"], [0.2])])
     assert joined.ids == ("a", "b", "c")
-    assert joined.probabilities[:, 0] == pytest.approx([0.1, 0.2, 0.3])
+    assert joined.values[:, 0] == pytest.approx([0.1, 0.2, 0.3])
     with pytest.raises(ValueError, match="'a' is predicted twice"):
         concatenate([made(["c", "a"], [0.3, 0.1]), made(["a"], [0.2])])
     with pytest.raises(ValueError, match="nothing to"):

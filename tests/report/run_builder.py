@@ -65,6 +65,7 @@ def make_competition(
         render(path, number % len(labels), 9000 + number, test=True)
         test.append((f"t{number:03d}{id_suffix}.jpg", str(path)))
     table = pd.DataFrame(test, columns=["id", "path"])
+    frame = pd.DataFrame(train, columns=["id", "path", "label"])
     return Competition(
         name=root.name,
         root=root,
@@ -74,8 +75,9 @@ def make_competition(
         target_columns=("target",),
         classes=labels,
         class_names=names,
-        train=pd.DataFrame(train, columns=["id", "path", "label"]),
-        test=table,
+        train=frame.assign(group=frame["id"], row=frame["id"]),
+        targets=frame["label"].to_numpy(np.int64),
+        test=table.assign(row=table["id"]),
         sample_submission=pd.DataFrame({"ID": table["id"], "target": "0"}),
         submission_format="hard_label",
         metric="macro_f1",
@@ -264,13 +266,13 @@ def write_run(
     chosen = np.flatnonzero(fold_of < folds_trained)
     Predictions(
         ids=tuple(ids[row] for row in chosen),
-        classes=competition.classes,
-        probabilities=make_probabilities(labels[chosen], n_classes, seed=5, skill=skill),
+        outputs=competition.classes,
+        values=make_probabilities(labels[chosen], n_classes, seed=5, skill=skill),
     ).save(folder / "ensemble" / "oof.npz")
     Predictions(
         ids=tuple(competition.test["id"]),
-        classes=competition.classes,
-        probabilities=make_probabilities(np.zeros(len(competition.test), int), n_classes, seed=6),
+        outputs=competition.classes,
+        values=make_probabilities(np.zeros(len(competition.test), int), n_classes, seed=6),
     ).save(folder / "ensemble" / "test.npz")
     write_csv(folder / "submission_shapes.csv", competition.sample_submission)
     seconds = {"inspect": 4.2, "plan": 0.3, "train": 454.0, "predict": 61.5, "ensemble": 2.1, "submit": 0.4}

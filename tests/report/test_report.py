@@ -159,7 +159,7 @@ def test_confusion_and_class_scores_are_those_of_the_predictions(
     page: Page, finished: Path, competition: Competition
 ) -> None:
     predictions, labels = out_of_fold(finished, competition)
-    guess = predictions.probabilities.argmax(axis=1)
+    guess = predictions.values.argmax(axis=1)
     expected = np.zeros((5, 5), int)
     np.add.at(expected, (labels, guess), 1)
     shown = [[0 if cell == "·" else int(cell) for cell in row] for row in page.cells if row]
@@ -186,7 +186,7 @@ def test_worst_mistakes_are_the_highest_losses_and_close_calls_the_smallest_marg
     run = tmp_path / "run"
     write_run(run, competition, epochs=2, skill=0.6)
     predictions, labels = out_of_fold(run, competition)
-    probabilities = predictions.probabilities.astype(float)
+    probabilities = predictions.values.astype(float)
     loss = -np.log(probabilities[np.arange(len(labels)), labels])
     wrong = np.flatnonzero(probabilities.argmax(axis=1) != labels)
     worst = wrong[np.argsort(-loss[wrong])][:MOST_WORST]
@@ -323,13 +323,13 @@ def test_predictions_of_other_data_are_refused_and_the_old_report_stays(
     (run / "report.html").write_text("old")
     Predictions(
         ids=("stranger.jpg",),
-        classes=competition.classes,
-        probabilities=make_probabilities(np.array([0]), 5, seed=1),
+        outputs=competition.classes,
+        values=make_probabilities(np.array([0]), 5, seed=1),
     ).save(run / "ensemble" / "oof.npz")
     with pytest.raises(UserError, match=r"stranger\.jpg"):
         write_report(run, competition)
     Predictions(
-        ids=("0000.jpg",), classes=("a", "b"), probabilities=make_probabilities(np.array([0]), 2, seed=1)
+        ids=("0000.jpg",), outputs=("a", "b"), values=make_probabilities(np.array([0]), 2, seed=1)
     ).save(run / "ensemble" / "oof.npz")
     with pytest.raises(UserError, match="2 classes"):
         write_report(run, competition)

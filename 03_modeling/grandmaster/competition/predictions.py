@@ -1,4 +1,4 @@
-"""Class probabilities keyed by id: the only form in which predictions travel."""
+"""What models say, keyed by id: the only form in which predictions travel."""
 
 from __future__ import annotations
 
@@ -17,30 +17,29 @@ from grandmaster.storage import write_atomic
 
 @dataclass(frozen=True, kw_only=True)
 class Predictions:
-    """Probabilities of n pictures over c classes.
+    """What a model says of n pictures: c numbers for each.
 
     Attributes:
         ids: n different picture ids.
-        classes: c class labels, in the competition's frozen order.
-        probabilities: float32, shape (n, c), rows sum to 1.
+        outputs: names of the c numbers, in the competition's frozen order (`Competition.outputs`).
+        values: float32, shape (n, c). Class probabilities, rows summing to 1 (multiclass); independent
+            probabilities (multilabel); values in the target's own unit (ordinal, regression).
     """
 
     ids: tuple[str, ...]
-    classes: tuple[str, ...]
-    probabilities: npt.NDArray[np.float32]
+    outputs: tuple[str, ...]
+    values: npt.NDArray[np.float32]
 
     def __post_init__(self) -> None:
-        shape = (len(self.ids), len(self.classes))
-        if self.probabilities.shape != shape:
-            raise ValueError(
-                f"probabilities have shape {self.probabilities.shape}, ids and classes say {shape}"
-            )
+        shape = (len(self.ids), len(self.outputs))
+        if self.values.shape != shape:
+            raise ValueError(f"values have shape {self.values.shape}, ids and outputs say {shape}")
         if len(set(self.ids)) != len(self.ids):
             seen: set[str] = set()
             twice = next(i for i in self.ids if i in seen or seen.add(i))  # type: ignore[func-returns-value]
             raise ValueError(f"id {twice!r} is predicted twice")
-        if not np.isfinite(self.probabilities).all():
-            row = int(np.flatnonzero(~np.isfinite(self.probabilities).all(axis=1))[0])
+        if not np.isfinite(self.values).all():
+            row = int(np.flatnonzero(~np.isfinite(self.values).all(axis=1))[0])
             raise ValueError(f"prediction of id {self.ids[row]!r} is not finite")
 
     def save(self, path: Path) -> None:
@@ -49,8 +48,8 @@ class Predictions:
         np.savez(
             buffer,
             ids=np.array(self.ids, dtype=np.str_),
-            classes=np.array(self.classes, dtype=np.str_),
-            probabilities=self.probabilities,
+            outputs=np.array(self.outputs, dtype=np.str_),
+            values=self.values,
         )
         write_atomic(path, buffer.getvalue())
 
@@ -65,8 +64,8 @@ class Predictions:
             with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as data:
                 return cls(
                     ids=tuple(data["ids"].tolist()),
-                    classes=tuple(data["classes"].tolist()),
-                    probabilities=data["probabilities"],
+                    outputs=tuple(data["outputs"].tolist()),
+                    values=data["values"],
                 )
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise UserError(
@@ -84,4 +83,4 @@ class Predictions:
         if missing:
             raise ValueError(f"{len(missing)} ids have no prediction, the first is {missing[0]!r}")
         rows = [position[picture_id] for picture_id in ids]
-        return Predictions(ids=tuple(ids), classes=self.classes, probabilities=self.probabilities[rows])
+        return Predictions(ids=tuple(ids), outputs=self.outputs, values=self.values[rows])

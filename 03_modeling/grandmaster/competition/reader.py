@@ -55,7 +55,9 @@ def _competition(folder: CompetitionFolder, layout: str, reading: Reading) -> Co
     position = {label: place for place, label in enumerate(reading.classes)}
     train = reading.train.assign(label=reading.train["label"].map(position).astype("int64"))
     # Folds and seeds must not depend on the order in which somebody wrote the file.
-    train = train.sort_values("id", kind="stable", ignore_index=True)
+    train = train.sort_values("id", kind="stable", ignore_index=True).assign(
+        group=lambda table: table["id"], row=lambda table: table["id"]
+    )
     per_class = np.bincount(train["label"], minlength=len(reading.classes)).tolist()
     counts = [count for count in per_class if count]  # a one-hot column may have no picture
     metric, reason = _metric(folder.config, reading, counts)
@@ -82,7 +84,8 @@ def _competition(folder: CompetitionFolder, layout: str, reading: Reading) -> Co
         classes=reading.classes,
         class_names=reading.class_names,
         train=train,
-        test=reading.test,
+        targets=train["label"].to_numpy(np.int64),
+        test=reading.test.assign(row=reading.test["id"]),
         sample_submission=reading.sample_submission,
         submission_format=reading.submission_format,
         metric=metric,

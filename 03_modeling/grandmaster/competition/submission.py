@@ -52,7 +52,7 @@ def build_submission(competition: Competition, predictions: Predictions) -> pd.D
         UserError: a test id has no prediction, or there are predictions for other ids.
         ValueError: the predictions are for other classes, or another order of them.
     """
-    if predictions.classes != competition.classes:
+    if predictions.outputs != competition.classes:
         raise ValueError("the predictions are for other classes than the competition's, or in another order")
     ids = competition.sample_submission[competition.id_column].tolist()
     for left, right, what in (
@@ -66,7 +66,7 @@ def build_submission(competition: Competition, predictions: Predictions) -> pd.D
                 f"{len(extra)} {what}: {first_few(extra)}",
                 fix="Predict the test pictures of this competition.",
             )
-    probabilities = predictions.aligned_to(ids).probabilities
+    probabilities = predictions.aligned_to(ids).values
     columns: dict[str, npt.ArrayLike] = {}
     if competition.submission_format == "hard_label":
         best = probabilities.argmax(axis=1)

@@ -4,35 +4,58 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from grandmaster.storage import digest
 
-SubmissionFormat = Literal["hard_label", "class_probabilities"]
+TargetKind = Literal["multiclass", "multilabel", "ordinal", "regression"]
+SubmissionFormat = Literal[
+    "hard_label",  # the label of one class, whole number or text
+    "class_probabilities",  # wide: one column a class, rows sum to 1
+    "independent_probabilities",  # wide: one column a label, each 0 to 1
+    "one_probability",  # that of the positive class of a binary target
+    "real_number",  # one or several estimated values
+    "ordinal_label",  # a grade; cut points fitted on out-of-fold predictions
+    "label_set",  # labels of one picture in one cell, space-delimited; thresholds fitted likewise
+    "ranked_labels",  # the k best labels in one cell, best first, space-delimited
+]
+# int64 (n,) indices of classes for multiclass; else float32 (n, outputs).
+Truth = npt.NDArray[np.integer[Any]] | npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Competition:
-    """One image-classification competition.
+    """One image competition.
 
     Attributes:
         name: the folder's name.
         root: the folder; every path below it.
-        layout: number of the layout in the documentation ("L1", "L3").
+        layout: number of the layout in the documentation ("L1" to "L14").
         understood: lines that say what was found and why it was read so.
         id_column: name of the id column of the submission.
         target_columns: the submission's other columns, in order.
-        classes: labels exactly as the training file writes them; the frozen order of every prediction.
+        kind: what is to be predicted. A binary target is multiclass with two classes.
+        classes: labels exactly as the training file writes them; the frozen order of every prediction. For ordinal
+            targets the grades from low to high; empty for regression.
         class_names: names for people, same order (equal to `classes` where there is no name map).
-        train: columns `id` (str), `path` (absolute, str), `label` (int, index into `classes`), and any further
-            columns of the training file as `meta_<column>`. Pictures in sorted order of id.
-        test: columns `id`, `path`; in the order of the sample submission.
+        train: columns `id` (str), `path` (absolute, str), `group` (str: pictures that must stay in one fold share
+            it; the id where the competition has no groups), `row` (str: pictures of one row of a submission share it;
+            the id where a row is a picture), `label` (int, index into `classes`; multiclass and ordinal only), and
+            any further columns of the training file as `meta_<column>`. Pictures in sorted order of id.
+        targets: what the rows of `train` are to be predicted as. Multiclass: int64 (n,), `label`. Multilabel: float32
+            (n, c) of 0 and 1. Ordinal: float32 (n, 1), the index of the grade. Regression: float32 (n, t).
+        test: columns `id`, `path`, `row` (id of the submission's row); in the order of the sample submission.
         sample_submission: as read, every cell a string.
         submission_format: what the sample asks for.
         metric: name of the metric, see `competition.metrics`.
         metric_reason: why this one.
+        positive_class: index into `classes` of the class whose probability is handed in ("one_probability").
+        top_k: labels to hand in for each row ("ranked_labels").
+        group_column: the training file's column behind `group`, or None.
     """
 
     name: str
@@ -41,16 +64,28 @@ class Competition:
     understood: tuple[str, ...]
     id_column: str
     target_columns: tuple[str, ...]
+    kind: TargetKind = "multiclass"
     classes: tuple[str, ...]
     class_names: tuple[str, ...]
     train: pd.DataFrame
+    targets: Truth
     test: pd.DataFrame
     sample_submission: pd.DataFrame
     submission_format: SubmissionFormat
     metric: str
     metric_reason: str
+    positive_class: int = 1
+    top_k: int = 1
+    group_column: str | None = None
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the numbers that a model gives for one picture, in frozen order."""
+        if self.kind in ("multiclass", "multilabel"):
+            return self.classes
+        return self.target_columns if self.kind == "regression" else self.target_columns[:1]
 
     @property
     def classes_hash(self) -> str:
-        """Changes when a class or the order of classes does; stored in every checkpoint and prediction."""
-        return digest(list(self.classes))
+        """Changes when an output or the order of outputs does; stored in every checkpoint and prediction."""
+        return digest([self.kind, list(self.classes), list(self.outputs)])

@@ -57,7 +57,7 @@ def _results(context: RunContext, submission: Path, gate: dict[str, Any]) -> dic
         found = bootstrap_interval(
             metric.name,
             labels,
-            predictions.aligned_to(oof.ids).probabilities,
+            predictions.aligned_to(oof.ids).values,
             groups=groups,
             rounds=settings.bootstrap_rounds,
             level=settings.interval_level,
@@ -92,7 +92,7 @@ def _results(context: RunContext, submission: Path, gate: dict[str, Any]) -> dic
         },
         "tta": {
             "views": plan.decisions.tta_views.value,
-            "score_without": score(metric.name, labels, plain.probabilities),
+            "score_without": score(metric.name, labels, plain.values),
             "score_with": with_views["score"],
         },
         "baseline": {"name": "majority class", "score": score(metric.name, labels, majority)},
@@ -120,7 +120,7 @@ def _model_line(context: RunContext, fit: dict[str, Any]) -> dict[str, Any]:
     spread = bootstrap_interval(
         context.plan.decisions.metric.value,
         truth["label"].to_numpy(np.int64),
-        found.probabilities,
+        found.values,
         groups=truth["group"].to_numpy(),
         rounds=context.config.ensemble.bootstrap_rounds,
         level=context.config.ensemble.interval_level,

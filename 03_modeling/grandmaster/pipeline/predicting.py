@@ -73,8 +73,8 @@ def _predict_one(context: RunContext, model: ModelPlan, fold: int) -> None:
         probabilities[found.rows] = found.averaged
     Predictions(
         ids=tuple(context.competition.test["id"]),
-        classes=context.competition.classes,
-        probabilities=probabilities,
+        outputs=context.competition.outputs,
+        values=probabilities,
     ).save(path)
     mark_done(manifest, inputs, [path])
     context.progress.finish(task)

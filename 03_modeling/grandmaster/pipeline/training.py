@@ -211,6 +211,6 @@ def _out_of_fold(
             kept.append(("oof_plain", found.plain))
         for file, probabilities in kept:
             Predictions(
-                ids=tuple(ids[found.rows]), classes=context.competition.classes, probabilities=probabilities
+                ids=tuple(ids[found.rows]), outputs=context.competition.outputs, values=probabilities
             ).save(folder / f"{file}.npz")
     return scores

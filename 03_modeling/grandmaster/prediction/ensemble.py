@@ -18,16 +18,14 @@ def blend(members: Sequence[Predictions]) -> Predictions:
     if not members:
         raise ValueError("nothing to blend")
     first = members[0]
-    total = np.zeros(first.probabilities.shape, np.float64)
+    total = np.zeros(first.values.shape, np.float64)
     for member in members:
-        if member.classes != first.classes:
+        if member.outputs != first.outputs:
             raise ValueError("members disagree about the classes or their order")
         if len(member.ids) != len(first.ids):
             raise ValueError(f"one member predicts {len(first.ids)} ids, another {len(member.ids)}")
-        total += member.aligned_to(first.ids).probabilities
-    return Predictions(
-        ids=first.ids, classes=first.classes, probabilities=(total / len(members)).astype(np.float32)
-    )
+        total += member.aligned_to(first.ids).values
+    return Predictions(ids=first.ids, outputs=first.outputs, values=(total / len(members)).astype(np.float32))
 
 
 def concatenate(folds: Sequence[Predictions]) -> Predictions:
@@ -38,11 +36,11 @@ def concatenate(folds: Sequence[Predictions]) -> Predictions:
     """
     if not folds:
         raise ValueError("nothing to join")
-    if any(fold.classes != folds[0].classes for fold in folds):
+    if any(fold.outputs != folds[0].outputs for fold in folds):
         raise ValueError("folds disagree about the classes or their order")
     joined = Predictions(
         ids=tuple(picture_id for fold in folds for picture_id in fold.ids),
-        classes=folds[0].classes,
-        probabilities=np.concatenate([fold.probabilities for fold in folds]),
+        outputs=folds[0].outputs,
+        values=np.concatenate([fold.values for fold in folds]),
     )
     return joined.aligned_to(sorted(joined.ids))

@@ -111,7 +111,7 @@ def judge(predictions: Predictions, competition: Competition) -> OutOfFold:
     labels = _labels(predictions, competition)
     names = class_names(competition)
     # float64 before anything is compared: two float32 that print alike must not change places
-    probabilities = predictions.probabilities.astype(np.float64)
+    probabilities = predictions.values.astype(np.float64)
     n_classes = len(names)
     matrix = confusion(labels, probabilities, n_classes)
     classes = _class_scores(labels, probabilities, names)
@@ -162,9 +162,9 @@ def judge(predictions: Predictions, competition: Competition) -> OutOfFold:
 
 def _labels(predictions: Predictions, competition: Competition) -> npt.NDArray[np.int64]:
     fix = "The run belongs to other data; give the folder that it was made from, or start a new experiment."
-    if predictions.classes != competition.classes:
+    if predictions.outputs != competition.classes:
         raise UserError(
-            f"out-of-fold predictions are over {len(predictions.classes)} classes that are not the "
+            f"out-of-fold predictions are over {len(predictions.outputs)} classes that are not the "
             f"{len(competition.classes)} of {competition.name}",
             where="ensemble/oof.npz",
             fix=fix,
