@@ -52,6 +52,18 @@ class InspectConfig(Section, frozen=True, kw_only=True):
         int,
         Meta(ge=0, le=16, description="largest distance, bits of 64, of two hashes called near-duplicates"),
     ] = 4
+    shift_pictures: Annotated[
+        int,
+        Meta(ge=40, le=20_000, description="pictures of train and of test that are compared with each other"),
+    ] = 800
+    shift_effort: Annotated[
+        float,
+        Meta(
+            ge=0.1,
+            le=10.0,
+            description="simulated pictures behind the augmentation's fit, 1: 3,500 and their checks; less is faster",
+        ),
+    ] = 1.0
 
 
 class FoldsConfig(Section, frozen=True, kw_only=True):

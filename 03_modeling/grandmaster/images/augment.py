@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import math
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy.typing as npt
 from grandmaster.errors import UserError, did_you_mean
 from grandmaster.images.mixing import mix_batch
 from grandmaster.images.operation import Operation
-from grandmaster.images.policy import light_policy, needs_test_like, test_like_policy
+from grandmaster.images.policy import light_policy, needs_test_like, test_like_corruption, test_like_policy
 from grandmaster.images.resize import to_square
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "light_policy",
     "mix_batch",
     "needs_test_like",
+    "test_like_corruption",
     "test_like_policy",
 ]
 
@@ -40,25 +42,39 @@ class Augmentation:
         self._composition = A.Compose(transforms)
 
     def __call__(
-        self, image: npt.NDArray[np.uint8], seed: int, *, aspect: float = 1.0
-    ) -> npt.NDArray[np.uint8]:
+        self,
+        image: npt.NDArray[np.uint8],
+        seed: int,
+        *,
+        aspect: float = 1.0,
+        side: float | None = None,
+        partner: Callable[[], npt.NDArray[np.uint8]] | None = None,
+    ) -> tuple[npt.NDArray[np.uint8], float]:
         """Augment one picture.
 
         Args:
             image: uint8 RGB, shape (H, W, 3); it is not changed.
             seed: decides everything random, >= 0.
             aspect: width / height that the picture had before it was resized.
+            side: longer side that it had, px; None: as it is now.
+            partner: gives the picture to mix in, of the same shape, when a mixing operation asks for it; None: such
+                operations do nothing.
 
         Returns:
-            uint8 RGB, shape (size, size, 3), never sharing memory with `image`.
+            uint8 RGB, shape (size, size, 3), never sharing memory with `image`; and the share of it that is the
+            partner's, 0 to 1.
         """
         if min(image.shape[:2]) > 1.5 * self.size:
             image = to_square(image, self.size)  # averages; the transforms' own interpolation would alias
         # Not `set_random_seed`: that gives each transform a generator of its own with the same seed, so all of
         # them throw the same dice and are applied together or not at all.
         self._composition.set_random_state(np.random.default_rng(seed), random.Random(seed))
-        result = self._composition(image=image, aspect=aspect)["image"]
-        return result.copy() if np.may_share_memory(result, image) else result
+        mixed: list[float] = []
+        known = {} if side is None else {"side": side}
+        result = self._composition(image=image, aspect=aspect, partner=partner, mixed=mixed, **known)["image"]
+        # Mixed twice with the same partner, it has what the second mixing took and what is left of the first.
+        own = math.prod(1 - share for share in mixed)
+        return (result.copy() if np.may_share_memory(result, image) else result), 1 - own
 
 
 def build_augmentation(operations: Sequence[Operation], size: int) -> Augmentation:

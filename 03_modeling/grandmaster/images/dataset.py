@@ -62,7 +62,7 @@ class PictureDataset(Dataset[tuple[torch.Tensor, int, int]]):
             picture = to_square(picture, self.size)
         else:
             seed = picture_seed(self.seed, epoch, row)
-            picture = self.augmentation(picture, seed, aspect=float(self.store.aspects[row]))
+            picture, _ = self.augmentation(picture, seed, aspect=float(self.store.aspects[row]))
         label = -1 if self.labels is None else int(self.labels[row])
         return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1), label, row
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import math
 import os
+import random
 from typing import Any
 
 import cv2
@@ -20,8 +21,8 @@ from grandmaster.images.resize import to_square
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 import albumentations as A
 
-# Lengths that change with the resolution are given at this side, as the fingerprint measures them.
-REFERENCE_SIDE = 256
+# (low, high, weight) each: a range of strengths and how often it is drawn from.
+Levels = tuple[tuple[float, float, float], ...]
 
 
 class Fit(A.DualTransform):
@@ -45,7 +46,8 @@ class FilledRotation(A.DualTransform):
 
     Args:
         size: side of the result, px.
-        angle_range: degrees, counter-clockwise.
+        levels: (low, high, weight) each: degrees from the nearest right angle, to either side, and how often.
+        quarter_turns: whether it is turned by 0, 90, 180 or 270 degrees as well.
         zoom_range: further magnification.
         expand_probability: how often the frame is enlarged to hold the whole picture.
         fill: grey level of what is bared.
@@ -54,25 +56,29 @@ class FilledRotation(A.DualTransform):
     def __init__(
         self,
         size: int,
-        angle_range: tuple[float, float] = (-180.0, 180.0),
+        levels: Levels = ((0.0, 45.0, 1.0),),
+        quarter_turns: bool = True,
         zoom_range: tuple[float, float] = (0.9, 1.1),
         expand_probability: float = 0.5,
         fill: int = 255,
         p: float = 0.5,
     ) -> None:
         super().__init__(p=p)
-        _check_range("angle_range", angle_range, -360.0, 360.0)
+        self.levels = _checked_levels(levels, 0.0, 45.0)
+        self.quarter_turns = bool(quarter_turns)
         _check_range("zoom_range", zoom_range, 0.1, 10.0)
         _check_range("expand_probability", (expand_probability, expand_probability), 0.0, 1.0)
         _check_range("fill", (fill, fill), 0, 255)
         self.size, self.fill = size, int(fill)
-        self.angle_range, self.zoom_range = angle_range, zoom_range
+        self.zoom_range = zoom_range
         self.expand_probability = expand_probability
 
     def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
         height, width = params["shape"][:2]
         aspect = data.get("aspect", width / height)
-        angle = math.radians(self.py_random.uniform(*self.angle_range))
+        offset = _draw_level(self.levels, self.py_random) * self.py_random.choice((-1, 1))
+        quarters = self.py_random.randrange(4) if self.quarter_turns else 0
+        angle = math.radians(offset + 90 * quarters)
         cos, sin = math.cos(angle), math.sin(angle)
         zoom = self.py_random.uniform(*self.zoom_range)
         # Half sides of the frame before and after, in units of half the original's height.
@@ -102,77 +108,217 @@ class FilledRotation(A.DualTransform):
         return np.asarray(turned, np.uint8)
 
 
-class ScaledBlur(A.ImageOnlyTransform):
-    """Gaussian blur that means the same at every resolution.
+class _Mixing(A.ImageOnlyTransform):
+    """Another picture comes into this one: asks for it as `data["partner"]()`, tells the share it took to `data["mixed"]`.
 
     Args:
-        sigma_range: standard deviation, px on a picture of 256 px.
+        levels: (low, high, weight) each: share of the other, and how often.
     """
 
-    def __init__(self, sigma_range: tuple[float, float] = (0.3, 1.0), p: float = 0.5) -> None:
+    def __init__(self, levels: Levels = ((0.1, 0.5, 1.0),), p: float = 0.5) -> None:
         super().__init__(p=p)
-        _check_range("sigma_range", sigma_range, 0.0, 32.0)
-        self.sigma_range = sigma_range
+        self.levels = _checked_levels(levels, 0.0, 1.0)
 
-    def get_params(self) -> dict[str, Any]:
-        return {"sigma": self.py_random.uniform(*self.sigma_range)}
-
-    def apply(self, img: npt.NDArray[np.uint8], sigma: float = 0.0, **params: Any) -> npt.NDArray[np.uint8]:
-        sigma *= max(img.shape[:2]) / REFERENCE_SIDE
-        return img if sigma < 0.05 else np.asarray(cv2.GaussianBlur(img, (0, 0), sigma), np.uint8)
-
-
-class PixelNoise(A.ImageOnlyTransform):
-    """Gaussian noise, independent for every pixel and channel.
-
-    The noise is cut at a random place, mirrored at random, from one sheet made beforehand: ten times as fast as
-    drawing a normal number for every value.
-
-    Args:
-        sigma_range: standard deviation, grey levels of 0-255.
-    """
-
-    def __init__(self, sigma_range: tuple[float, float] = (2.0, 10.0), p: float = 0.5) -> None:
-        super().__init__(p=p)
-        _check_range("sigma_range", sigma_range, 0.0, 128.0)
-        self.sigma_range = sigma_range
-
-    def get_params(self) -> dict[str, Any]:
-        return {
-            "sigma": self.py_random.uniform(*self.sigma_range),
-            "place": (self.py_random.random(), self.py_random.random()),
-            "mirror": self.py_random.choice((None, -1, 0, 1)),
-        }
+    def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+        share, seed = _draw_level(self.levels, self.py_random), self.py_random.getrandbits(63)
+        partner = data.get("partner")
+        if partner is None:  # nobody to mix with
+            return {"share": 0.0, "partner": None, "seed": seed}
+        data["mixed"].append(share)
+        return {"share": share, "partner": partner(), "seed": seed}
 
     def apply(
         self,
         img: npt.NDArray[np.uint8],
-        sigma: float = 0.0,
-        place: tuple[float, float] = (0.0, 0.0),
-        mirror: int | None = None,
+        share: float = 0.0,
+        partner: npt.NDArray[np.uint8] | None = None,
+        seed: int = 0,
         **params: Any,
     ) -> npt.NDArray[np.uint8]:
-        height, width = img.shape[:2]
-        sheet = _noise_sheet(1 << (max(height, width) * 3 // 2 - 1).bit_length())
-        top, left = (
-            int(share * (len(sheet) - side)) for share, side in zip(place, (height, width), strict=True)
-        )
+        if partner is None:
+            return img
+        if partner.shape != img.shape:
+            partner = to_square(partner, img.shape[0])
+        return self.mix(img, partner, share, np.random.default_rng(seed))
+
+    def mix(
+        self, img: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8], share: float, rng: np.random.Generator
+    ) -> npt.NDArray[np.uint8]:
+        raise NotImplementedError
+
+
+class MixUp(_Mixing):
+    """Two pictures through one another (Zhang et al., ICLR 2018), before anything else is done to them."""
+
+    def mix(
+        self, img: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8], share: float, rng: np.random.Generator
+    ) -> npt.NDArray[np.uint8]:
+        return blend(img, other, share)
+
+
+class CutMix(_Mixing):
+    """A rectangle of another picture, or the whole of it made small, pasted in (Yun et al., ICCV 2019)."""
+
+    def mix(
+        self, img: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8], share: float, rng: np.random.Generator
+    ) -> npt.NDArray[np.uint8]:
+        return paste(img, other, share, rng)
+
+
+def blend(
+    picture: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8], share: float
+) -> npt.NDArray[np.uint8]:
+    """Both pictures through one another, the other with weight `share`."""
+    return np.asarray(cv2.addWeighted(picture, 1 - share, other, share, 0), np.uint8)
+
+
+def paste(
+    picture: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8], share: float, rng: np.random.Generator
+) -> npt.NDArray[np.uint8]:
+    """A rectangle of the other over this share of the area: half the time cut out of it, half the whole made small."""
+    height, width = picture.shape[:2]
+    stretch = rng.uniform(0.75, 1.33)
+    across = min(width, max(1, round(width * math.sqrt(share * stretch))))
+    down = min(height, max(1, round(height * math.sqrt(share / stretch))))
+    x, y = int(rng.integers(0, width - across + 1)), int(rng.integers(0, height - down + 1))
+    cut = rng.random() < 0.5
+    picture = picture.copy()
+    picture[y : y + down, x : x + across] = (
+        other[y : y + down, x : x + across]
+        if cut
+        else cv2.resize(other, (across, down), interpolation=cv2.INTER_AREA)
+    )
+    return picture
+
+
+class ScaledBlur(A.ImageOnlyTransform):
+    """Gaussian blur that means the same at every resolution.
+
+    Args:
+        levels: (low, high, weight) each: standard deviations, px at the picture's own resolution, and how often.
+    """
+
+    def __init__(self, levels: Levels = ((0.3, 1.2, 1.0),), p: float = 0.5) -> None:
+        super().__init__(p=p)
+        self.levels = _checked_levels(levels, 0.0, 64.0)
+
+    def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+        return {"sigma": _draw_level(self.levels, self.py_random) * _reduction(params, data)}
+
+    def apply(self, img: npt.NDArray[np.uint8], sigma: float = 0.0, **params: Any) -> npt.NDArray[np.uint8]:
+        return img if sigma < 0.05 else np.asarray(cv2.GaussianBlur(img, (0, 0), sigma), np.uint8)
+
+
+class PixelNoise(A.ImageOnlyTransform):
+    """Gaussian noise, independent for every pixel, of which a share is independent for every channel too.
+
+    What was added at a picture's own resolution is averaged when the picture is made smaller; that is undone here,
+    so the levels mean the same at every input size. Where the picture had to be enlarged nothing is undone.
+
+    Args:
+        levels: (low, high, weight) each: standard deviations, grey levels of 0-255 at the picture's own resolution.
+        colour: share of the variance that differs between channels; the rest is grey.
+    """
+
+    def __init__(self, levels: Levels = ((2.0, 10.0, 1.0),), colour: float = 1.0, p: float = 0.5) -> None:
+        super().__init__(p=p)
+        self.levels = _checked_levels(levels, 0.0, 128.0)
+        _check_range("colour", (colour, colour), 0.0, 1.0)
+        self.colour = colour
+
+    def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+        sigma = _draw_level(self.levels, self.py_random) * min(1.0, _reduction(params, data))
+        return {"sigma": sigma, "seed": self.py_random.getrandbits(63)}
+
+    def apply(
+        self, img: npt.NDArray[np.uint8], sigma: float = 0.0, seed: int = 0, **params: Any
+    ) -> npt.NDArray[np.uint8]:
+        return noise_of(img, sigma, self.colour, np.random.default_rng(seed))
+
+
+class Exposure(A.ImageOnlyTransform):
+    """Brighter or darker by gain and offset, cut off at white and black as a sensor or an editor does.
+
+    Args:
+        levels: (low, high, weight) each: stops, negative is darker, and how often.
+    """
+
+    def __init__(self, levels: Levels = ((-0.2, 0.2, 1.0),), p: float = 0.5) -> None:
+        super().__init__(p=p)
+        self.levels = _checked_levels(levels, -4.0, 4.0)
+
+    def get_params(self) -> dict[str, Any]:
+        return {"stops": _draw_level(self.levels, self.py_random), "gain_share": self.py_random.random()}
+
+    def apply(
+        self, img: npt.NDArray[np.uint8], stops: float = 0.0, gain_share: float = 1.0, **params: Any
+    ) -> npt.NDArray[np.uint8]:
+        return expose(img, stops, gain_share=gain_share)
+
+
+def expose(picture: npt.NDArray[np.uint8], stops: float, *, gain_share: float) -> npt.NDArray[np.uint8]:
+    """Brighter (stops > 0) or darker: this share as a gain of 2^stops, the rest as an offset."""
+    gain, offset = 2 ** (stops * gain_share), (1 - gain_share) * stops * _OFFSET_PER_STOP
+    return np.asarray(cv2.addWeighted(picture, gain, picture, 0.0, offset), np.uint8)
+
+
+def noise_of(
+    picture: npt.NDArray[np.uint8], sigma: float, colour: float, rng: np.random.Generator
+) -> npt.NDArray[np.uint8]:
+    """The picture with Gaussian noise of `sigma` grey levels, a share `colour` of its variance per channel.
+
+    The noise is cut at a random place, mirrored at random, from sheets made beforehand: ten times as fast as drawing
+    a normal number for every value. It saturates at 0 and 255.
+    """
+    height, width = picture.shape[:2]
+    for part, share in enumerate((1 - colour, colour)):
+        weight = sigma * share**0.5 / _SHEET_SIGMA
+        if weight * _SHEET_SIGMA < 0.3:  # less than rounding to whole grey levels
+            continue
+        sheet = _noise_sheet(1 << (max(height, width) * 3 // 2 - 1).bit_length(), bool(part))
+        top, left = (int(rng.random() * (len(sheet) - side)) for side in (height, width))
         noise = sheet[top : top + height, left : left + width]
-        if mirror is not None:
+        mirror = int(rng.integers(-1, 3))
+        if mirror < 2:
             noise = np.asarray(cv2.flip(noise, mirror), np.uint8)
-        weight = sigma / _SHEET_SIGMA
-        # Saturates at 0 and 255, and makes no floating-point picture on the way.
-        return np.asarray(cv2.addWeighted(img, 1.0, noise, weight, -128.0 * weight), np.uint8)
+        # Makes no floating-point picture on the way.
+        picture = np.asarray(cv2.addWeighted(picture, 1.0, noise, weight, -128.0 * weight), np.uint8)
+    return picture
 
 
+_OFFSET_PER_STOP = 120.0  # grey levels: one stop takes a mid-grey of 120 to 240
 _SHEET_SIGMA = 30.0  # uint8 around 128 then holds +-4.2 standard deviations in steps of 1/30
 
 
 @functools.cache
-def _noise_sheet(side: int) -> npt.NDArray[np.uint8]:
-    """uint8 (side, side, 3): 128 plus normal noise of `_SHEET_SIGMA`."""
-    noise = np.random.default_rng(0).standard_normal((side, side, 3), dtype=np.float32)
-    return np.clip(np.rint(noise * _SHEET_SIGMA + 128), 0, 255).astype(np.uint8)
+def _noise_sheet(side: int, colour: bool) -> npt.NDArray[np.uint8]:
+    """uint8 (side, side, 3): 128 plus normal noise of `_SHEET_SIGMA`; without colour the channels are equal."""
+    shape = (side, side, 3 if colour else 1)
+    noise = np.random.default_rng(int(colour)).standard_normal(shape, dtype=np.float32)
+    sheet = np.clip(np.rint(noise * _SHEET_SIGMA + 128), 0, 255).astype(np.uint8)
+    return np.ascontiguousarray(np.broadcast_to(sheet, (side, side, 3)))
+
+
+def _reduction(params: dict[str, Any], data: dict[str, Any]) -> float:
+    """Size of the picture now over the size it had as a file; 1 where that is not known."""
+    now = float(max(params["shape"][:2]))
+    return now / float(data.get("side", now))
+
+
+def _checked_levels(levels: Any, low: float, high: float) -> Levels:
+    checked = tuple(tuple(float(value) for value in level) for level in levels)
+    if not checked or any(
+        len(level) != 3 or not low <= level[0] <= level[1] <= high or level[2] < 0 for level in checked
+    ):
+        raise ValueError(f"levels is {levels}, must be (low, high, weight) each, within {low} to {high}")
+    if sum(level[2] for level in checked) <= 0:
+        raise ValueError("all levels have weight 0")
+    return checked  # type: ignore[return-value]
+
+
+def _draw_level(levels: Levels, random: random.Random) -> float:
+    low, high, _ = random.choices(levels, weights=[level[2] for level in levels])[0]
+    return random.uniform(low, high)
 
 
 def _check_range(name: str, values: tuple[float, float], low: float, high: float) -> None:
@@ -181,7 +327,10 @@ def _check_range(name: str, values: tuple[float, float], low: float, high: float
 
 
 OWN_TRANSFORMS: dict[str, type[A.BasicTransform]] = {
+    "MixUp": MixUp,
+    "CutMix": CutMix,
     "FilledRotation": FilledRotation,
     "ScaledBlur": ScaledBlur,
     "PixelNoise": PixelNoise,
+    "Exposure": Exposure,
 }

@@ -66,6 +66,12 @@ class RunContext:
         return known
 
     @cached_property
+    def shift(self) -> dict[str, Any]:
+        """The content of `shift.json`."""
+        known: dict[str, Any] = read_json(self.folder / "shift.json")
+        return known
+
+    @cached_property
     def plan(self) -> Plan:
         """The plan as it stands on disk."""
         return read_plan(self.folder / "plan.json", self.competition)

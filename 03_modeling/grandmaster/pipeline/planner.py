@@ -15,7 +15,7 @@ from grandmaster.config import Config
 from grandmaster.errors import UserError
 from grandmaster.images.loader import plan_workers
 from grandmaster.images.operation import Operation
-from grandmaster.images.policy import light_policy, needs_test_like, test_like_policy
+from grandmaster.images.policy import light_policy, needs_test_like, test_like_corruption, test_like_policy
 from grandmaster.models.builder import Cost, build_model, count_cost
 from grandmaster.models.registry import FROM_SCRATCH_ON_CPU, LARGE_SEVEN, SMALL, Backbone, find_backbone
 from grandmaster.models.weights import Weights, architectures_at_hand, find_weights
@@ -46,6 +46,7 @@ EPOCHS_FINE_TUNE, EPOCHS_SCRATCH = (4, 8, 20), (12, 36, 60)
 def make_plan(
     competition: Competition,
     fingerprint: dict[str, Any],
+    shift: dict[str, Any],
     hardware: Hardware,
     config: Config,
     *,
@@ -55,6 +56,7 @@ def make_plan(
 
     Args:
         fingerprint: as `eda.fingerprint.make_fingerprint` returns it.
+        shift: as `eda.shift_reading.compare_with_test` returns it.
         models_wanted: 1 or 7, from the mode; counts only where `model.backbones` is open.
 
     Raises:
@@ -62,7 +64,7 @@ def make_plan(
     """
     notes: list[str] = []
     chosen = _choose_backbones(hardware, config, models_wanted)
-    augmentation, operations, corruption = _choose_augmentation(fingerprint, config)
+    augmentation, operations, corruption = _choose_augmentation(shift, config)
     starts = {backbone.name: _find_start(backbone, config) for backbone in chosen.value}
     for name, weights in starts.items():
         if not weights.pretrained and config.model.pretrained:
@@ -125,7 +127,7 @@ def make_plan(
             f"about {planned_minutes:.0f} minutes are needed even with the fewest epochs, {config.run.minutes:.0f} were given"
         )
     return Plan(
-        made_for=plan_inputs(fingerprint, config, models_wanted),
+        made_for=plan_inputs(fingerprint, shift, config, models_wanted),
         decisions=decisions,
         operations=operations,
         corruption=corruption,
@@ -134,13 +136,17 @@ def make_plan(
     )
 
 
-def plan_inputs(fingerprint: dict[str, Any], config: Config, models_wanted: int) -> str:
+def plan_inputs(
+    fingerprint: dict[str, Any], shift: dict[str, Any], config: Config, models_wanted: int
+) -> str:
     """Hash of what a plan is made from, machine aside: a resumed run keeps its plan on another machine."""
-    told = {key: value for key, value in fingerprint.items() if key != "seconds"}
+    told, compared = (
+        {key: value for key, value in content.items() if key != "seconds"} for content in (fingerprint, shift)
+    )
     settings = msgspec.to_builtins(config)
     for section, name in FREE_SETTINGS:
         del settings[section][name]
-    return digest({"fingerprint": told, "config": settings, "models": models_wanted})
+    return digest({"fingerprint": told, "shift": compared, "config": settings, "models": models_wanted})
 
 
 def _choose_backbones(hardware: Hardware, config: Config, wanted: int) -> Decision[tuple[Backbone, ...]]:
@@ -177,11 +183,11 @@ def _find_start(backbone: Backbone, config: Config) -> Weights:
 
 
 def _choose_augmentation(
-    fingerprint: dict[str, Any], config: Config
+    shift: dict[str, Any], config: Config
 ) -> tuple[Decision[Any], tuple[Operation, ...], tuple[Operation, ...]]:
     """The policy's name with its reason, its operations, and the corruption of the second validation."""
-    differ, evidence = needs_test_like(fingerprint)
-    corruption = test_like_policy(fingerprint) if differ else ()
+    differ, evidence = needs_test_like(shift)
+    corruption = test_like_corruption(shift) if differ else ()
     policy, reason = config.augmentation.policy, "as set"
     if policy == "auto":
         policy, reason = ("test_like" if differ else "light"), evidence
@@ -189,7 +195,7 @@ def _choose_augmentation(
     if policy == "light":
         operations = light_policy()
     elif policy == "test_like":
-        operations = test_like_policy(fingerprint)
+        operations = test_like_policy(shift)
     return Decision(value=policy, reason=reason), operations, corruption
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from grandmaster.eda.fingerprint import make_fingerprint
+from grandmaster.eda.shift_reading import compare_with_test
 from grandmaster.errors import UserError
 from grandmaster.pipeline.context import RunContext
+from grandmaster.pipeline.embedding import find_embedder
 from grandmaster.pipeline.folds import make_folds
 from grandmaster.pipeline.manifest import is_done, mark_done
 from grandmaster.pipeline.plan import Plan, read_plan, write_plan
@@ -35,10 +39,24 @@ def inspect(context: RunContext) -> None:
             )
 
 
+def shift(context: RunContext) -> None:
+    """Compare train with test, and read what was done to test -> `shift.json`."""
+    manifest = context.folder / "shift.manifest.json"
+    inputs = {"data": context.data_hash, "settings": msgspec.to_builtins(context.config.inspect)}
+    if is_done(manifest, inputs):
+        context.progress.message("Compare with test: done before.", "good")
+        return
+    path = context.folder / "shift.json"
+    write_json(path, _compared(context))
+    mark_done(manifest, inputs, [path])
+
+
 def plan(context: RunContext) -> None:
     """Decide -> `plan.json`, `folds.csv`, `environment.json`; an existing plan, edited or not, is obeyed."""
     path, manifest = context.folder / "plan.json", context.folder / "plan.manifest.json"
-    inputs = {"made_for": plan_inputs(context.fingerprint, context.config, context.models_wanted)}
+    inputs = {
+        "made_for": plan_inputs(context.fingerprint, context.shift, context.config, context.models_wanted)
+    }
     if path.exists() and read_plan(path, context.competition).made_for == inputs["made_for"]:
         edited = manifest.exists() and read_json(manifest)["outputs"] != {path.name: file_sha256(path)}
         context.progress.message(
@@ -75,8 +93,9 @@ def plan(context: RunContext) -> None:
 
 def planned(context: RunContext) -> Plan:
     """The plan without writing anything: that of an existing run, or one made now."""
-    if (context.folder / "plan.json").exists() and (context.folder / "fingerprint.json").exists():
-        asked_for = plan_inputs(context.fingerprint, context.config, context.models_wanted)
+    read = ("plan.json", "fingerprint.json", "shift.json")
+    if all((context.folder / name).exists() for name in read):
+        asked_for = plan_inputs(context.fingerprint, context.shift, context.config, context.models_wanted)
         if context.plan.made_for == asked_for:
             return context.plan
     return _make(context)
@@ -85,12 +104,28 @@ def planned(context: RunContext) -> Plan:
 def _make(context: RunContext) -> Plan:
     if not (context.folder / "fingerprint.json").exists():
         context.fingerprint = make_fingerprint(context.competition, context.config.inspect, context.progress)
+    if not (context.folder / "shift.json").exists():
+        context.shift = _compared(context)
     return make_plan(
         context.competition,
         context.fingerprint,
+        context.shift,
         context.hardware,
         context.config,
         models_wanted=context.models_wanted,
+    )
+
+
+def _compared(context: RunContext) -> dict[str, Any]:
+    embedder = find_embedder(context.config, context.hardware.device)
+    return compare_with_test(
+        context.competition,
+        context.fingerprint,
+        context.config.inspect,
+        context.progress,
+        threads=context.hardware.cores,
+        embed=embedder,
+        embedding_name="" if embedder is None else embedder.name,
     )
 
 

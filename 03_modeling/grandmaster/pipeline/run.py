@@ -26,6 +26,7 @@ from grandmaster.storage import plain, read_json, write_json
 # Name -> what it does; the order is the order of the run, the names are what --until takes.
 STAGE_FUNCTIONS: dict[str, Callable[[RunContext], None]] = {
     "inspect": preparing.inspect,
+    "shift": preparing.shift,
     "plan": preparing.plan,
     "train": training.train,
     "predict": predicting.predict_test,

@@ -1,0 +1,214 @@
+"""Train against test: how well they are told apart, what was done to test, as `shift.json`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from PIL import Image
+
+from grandmaster.competition.table import Competition
+from grandmaster.config import InspectConfig
+from grandmaster.eda.adversarial import FOLDS, Separation, separate, separate_embeddings
+from grandmaster.eda.appearance import NAMES
+from grandmaster.eda.corruption_reading import CorruptionReading, measure_squares, read_corruption
+from grandmaster.images.corruption import WORKING_SIDE
+from grandmaster.images.decode import PictureError, read_picture
+from grandmaster.images.policy import ALIKE_AUC
+from grandmaster.progress import Progress
+from grandmaster.storage import plain
+
+TASK = "compare with test"
+Embed = Callable[[Sequence[npt.NDArray[np.uint8]]], npt.NDArray[np.float32]]
+
+# With fewer pictures on a side than this, nothing that is read would be more than chance.
+FEWEST_PICTURES = 40
+MOST_EXTREME = 12  # pictures named on each side
+_JPEG_SHARE = 0.8  # of the test pictures, from which on all are taken to be stored as JPEG
+# Sum of the luminance table of the JPEG standard (annex K), which encoders scale by quality.
+_STANDARD_TABLE_SUM = 3691
+
+
+def compare_with_test(
+    competition: Competition,
+    fingerprint: Mapping[str, Any],
+    config: InspectConfig,
+    progress: Progress,
+    *,
+    threads: int,
+    embed: Embed | None = None,
+    embedding_name: str = "",
+) -> dict[str, Any]:
+    """Adversarial validation, and where train and test differ, what was done to test.
+
+    Only a random sample of either side is looked at (`config.shift_pictures`).
+
+    Args:
+        fingerprint: content of fingerprint.json; what it calls unreadable is left out.
+        threads: pictures worked on at once.
+        embed: RGB pictures of any size -> embeddings (n, d), of a pretrained backbone; None: there is none.
+        embedding_name: of that backbone.
+
+    Returns:
+        The content of `shift.json`: "adversarial" (AUC with interval and what tells them apart), "embedding" (the same
+        on embeddings, or null), "reading" (kinds of corruption with shares, or null), or "reason" why nothing was compared.
+    """
+    began = time.monotonic()
+    rng = np.random.default_rng(0)
+    unreadable = {entry["path"] for entry in fingerprint["unreadable"]}
+    sides = {}
+    for name, table in (("train", competition.train), ("test", competition.test)):
+        usable = table[~table["path"].isin(unreadable)].sort_values("id", kind="stable")
+        chosen = np.sort(rng.permutation(len(usable))[: config.shift_pictures])
+        sides[name] = usable.iloc[chosen]
+    if min(map(len, sides.values())) < max(FEWEST_PICTURES, 2 * FOLDS):
+        why = f"fewer than {FEWEST_PICTURES} pictures in train or in test: too few to compare"
+        return {"adversarial": None, "embedding": None, "reading": None, "reason": why}
+    expected = sum(map(len, sides.values()))
+    progress.start(TASK, expected)
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)  # the threads are the parallelism
+    try:
+        train, test = (_pictures(side, threads, progress) for side in (sides["train"], sides["test"]))
+        clean_rows, test_rows = (
+            measure_squares(pictures, threads=threads) for pictures in (train[1], test[1])
+        )
+        told = separate(clean_rows, test_rows, NAMES, threads=threads)
+        by_embedding = None if embed is None else separate_embeddings(embed(train[1]), embed(test[1]))
+        quality = stored_quality(sides["test"]["path"].tolist())
+        fill = int(fingerprint.get("fill_value", 255))
+        reading = None
+        if told.low >= ALIKE_AUC:
+            reading = read_corruption(
+                train[1],
+                test_rows,
+                clean=clean_rows,
+                plain=told,
+                fill=fill,
+                jpeg_quality=quality,
+                threads=threads,
+                scale=config.shift_effort,
+            )
+    finally:
+        cv2.setNumThreads(before)
+    content = {
+        "pictures": {"train": len(train[0]), "test": len(test[0])},
+        "adversarial": _separation(told)
+        | {
+            "most_test_like": _extreme(train[0], told.first, highest=True),
+            "least_train_like": _extreme(test[0], told.second, highest=True),
+        },
+        "embedding": None
+        if by_embedding is None
+        else {"backbone": embedding_name} | _separation(by_embedding),
+        "fill_value": fill,
+        "jpeg_quality": quality,
+        "reading": None if reading is None else _reading(reading),
+        "seconds": round(time.monotonic() - began, 1),
+    }
+    progress.finish(TASK, _in_words(content))
+    result = plain(content)
+    assert isinstance(result, dict)
+    return result
+
+
+def stored_quality(paths: Sequence[str]) -> int | None:
+    """Median JPEG quality (1 to 100, on the scale of the Independent JPEG Group) of files; None where most are no JPEGs.
+
+    Read from the quantisation tables in the headers of up to 200 files.
+    """
+    found = []
+    looked_at = paths[:: max(1, len(paths) // 200)]
+    for path in looked_at:
+        try:
+            with Image.open(path) as image:
+                table = getattr(image, "quantization", {}).get(0)
+        except OSError:
+            continue
+        if table:
+            scale = 100 * sum(table) / _STANDARD_TABLE_SUM
+            found.append((200 - scale) / 2 if scale <= 100 else 5000 / scale)
+    if len(found) < _JPEG_SHARE * len(looked_at):
+        return None
+    return int(np.clip(round(float(np.median(found))), 5, 100))
+
+
+def _pictures(
+    side: pd.DataFrame, threads: int, progress: Progress
+) -> tuple[list[str], list[npt.NDArray[np.uint8]]]:
+    """Ids and pixels of the pictures that can be read, reduced to `WORKING_SIDE` where they are larger."""
+
+    def one(path: str) -> npt.NDArray[np.uint8] | None:
+        try:
+            return at_working_side(read_picture(path, at_least=WORKING_SIDE))
+        except PictureError:
+            return None
+
+    ids, pictures = [], []
+    with ThreadPoolExecutor(threads) as pool:
+        for picture_id, picture in zip(side["id"], pool.map(one, side["path"]), strict=True):
+            progress.advance(TASK)
+            if picture is not None:
+                ids.append(picture_id)
+                pictures.append(picture)
+    return ids, pictures
+
+
+def at_working_side(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """The picture, reduced so that its longer side is at most `WORKING_SIDE` px."""
+    height, width = picture.shape[:2]
+    scale = WORKING_SIDE / max(height, width)
+    if scale >= 1:
+        return picture
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _separation(told: Separation) -> dict[str, Any]:
+    return {
+        "auc": round(told.auc, 4),
+        "low": round(told.low, 4),
+        "high": round(told.high, 4),
+        "features": [
+            {"name": name, "importance": round(importance, 4), "effect": round(effect, 3)}
+            for name, importance, effect in told.telling
+        ],
+    }
+
+
+def _extreme(ids: Sequence[str], chances: npt.NDArray[np.float64], *, highest: bool) -> list[str]:
+    order = np.argsort(-chances if highest else chances, kind="stable")[:MOST_EXTREME]
+    return [ids[row] for row in order]
+
+
+def _reading(reading: CorruptionReading) -> dict[str, Any]:
+    return {
+        "method": reading.method,
+        "simulated": reading.simulated,
+        "fitted": _separation(reading.fitted),
+        "kinds": {
+            name: {
+                "share": round(kind.share, 4),
+                "low": round(kind.low, 4),
+                "high": round(kind.high, 4),
+                "clean": round(kind.clean, 4),
+                "auc": round(kind.auc, 4),
+                "levels": [list(level) for level in kind.levels],
+            }
+            for name, kind in reading.kinds.items()
+        },
+    }
+
+
+def _in_words(content: Mapping[str, Any]) -> str:
+    told = content["adversarial"]
+    text = f"train against test: AUC {told['auc']:.3f}"
+    if content["reading"] is not None:
+        text += f", {content['reading']['fitted']['auc']:.3f} once train is corrupted as test was found to be"
+    return text
