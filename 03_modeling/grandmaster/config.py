@@ -17,7 +17,22 @@ from grandmaster.errors import UserError, did_you_mean
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
-MetricName = Literal["macro_f1", "accuracy", "log_loss"]
+MetricName = Literal[
+    "macro_f1",
+    "micro_f1",
+    "weighted_f1",
+    "sample_f1",
+    "accuracy",
+    "balanced_accuracy",
+    "quadratic_weighted_kappa",
+    "log_loss",
+    "roc_auc",
+    "macro_roc_auc",
+    "pf1",
+    "map_at_k",
+    "rmse",
+    "mae",
+]
 AugmentationPolicy = Literal["auto", "none", "light", "test_like"]
 
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
