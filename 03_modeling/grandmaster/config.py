@@ -147,7 +147,9 @@ class TrainingConfig(Section, frozen=True, kw_only=True):
     final_rate_fraction: Annotated[
         Fraction, Meta(description="rate at the end of the cosine, share of the peak")
     ] = 0.01
-    label_smoothing: Annotated[float, Meta(ge=0.0, lt=1.0, description="of the cross-entropy")] = 0.05
+    label_smoothing: Annotated[
+        float, Meta(ge=0.0, lt=1.0, description="of the cross-entropy; multiclass targets only")
+    ] = 0.05
     clip_norm: Annotated[float, Meta(ge=0.0, description="largest gradient norm; 0: no clipping")] = 1.0
     ema_decay: Annotated[
         Annotated[float, Meta(ge=0.0, lt=1.0)] | None,

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Sampler
 from grandmaster.images.dataset import PictureDataset
 
 Batch = tuple[Tensor, Tensor, Tensor]
-"""uint8 pictures (b, 3, h, w), int64 labels (b,), int64 rows of the store (b,)."""
+"""uint8 pictures (b, 3, h, w); targets, int64 classes (b,) or float32 (b, c); int64 rows of the store (b,)."""
 
 PREFETCH = 2  # batches that each worker, or the prefetching thread, keeps ready
 # A worker that hangs or was killed raises after this long instead of stopping the run for ever.
@@ -217,8 +217,8 @@ def _start_worker(_: int) -> None:
     cv2.setNumThreads(0)  # the workers are the parallelism, and OpenCV's threads do not survive a fork
 
 
-def _collate(items: list[tuple[Tensor, int, int]]) -> Batch:
-    pictures, labels, rows = zip(*items, strict=True)
+def _collate(items: list[tuple[Tensor, Any, int]]) -> Batch:
+    pictures, targets, rows = zip(*items, strict=True)
     # The pictures are views of (h, w, 3) memory; stacked as such it is a plain copy, and the batch is channels-last.
     stacked = torch.stack([picture.permute(1, 2, 0) for picture in pictures]).permute(0, 3, 1, 2)
-    return stacked, torch.tensor(labels), torch.tensor(rows)
+    return stacked, torch.from_numpy(np.array(targets)), torch.tensor(rows)

@@ -17,6 +17,7 @@ from grandmaster.errors import UserError
 from grandmaster.images.loader import Batch
 from grandmaster.images.mixing import mix_batch
 from grandmaster.images.normalise import to_input
+from grandmaster.models.head import Head
 from grandmaster.training.optimiser import Schedule
 from grandmaster.training.precision import Precision
 from grandmaster.training.spec import FitSpec
@@ -34,14 +35,23 @@ def windows(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
         yield window
 
 
-def loss_sum(logits: Tensor, targets: Tensor, smoothing: float) -> Tensor:
-    """Cross-entropy with label smoothing, summed over the pictures, in float32.
+def loss_sum(head: Head, logits: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+    """The loss of the head's kind, summed over the pictures, in float32.
+
+    Multiclass: cross-entropy with label smoothing. Multilabel: binary cross-entropy, the mean of the labels; not
+    smoothed, which would lift the probability of every rare label. Ordinal and regression: squared error of
+    standardised values, the mean of the columns.
 
     Args:
-        logits: (b, classes).
-        targets: (b, classes), rows sum to 1.
+        logits: (b, outputs).
+        targets: (b, outputs), as `Head.encode` gives them, perhaps mixed.
     """
-    return F.cross_entropy(logits.float(), targets, label_smoothing=smoothing, reduction="sum")
+    logits = logits.float()
+    if head.kind == "multiclass":
+        return F.cross_entropy(logits, targets, label_smoothing=smoothing, reduction="sum")
+    if head.kind == "multilabel":
+        return F.binary_cross_entropy_with_logits(logits, targets, reduction="sum") / head.outputs
+    return F.mse_loss(logits, targets, reduction="sum") / head.outputs
 
 
 def train_one_epoch(
@@ -88,10 +98,10 @@ def train_one_epoch(
         schedule.set_step(step)
         for pictures, labels, _ in window:
             inputs = _inputs(pictures, spec)
-            targets = F.one_hot(labels.to(inputs.device), spec.class_count).float()
+            targets = spec.head.encode(labels.to(inputs.device))
             if spec.mix_probability > 0:
                 inputs, targets = mix_batch(inputs, targets, rng, spec.mix_probability)
-            loss = loss_sum(model(inputs), targets, spec.label_smoothing)
+            loss = loss_sum(spec.head, model(inputs), targets, spec.label_smoothing)
             fabric.backward(loss / pictures_in_window)
             value = float(loss.detach())
             if not np.isfinite(value):
@@ -114,19 +124,19 @@ def train_one_epoch(
 @torch.inference_mode()
 def validate(
     fabric: Fabric, model: nn.Module, batches: Iterable[Batch], spec: FitSpec
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float32], float]:
-    """Rows of the store (n,), labels (n,), probabilities (n, classes) and mean loss of a validation set."""
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any], npt.NDArray[np.float32], float]:
+    """Rows of the store (n,), their targets, values (n, outputs) and mean loss, not smoothed, of a validation set."""
     model.eval()
     rows, truths, outputs, total = [], [], [], 0.0
     for pictures, labels, picture_rows in batches:
         with fabric.autocast():
             logits = model(_inputs(pictures, spec)).float().cpu()
-        total += float(F.cross_entropy(logits, labels, reduction="sum"))
+        total += float(loss_sum(spec.head, logits, spec.head.encode(labels), 0.0))
         rows.append(picture_rows.numpy())
         truths.append(labels.numpy())
-        outputs.append(logits.softmax(dim=1).numpy())
-    labels_seen = np.concatenate(truths)
-    return np.concatenate(rows), labels_seen, np.concatenate(outputs), total / len(labels_seen)
+        outputs.append(spec.head.activate(logits).numpy())
+    seen = np.concatenate(truths)
+    return np.concatenate(rows), seen, np.concatenate(outputs), total / len(seen)
 
 
 def freeze_batch_norm(model: nn.Module) -> None:
