@@ -149,7 +149,7 @@ def test_without_augmentation_pictures_are_only_resized(store: PictureStore) -> 
 
 
 def test_disagreeing_arguments_are_refused(store: PictureStore) -> None:
-    with pytest.raises(ValueError, match="3 labels for 32 pictures"):
+    with pytest.raises(ValueError, match="3 targets for 32 pictures"):
         PictureDataset(store, np.arange(3), None, 24, 0)
     with pytest.raises(ValueError, match="makes 24 px, the dataset wants 32"):
         PictureDataset(store, None, build_augmentation((), 24), 32, 0)

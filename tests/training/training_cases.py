@@ -12,6 +12,7 @@ from grandmaster.images.augment import build_augmentation
 from grandmaster.images.dataset import PictureDataset
 from grandmaster.images.operation import Operation
 from grandmaster.images.store import PictureStore
+from grandmaster.models.head import Head
 from grandmaster.models.weights import Weights
 from grandmaster.training.fit import FoldData
 from grandmaster.training.spec import FitSpec
@@ -29,10 +30,12 @@ def make_spec(**changes: Any) -> FitSpec:
         "timm_name": "test_resnet",
         "weights": RANDOM,
         "fold": 0,
-        "class_count": 3,
+        "head": Head(kind="multiclass", outputs=3),
         "classes_hash": "c",
         "pictures_hash": "p",
         "metric": "macro_f1",
+        "top_k": 1,
+        "positive_class": 1,
         "selection": "clean",
         "input_size": 32,
         "store_size": 36,

@@ -147,7 +147,7 @@ def _split_labels(groups: npt.NDArray[Any], sets: npt.NDArray[Any], count: int, 
     lonely: npt.NDArray[np.bool_] = per_label == 1
     few = (per_label > 1) & (per_label < count)
     notes = _rarity_notes(int(lonely.sum()), int(few.sum()), "labels", count)
-    kept = labels[:, lonely].any(axis=1)
+    kept = labels[:, lonely].sum(axis=1) > 0
     _require_groups(names[~kept], count)
     splitter = MultilabelStratifiedKFold(n_splits=count, shuffle=True, random_state=seed)
     chosen = np.flatnonzero(~kept)

@@ -37,7 +37,7 @@ class FoldData:
         train: augmented.
         validation: as they are.
         corrupted: the validation pictures, corrupted like the test set, drawn independently of training; or None.
-        row_of: name of the submission's row of every picture of the store, where rows hold several; or None.
+        row_of: the submission's row of every picture of the store; None: each its own.
     """
 
     train: PictureDataset
@@ -205,9 +205,8 @@ def _score(
     """Mean loss, and the competition's metric."""
     loader = eval_loader(dataset, batch_size=spec.prediction_batch, workers=workers)
     places, truth, values, loss = validate(fabric, model, loader, spec)
-    if data.row_of is not None:
-        rows = Rows.of(data.row_of[places])
-        truth, values = rows.truth(spec.head.kind, truth), rows.mean(values)
+    rows = Rows.of(places if data.row_of is None else data.row_of[places])
+    truth, values = rows.truth(spec.head.kind, truth), rows.mean(values)
     # By the plain rule (labels at 0.5, the nearest grade): a rule fitted to these pictures in every epoch would choose
     # the epoch whose noise suits it, and out-of-fold predictions of the other folds are not there yet.
     return loss, score(spec.metric, truth, values, top_k=spec.top_k, positive=spec.positive_class)
