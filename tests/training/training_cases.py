@@ -80,7 +80,14 @@ def write_pictures(folder: Path, count: int, classes: int = 3) -> tuple[list[Pat
 
 
 def make_data(folder: Path, spec: FitSpec, count: int = 45) -> FoldData:
-    paths, labels = write_pictures(folder, count)
+    """Targets as the spec's head wants them: the class, also as labels of which it has one, and as a number."""
+    paths, classes = write_pictures(folder, count)
+    labels = {
+        "multiclass": classes,
+        "multilabel": np.eye(3, dtype=np.float32)[classes],
+        "ordinal": classes[:, None].astype(np.float32),
+        "regression": 100 + 10 * classes[:, None].astype(np.float32),
+    }[spec.head.kind]
     store = PictureStore(paths, spec.store_size, memory_budget=10**8)
     held = np.arange(0, count, 5)
     trained = np.setdiff1d(np.arange(count), held)
