@@ -24,6 +24,8 @@ from grandmaster.competition.table import Competition
 from grandmaster.pipeline import outcome, run
 from grandmaster.pipeline.run import run_pipeline
 from grandmaster.progress import SilentProgress
+from report.page import Page
+from report.test_missing import UGLY
 
 SETTINGS = (
     "training.epochs=8",
@@ -56,14 +58,13 @@ def done(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def go(competition: Competition, folder: Path, record: SilentProgress, *changes: str) -> dict[str, Any]:
-    """The whole road but the submission file, which has tests of its own, and the page."""
+    """The whole road but the submission file, which has tests of its own."""
     before = torch.get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run, "read_competition", lambda root, config: competition)
         patch.setattr(outcome, "write_submission", lambda *args, **how: GateReport(problems=(), warnings=()))
-        run_pipeline(request(competition.root, folder, *SETTINGS, *changes, until="submit"), record)
+        results = run_pipeline(request(competition.root, folder, *SETTINGS, *changes), record)
     torch.set_num_threads(before)
-    results: dict[str, Any] = json.loads((folder / "final_results.json").read_text())
     return results
 
 
@@ -184,3 +185,15 @@ def test_unreadable_test_pictures_get_the_mean_target(tmp_path: Path) -> None:
     go(competition, tmp_path / "run", Record(), "training.epochs=1", "folds.train=1")
     test = Predictions.load(tmp_path / "run" / "ensemble" / "test.npz")
     assert test.values[3, 0] == pytest.approx(competition.targets.mean(), rel=1e-5)
+
+
+def test_the_page_tells_of_the_kind(done: Done) -> None:
+    page = Page((done.folder / "report.html").read_text(encoding="utf-8"))
+    assert UGLY.search(page.text()) is None
+    says = {
+        "multilabel": "every label is right",
+        "ordinal": "are given the right grade",
+        "regression": "Variance explained",
+    }.get(done.competition.kind, "are answered rightly")
+    assert says in page.text("out-of-fold")
+    assert f"Cross-validated {METRICS[done.competition.metric].title}" in page.text("result")
