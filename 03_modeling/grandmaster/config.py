@@ -17,7 +17,22 @@ from grandmaster.errors import UserError, did_you_mean
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
-MetricName = Literal["macro_f1", "accuracy", "log_loss"]
+MetricName = Literal[
+    "macro_f1",
+    "micro_f1",
+    "weighted_f1",
+    "sample_f1",
+    "accuracy",
+    "balanced_accuracy",
+    "quadratic_weighted_kappa",
+    "log_loss",
+    "roc_auc",
+    "macro_roc_auc",
+    "pf1",
+    "map_at_k",
+    "rmse",
+    "mae",
+]
 AugmentationPolicy = Literal["auto", "none", "light", "test_like"]
 
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
@@ -144,7 +159,9 @@ class TrainingConfig(Section, frozen=True, kw_only=True):
     final_rate_fraction: Annotated[
         Fraction, Meta(description="rate at the end of the cosine, share of the peak")
     ] = 0.01
-    label_smoothing: Annotated[float, Meta(ge=0.0, lt=1.0, description="of the cross-entropy")] = 0.05
+    label_smoothing: Annotated[
+        float, Meta(ge=0.0, lt=1.0, description="of the cross-entropy; multiclass targets only")
+    ] = 0.05
     clip_norm: Annotated[float, Meta(ge=0.0, description="largest gradient norm; 0: no clipping")] = 1.0
     ema_decay: Annotated[
         Annotated[float, Meta(ge=0.0, lt=1.0)] | None,

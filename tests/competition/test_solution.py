@@ -108,7 +108,7 @@ def test_a_label_outside_the_answers_counts_as_wrong(tmp_path: Path) -> None:
             "id,label\n1,a\n2,b\n",
             "id,label\n1,a\n2,b\n",
             "log_loss",
-            "needs probabilities.*macro_f1 or accuracy",
+            "needs probabilities.*macro_f1 or .*accuracy",
         ),
         ("id,label\n1,a\n2,b\n", "id,label\n1,a\n2,b\n", "makro_f1", "Did you mean 'macro_f1'"),
         ("id,a,b\n1,1,0\n2,x,0\n", "id,label\n1,a\n2,b\n", None, "id '2' are no finite numbers"),

@@ -11,7 +11,7 @@ import pytest
 
 from grandmaster.errors import UserError
 from grandmaster.images.augment import Operation, build_augmentation, light_policy
-from grandmaster.images.transforms import FilledRotation, PixelNoise, ScaledBlur
+from grandmaster.images.transforms import FilledRotation, PixelNoise
 
 
 def picture(height: int = 64, width: int = 64, seed: int = 0) -> np.ndarray:
@@ -35,8 +35,8 @@ EVERYTHING = (
 def test_same_seed_same_result_other_seed_other_result() -> None:
     augment, image = build_augmentation(EVERYTHING, 48), picture()
     before = image.copy()
-    first = [augment(image, seed) for seed in range(20)]
-    again = [augment(image, seed) for seed in reversed(range(20))][::-1]
+    first = [augment(image, seed)[0] for seed in range(20)]
+    again = [augment(image, seed)[0] for seed in reversed(range(20))][::-1]
     for a, b in zip(first, again, strict=True):
         np.testing.assert_array_equal(a, b)
         assert a.shape == (48, 48, 3)
@@ -48,7 +48,7 @@ def test_same_seed_same_result_other_seed_other_result() -> None:
 def test_a_pickled_augmentation_gives_the_same() -> None:
     augment = build_augmentation(EVERYTHING, 48)
     copy = pickle.loads(pickle.dumps(augment))
-    np.testing.assert_array_equal(augment(picture(), 7), copy(picture(), 7))
+    np.testing.assert_array_equal(augment(picture(), 7)[0], copy(picture(), 7)[0])
 
 
 def test_operations_are_drawn_independently_of_each_other() -> None:
@@ -58,7 +58,7 @@ def test_operations_are_drawn_independently_of_each_other() -> None:
     image[:, :4] = 50
     flipped, inverted = [], []
     for seed in range(400):
-        result = augment(image, seed).astype(int)
+        result = augment(image, seed)[0].astype(int)
         inverted.append(bool(result.max() > 100))
         flipped.append(bool((result[0, 0, 0] == result[0, 7, 0] + 50) == inverted[-1]))
     both = np.mean(np.array(flipped) & np.array(inverted))
@@ -72,12 +72,12 @@ def test_any_input_size_gives_the_size_asked_for(shape: tuple[int, int]) -> None
     for policy in (EVERYTHING, light_policy(), (), (operation("PixelNoise"), operation("D4"))):
         augment = build_augmentation(policy, 32)
         for seed in range(5):
-            assert augment(picture(*shape), seed).shape == (32, 32, 3)
+            assert augment(picture(*shape), seed)[0].shape == (32, 32, 3)
 
 
 def test_without_operations_the_picture_is_copied_not_shared() -> None:
     image = picture(32, 32)
-    result = build_augmentation((), 32)(image, 0)
+    result = build_augmentation((), 32)(image, 0)[0]
     np.testing.assert_array_equal(result, image)
     result[:] = 0
     assert image.any()
@@ -89,7 +89,8 @@ def test_lists_from_json_are_understood() -> None:
     image = picture()
     for seed in range(5):
         np.testing.assert_array_equal(
-            build_augmentation(restored, 48)(image, seed), build_augmentation(EVERYTHING, 48)(image, seed)
+            build_augmentation(restored, 48)(image, seed)[0],
+            build_augmentation(EVERYTHING, 48)(image, seed)[0],
         )
 
 
@@ -99,11 +100,11 @@ def test_lists_from_json_are_understood() -> None:
         (operation("HorizontalFlop"), r"HorizontalFlop.*Did you mean 'HorizontalFlip'"),
         (operation("Compose"), r"no such transform"),
         (operation("NoSuchThingAtAll"), r"class name of albumentations"),
-        (operation("ScaledBlur", sigma=3), r"'ScaledBlur'.*Did you mean 'sigma_range'"),
+        (operation("ScaledBlur", level=3), r"'ScaledBlur'.*Did you mean 'levels'"),
         (operation("GaussianBlur", blur=3), r"unknown argument 'blur'.*'GaussianBlur'"),
         (operation("GaussNoise", std_range=(5, 9)), r"wrong arguments.*'GaussNoise'"),
-        (operation("PixelNoise", sigma_range=(9, 2)), r"wrong arguments: sigma_range.*'PixelNoise'"),
-        (operation("PixelNoise", sigma_range="strong"), r"wrong arguments.*'PixelNoise'"),
+        (operation("PixelNoise", levels=[(9, 2, 1)]), r"wrong arguments: levels.*'PixelNoise'"),
+        (operation("PixelNoise", levels="strong"), r"wrong arguments.*'PixelNoise'"),
         (operation("FilledRotation", fill=300), r"wrong arguments: fill.*'FilledRotation'"),
     ],
 )
@@ -115,7 +116,7 @@ def test_a_bad_operation_is_named(bad: Operation, message: str) -> None:
 
 def test_every_transform_that_needs_no_arguments_can_be_named() -> None:
     for name in ("MedianBlur", "RandomRotate90", "ToSepia", "ImageCompression", "Perspective", "Downscale"):
-        assert build_augmentation((operation(name),), 32)(picture(), 0).shape == (32, 32, 3)
+        assert build_augmentation((operation(name),), 32)(picture(), 0)[0].shape == (32, 32, 3)
 
 
 def test_probability_outside_0_to_1_is_refused_when_the_plan_is_read() -> None:
@@ -124,9 +125,39 @@ def test_probability_outside_0_to_1_is_refused_when_the_plan_is_read() -> None:
 
 
 def turned(image: np.ndarray, angle: float, *, size: int, aspect: float, expand: float = 0.0) -> np.ndarray:
-    rotation = FilledRotation(size, (angle, angle), (1.0, 1.0), expand, 255, p=1.0)
-    params = rotation.get_params_dependent_on_data({"shape": image.shape}, {"aspect": aspect})
-    return rotation.apply(image, **params)
+    rotation = FilledRotation(size, fill=255, p=1.0)
+    matrix = rotation.matrix(angle, image.shape[:2], aspect=aspect, zoom=1.0, enlarge=bool(expand))
+    return rotation.apply(image, matrix=matrix)
+
+
+def test_rotation_draws_its_angles_from_the_levels() -> None:
+    """A cross turned by 10 to 20 degrees either way, upright or on its side, is never upright or further turned."""
+    cross = np.zeros((101, 101, 3), np.uint8)
+    cross[48:53, 50:] = 255  # a ray to the right: its direction is the angle
+    angles = {True: [], False: []}
+    for quarter_turns, found in angles.items():
+        augment = build_augmentation(
+            (
+                operation(
+                    "FilledRotation",
+                    levels=[[10, 20, 1]],
+                    quarter_turns=quarter_turns,
+                    expand_probability=0,
+                    fill=0,
+                ),
+            ),
+            101,
+        )
+        for seed in range(80):
+            rows, columns = np.nonzero(augment(cross, seed)[0][:, :, 0] > 128)
+            found.append(np.degrees(np.arctan2(50 - rows.mean(), columns.mean() - 50)) % 360)
+    offsets = np.abs((np.array(angles[True]) + 45) % 90 - 45)
+    assert offsets.min() > 8
+    assert offsets.max() < 22
+    assert {int(angle // 90) for angle in np.array(angles[True]) + 0.0} == {0, 1, 2, 3}
+    upright = np.array(angles[False])
+    assert ((upright < 22) | (upright > 338)).all()
+    assert {bool(angle < 180) for angle in upright} == {True, False}
 
 
 def test_rotation_by_right_angles_is_exact_and_counter_clockwise() -> None:
@@ -163,34 +194,96 @@ def test_expanded_rotation_loses_nothing_and_fills_the_corners() -> None:
 def test_noise_has_the_sigma_asked_for_and_no_bias() -> None:
     grey = np.full((200, 200, 3), 128, np.uint8)
     for sigma in (2.0, 10.0, 25.0):
-        augment = build_augmentation((operation("PixelNoise", sigma_range=(sigma, sigma)),), 200)
-        noise = augment(grey, 3).astype(float) - 128
+        augment = build_augmentation((operation("PixelNoise", levels=[(sigma, sigma, 1)]),), 200)
+        noise = augment(grey, 3)[0].astype(float) - 128
         assert noise.std() == pytest.approx(sigma, rel=0.05)
         assert abs(noise.mean()) < 0.015 * sigma
         for shift in ((1, 0), (0, 1)):  # white: neighbours and channels know nothing of each other
             assert abs((noise * np.roll(noise, shift, (0, 1))).mean()) < 0.05 * sigma**2
         assert abs((noise[:, :, 0] * noise[:, :, 1]).mean()) < 0.05 * sigma**2
-    assert not np.array_equal(augment(grey, 3), augment(grey, 4))
+    assert not np.array_equal(augment(grey, 3)[0], augment(grey, 4)[0])
 
 
 def test_noise_saturates_instead_of_wrapping_round() -> None:
-    augment = build_augmentation((operation("PixelNoise", sigma_range=(20, 20)),), 64)
-    assert augment(np.full((64, 64, 3), 255, np.uint8), 0).min() > 100
-    assert augment(np.zeros((64, 64, 3), np.uint8), 0).max() < 155
+    augment = build_augmentation((operation("PixelNoise", levels=[(20, 20, 1)]),), 64)
+    assert augment(np.full((64, 64, 3), 255, np.uint8), 0)[0].min() > 100
+    assert augment(np.zeros((64, 64, 3), np.uint8), 0)[0].max() < 155
 
 
-def test_blur_means_the_same_at_every_resolution() -> None:
-    for size in (128, 512):
-        edge = np.zeros((size, size, 3), np.uint8)
-        edge[:, size // 2 :] = 255
-        blurred = ScaledBlur((4.0, 4.0), p=1.0)(image=edge)["image"][size // 2, :, 0]
-        kernel, place = np.diff(blurred.astype(float)) / 255, np.arange(size - 1)
-        spread = np.sqrt((kernel * place**2).sum() - (kernel * place).sum() ** 2)
-        assert spread == pytest.approx(4.0 * size / 256, rel=0.05)
+@pytest.mark.parametrize("side", [128, 512])
+def test_blur_means_the_same_at_every_resolution(side: int) -> None:
+    """4 px on the picture as it was are 4 * 256 / side px once it is 256 px."""
+    edge = np.zeros((256, 256, 3), np.uint8)
+    edge[:, 128:] = 255
+    augment = build_augmentation((operation("ScaledBlur", levels=[(4, 4, 1)]),), 256)
+    blurred = augment(edge, 0, side=side)[0][128, :, 0]
+    kernel, place = np.diff(blurred.astype(float)) / 255, np.arange(255)
+    spread = np.sqrt((kernel * place**2).sum() - (kernel * place).sum() ** 2)
+    assert spread == pytest.approx(4.0 * 256 / side, rel=0.05)
+
+
+def test_noise_is_averaged_as_reducing_the_picture_would() -> None:
+    grey = np.full((128, 128, 3), 128, np.uint8)
+    augment = build_augmentation((operation("PixelNoise", levels=[(20, 20, 1)]),), 128)
+    for side, expected in ((512, 5.0), (256, 10.0), (128, 20.0), (64, 20.0)):
+        assert augment(grey, 0, side=side)[0].std() == pytest.approx(expected, rel=0.06)
+
+
+@pytest.mark.parametrize("colour", [0.0, 0.3, 1.0])
+def test_a_share_of_the_noise_differs_between_channels(colour: float) -> None:
+    grey = np.full((200, 200, 3), 128, np.uint8)
+    augment = build_augmentation((operation("PixelNoise", levels=[(12, 12, 1)], colour=colour),), 200)
+    noise = augment(grey, 3)[0].astype(float) - 128
+    assert noise.std() == pytest.approx(12, rel=0.05)
+    assert (noise[:, :, 0] * noise[:, :, 1]).mean() / 144 == pytest.approx(1 - colour, abs=0.05)
+
+
+def test_exposure_in_stops_is_cut_off_at_white() -> None:
+    ramp = np.repeat(np.arange(256, dtype=np.uint8)[:, None, None], 3, 2).repeat(256, 1)
+    means = []
+    for stops in (-0.5, 0.0, 0.5):
+        augment = build_augmentation((operation("Exposure", levels=[(stops, stops, 1)]),), 256)
+        made = augment(ramp, 0)[0]
+        means.append(made.mean())
+        assert (np.diff(made[:, 0, 0].astype(int)) >= 0).all()
+    assert means[0] < means[1] - 20
+    assert means[2] > means[1] + 20
+    np.testing.assert_array_equal(augment(np.full((256, 256, 3), 255, np.uint8), 0)[0], 255)
+
+
+@pytest.mark.parametrize(("name", "low", "high"), [("MixUp", 0.3, 0.4), ("CutMix", 0.2, 0.3)])
+def test_mixing_takes_the_share_it_reports(name: str, low: float, high: float) -> None:
+    augment = build_augmentation((operation(name, 1.0, levels=[(low, high, 1)]),), 100)
+    black, white = np.zeros((100, 100, 3), np.uint8), np.full((100, 100, 3), 255, np.uint8)
+    for seed in range(10):
+        made, share = augment(black, seed, partner=lambda: white)
+        assert low <= share <= high
+        assert made.mean() / 255 == pytest.approx(share, abs=0.03)
+        assert not black.any()
+        assert white.all()
+    alone, share = augment(black, 0)
+    assert share == 0
+    assert not alone.any()
+
+
+def test_mixed_twice_what_is_left_of_the_picture_is_counted() -> None:
+    levels = [(0.5, 0.5, 1)]
+    augment = build_augmentation((operation("MixUp", levels=levels), operation("CutMix", levels=levels)), 64)
+    white = np.full((64, 64, 3), 255, np.uint8)
+    made, share = augment(np.zeros((64, 64, 3), np.uint8), 1, partner=lambda: white)
+    assert share == pytest.approx(0.75)
+    assert made.mean() / 255 == pytest.approx(0.75, abs=0.05)
+
+
+def test_the_other_picture_is_fetched_only_when_it_is_needed() -> None:
+    def partner() -> np.ndarray:
+        raise AssertionError("asked for without need")
+
+    build_augmentation((operation("MixUp", 0.0), operation("D4")), 32)(picture(32, 32), 0, partner=partner)
 
 
 def test_noise_of_large_pictures_fits_its_sheet() -> None:
-    noisy = PixelNoise((5.0, 5.0), p=1.0)
+    noisy = PixelNoise(((5.0, 5.0, 1.0),), p=1.0)
     for shape in ((1024, 1024), (683, 1000)):
         result = noisy(image=np.full((*shape, 3), 128, np.uint8))["image"]
         assert result.std() == pytest.approx(5, rel=0.05)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -78,7 +79,7 @@ def test_workers_change_nothing(store: PictureStore, in_process: Batches, worker
 
 
 def test_no_augmentation_is_repeated_in_three_epochs(in_process: Batches) -> None:
-    outputs = {picture.numpy().tobytes() for pictures, _, _ in in_process for picture in pictures}
+    outputs = {picture.numpy().tobytes() for batch in in_process for picture in batch.pictures}
     assert len(outputs) == 96
 
 
@@ -114,7 +115,7 @@ def test_another_seed_gives_another_order_and_other_pictures(store: PictureStore
 
 
 def test_batches_are_uint8_and_channels_last(in_process: Batches) -> None:
-    pictures, labels, rows = in_process[0]
+    pictures, labels, rows, *_ = in_process[0]
     assert pictures.shape == (5, 3, 24, 24)
     assert pictures.dtype == torch.uint8
     assert pictures.is_contiguous(memory_format=torch.channels_last)
@@ -133,9 +134,38 @@ def test_augmentation_is_told_the_original_aspect(store: PictureStore) -> None:
     one_row = dataset(store)
     augment = one_row.augmentation
     assert augment is not None
-    expected = augment(store[5], picture_seed(1, 0, 5), aspect=2.0)  # the files are 48 x 24
-    np.testing.assert_array_equal(one_row[5][0].permute(1, 2, 0).numpy(), expected)
-    assert not np.array_equal(augment(store[5], picture_seed(1, 0, 5)), expected)
+    expected, _ = augment(store[5], picture_seed(1, 0, 5), aspect=2.0, side=48)  # the files are 48 x 24
+    np.testing.assert_array_equal(one_row[5].picture.permute(1, 2, 0).numpy(), expected)
+    for known in ({"side": 48.0}, {"aspect": 2.0}):
+        assert not np.array_equal(augment(store[5], picture_seed(1, 0, 5), **known)[0], expected)
+
+
+def test_pictures_are_mixed_within_their_dataset_only(tmp_path: Path) -> None:
+    """Grey level = row: the share tells which other picture is in it, and it is never one of another fold."""
+    paths = [tmp_path / f"{number}.png" for number in range(20)]
+    for number, path in enumerate(paths):
+        Image.fromarray(np.full((16, 16, 3), number * 10, np.uint8)).save(path)
+    mixing = (Operation(name="MixUp", probability=0.7, params={"levels": [[0.4, 0.4, 1]]}),)
+    rows = np.arange(10, 20)
+    one = PictureDataset(
+        PictureStore(paths, 16, memory_budget=10**6),
+        np.arange(20),
+        build_augmentation(mixing, 16),
+        16,
+        3,
+        rows=rows,
+    )
+    items = [one[index] for index in range(100)]
+    mixed = [item for item in items if item.other_share]
+    assert 50 < len(mixed) < 90
+    for item in items:
+        expected = 10 * ((1 - item.other_share) * item.target + item.other_share * item.other_target)
+        assert abs(float(item.picture.float().mean()) - expected) <= 1
+        assert item.other_target in rows
+    assert len({item.other_target for item in mixed}) > 5
+    batch = next(iter(eval_loader(one, batch_size=10)))
+    assert batch.other_shares.tolist() == pytest.approx([item.other_share for item in items[:10]])
+    assert batch.other_targets.tolist() == [item.other_target for item in items[:10]]
 
 
 def test_without_augmentation_pictures_are_only_resized(store: PictureStore) -> None:
@@ -149,7 +179,7 @@ def test_without_augmentation_pictures_are_only_resized(store: PictureStore) -> 
 
 
 def test_disagreeing_arguments_are_refused(store: PictureStore) -> None:
-    with pytest.raises(ValueError, match="3 labels for 32 pictures"):
+    with pytest.raises(ValueError, match="3 targets for 32 pictures"):
         PictureDataset(store, np.arange(3), None, 24, 0)
     with pytest.raises(ValueError, match="makes 24 px, the dataset wants 32"):
         PictureDataset(store, None, build_augmentation((), 24), 32, 0)

@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 import msgspec
+import numpy as np
 import pandas as pd
 import pytest
 import timm
@@ -76,10 +77,26 @@ def _told_speed(monkeypatch):
     monkeypatch.setattr(planner, "images_per_second", lambda *args, size, **others: 40.0 * (160 / size) ** 2)
 
 
-def plan(known, hardware: Hardware, *settings: str, wanted: int = 1) -> Plan:
+def repeated(competition, times: int):
+    """The same pictures over and over."""
+    return dataclasses.replace(
+        competition,
+        train=pd.concat([competition.train] * times, ignore_index=True),
+        targets=np.tile(competition.targets, times),
+    )
+
+
+ALIKE = {
+    "adversarial": {"auc": 0.5, "low": 0.46, "high": 0.54, "features": []},
+    "embedding": None,
+    "reading": None,
+}
+
+
+def plan(known, hardware: Hardware, *settings: str, wanted: int = 1, shift: dict[str, Any] = ALIKE) -> Plan:
     competition, fingerprint = known
     config = with_settings(Config(), settings)
-    return make_plan(competition, fingerprint, hardware, config, models_wanted=wanted)
+    return make_plan(competition, fingerprint, shift, hardware, config, models_wanted=wanted)
 
 
 def test_seven_large_models_fit_16_gb_with_the_effective_batch_kept(known):
@@ -126,7 +143,7 @@ def test_without_gpu_weights_at_hand_are_preferred(known, tmp_path):
 def test_more_minutes_more_epochs_or_pixels(known):
     # A competition so small that both plans would reach the most epochs is no test: count them as thousands.
     competition, fingerprint = known
-    large = dataclasses.replace(competition, train=pd.concat([competition.train] * 40, ignore_index=True))
+    large = repeated(competition, 40)
     short, long = (plan((large, fingerprint), CPU, f"run.minutes={minutes}") for minutes in (2, 60))
     work = [made.models[0].epochs * made.models[0].input_size ** 2 for made in (short, long)]
     assert work[1] > work[0]
@@ -138,7 +155,7 @@ def test_with_loaded_weights_pixels_come_before_epochs(known, tmp_path):
         tmp_path / "mobilenetv3_large_100.safetensors",
     )
     competition, fingerprint = known
-    large = dataclasses.replace(competition, train=pd.concat([competition.train] * 40, ignore_index=True))
+    large = repeated(competition, 40)
     made = plan((large, fingerprint), CPU, f"model.weights_dir={tmp_path}", "folds.train=1").models[0]
     assert (made.input_size, 8 <= made.epochs < 12) == (160, True)
     scratch = plan(
@@ -224,3 +241,52 @@ def test_speed_is_measured_with_real_steps_of_the_real_model(monkeypatch):
     start = find_weights(backbone, weights_dir=None, pretrained=False)
     assert MEASURED(backbone, start, CPU, size=32, classes=3, batch=4, small=True) > 0
     assert built == [("test_resnet.r160_in1k", 32)]
+
+
+def of_kind(competition, kind: str, metric: str):
+    """The same pictures with another kind of target."""
+    grades = competition.targets[:, None].astype(np.float32)
+    sets = np.concatenate([grades == 0, grades != 1], axis=1).astype(np.float32)
+    changes = {"kind": kind, "metric": metric, "targets": sets if kind == "multilabel" else grades}
+    if kind == "multilabel":
+        changes |= {"classes": ("a", "b"), "class_names": ("a", "b")}
+    elif kind == "regression":
+        changes |= {"classes": (), "class_names": ()}
+    return dataclasses.replace(competition, **changes)
+
+
+@pytest.mark.parametrize(
+    ("kind", "metric", "share"),
+    [
+        ("multilabel", "sample_f1", 0.1),
+        ("ordinal", "quadratic_weighted_kappa", 0.0),
+        ("regression", "rmse", 0.0),
+    ],
+)
+def test_mixing_is_off_where_values_are_estimated_unless_set(known, kind, metric, share):
+    competition, fingerprint = known
+    made = plan((of_kind(competition, kind, metric), fingerprint), CPU)
+    assert made.decisions.mix_probability.value == share
+    assert ("estimated values" in made.decisions.mix_probability.reason) == (share == 0)
+    asked = plan((of_kind(competition, kind, metric), fingerprint), CPU, "augmentation.mix_probability=0.4")
+    assert asked.decisions.mix_probability.value == 0.4
+
+
+def test_a_metric_for_other_targets_is_refused_with_those_that_fit(known):
+    competition, fingerprint = known
+    with pytest.raises(
+        UserError, match=r"RMSE scores ordinal or regression targets, these are multiclass.*macro_f1"
+    ):
+        plan((dataclasses.replace(competition, metric="rmse"), fingerprint), CPU)
+    with pytest.raises(UserError, match=r"ROC AUC is for two classes, there are 3.*macro_roc_auc"):
+        plan((dataclasses.replace(competition, metric="roc_auc"), fingerprint), CPU)
+
+
+def test_rows_whose_pictures_disagree_are_told(known):
+    competition, fingerprint = known
+    rows = competition.train["id"].to_numpy(object).copy()
+    rows[:3] = "left"
+    shared = dataclasses.replace(competition, train=competition.train.assign(row=rows))
+    notes = plan((shared, fingerprint), CPU).notes
+    assert "1 rows have pictures with different targets, 'left': scored as the highest of them" in notes
+    assert not [note for note in plan(known, CPU).notes if "different targets" in note]

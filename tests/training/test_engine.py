@@ -9,41 +9,77 @@ from torch import nn
 from training_cases import make_spec
 
 from grandmaster.errors import UserError
-from grandmaster.training.engine import freeze_batch_norm, train_one_epoch, windows
+from grandmaster.images.loader import Batch
+from grandmaster.images.normalise import to_input
+from grandmaster.models.head import Head, make_head
+from grandmaster.training.engine import freeze_batch_norm, loss_sum, train_one_epoch, validate, windows
 from grandmaster.training.optimiser import Schedule, make_optimiser
 from grandmaster.training.precision import Precision
 
 
-def net() -> nn.Module:
+def net(outputs: int = 3) -> nn.Module:
     """Without BatchNorm and dropout: there, and only there, are split batches the same as one."""
     torch.manual_seed(1)
     return nn.Sequential(
-        nn.Conv2d(3, 4, 3, stride=2), nn.GELU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, 3)
+        nn.Conv2d(3, 4, 3, stride=2), nn.GELU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, outputs)
     )
 
 
-def batches(sizes: list[int]):
+HEADS = {
+    "multiclass": Head(kind="multiclass", outputs=3),
+    "multilabel": Head(kind="multilabel", outputs=3),
+    "ordinal": Head(kind="ordinal", outputs=1, mean=(1.2,), std=(0.8,), low=0.0, high=2.0),
+    "regression": Head(kind="regression", outputs=3, mean=(50.0, 2.0, 0.0), std=(20.0, 0.5, 1.0)),
+}
+
+
+def targets_of(kind: str, count: int) -> torch.Tensor:
+    rng = np.random.default_rng(4)
+    if kind == "multiclass":
+        return torch.from_numpy(rng.integers(0, 3, count))
+    if kind == "multilabel":
+        return torch.from_numpy((rng.random((count, 3)) < 0.4).astype(np.float32))
+    if kind == "ordinal":
+        return torch.from_numpy(rng.integers(0, 3, (count, 1)).astype(np.float32))
+    return torch.from_numpy(rng.normal((50, 2, 0), (20, 0.5, 1), (count, 3)).astype(np.float32))
+
+
+def batches(sizes: list[int], kind: str = "multiclass", *, shares: float = 0.0):
+    """`shares`: of the next picture's target in every picture's."""
     rng = np.random.default_rng(3)
     total = sum(sizes)
     pictures = torch.from_numpy(rng.integers(0, 255, (total, 3, 16, 16), np.uint8))
-    labels = torch.from_numpy(rng.integers(0, 3, total))
+    labels = targets_of(kind, total)
     start = 0
     for size in sizes:
         rows = torch.arange(start, start + size)
-        yield pictures[rows], labels[rows], rows
+        yield Batch(
+            pictures=pictures[rows],
+            targets=labels[rows],
+            rows=rows,
+            other_targets=labels[(rows + 1) % total],
+            other_shares=torch.full((size,), shares),
+        )
         start += size
 
 
 def weights_after(
-    sizes: list[int], accumulation: int, *, clip: float = 0.0, steps: int | None = None
+    sizes: list[int],
+    accumulation: int,
+    *,
+    clip: float = 0.0,
+    steps: int | None = None,
+    kind: str = "multiclass",
 ) -> torch.Tensor:
-    spec = make_spec(accumulation=accumulation, mix_probability=0.0, clip_norm=clip, weight_decay=0.0)
+    spec = make_spec(
+        accumulation=accumulation, mix_probability=0.0, clip_norm=clip, weight_decay=0.0, head=HEADS[kind]
+    )
     precision = Precision("cpu", "fp32")
-    model = net()
+    model = net(HEADS[kind].outputs)
     optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
     model, wrapped = precision.fabric.setup(model, optimiser)
     _, done = train_one_epoch(
-        precision.fabric, model, wrapped, Schedule(wrapped, make_spec(learning_rate=0.1), 10), None, batches(sizes),
+        precision.fabric, model, wrapped, Schedule(wrapped, make_spec(learning_rate=0.1), 10), None, batches(sizes, kind),
         spec, precision, epoch=0, first_step=0, on_batch=lambda _: None,
     )  # fmt: skip
     if steps is not None:
@@ -51,14 +87,73 @@ def weights_after(
     return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
 
 
+@pytest.mark.parametrize("kind", HEADS)
 @pytest.mark.parametrize("clip", [0.0, 0.05])
-def test_accumulating_equals_one_large_batch_last_window_included(clip):
+def test_accumulating_equals_one_large_batch_last_window_included(clip, kind):
     # Windows of 8 pictures; the last one has 5, in batches of 2, 2 and 1.
-    split = weights_after([2, 2, 2, 2, 2, 2, 1], 4, clip=clip, steps=2)
-    whole = weights_after([8, 5], 1, clip=clip, steps=2)
+    split = weights_after([2, 2, 2, 2, 2, 2, 1], 4, clip=clip, steps=2, kind=kind)
+    whole = weights_after([8, 5], 1, clip=clip, steps=2, kind=kind)
     assert torch.allclose(split, whole, atol=1e-6)
     # The test can fail: the same pictures in other windows give other weights.
-    assert not torch.allclose(split, weights_after([5, 8], 1, clip=clip), atol=1e-6)
+    assert not torch.allclose(split, weights_after([5, 8], 1, clip=clip, kind=kind), atol=1e-6)
+
+
+def test_losses_are_those_of_the_kinds():
+    logits = torch.tensor([[2.0, -1.0, 0.5], [0.0, 1.0, -2.0]])
+    classes = HEADS["multiclass"].encode(torch.tensor([0, 2]))
+    chance = logits.softmax(1)
+    expected = -(chance[0, 0].log() + chance[1, 2].log())
+    assert loss_sum(HEADS["multiclass"], logits, classes, 0.0).item() == pytest.approx(
+        expected.item(), rel=1e-6
+    )
+    smoothed = 0.9 * expected - 0.1 * chance.log().mean(dim=1).sum()
+    assert loss_sum(HEADS["multiclass"], logits, classes, 0.1).item() == pytest.approx(
+        smoothed.item(), rel=1e-6
+    )
+    sets = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 1.0]])
+    each = -(sets * logits.sigmoid().log() + (1 - sets) * (1 - logits.sigmoid()).log())
+    for smoothing in (0.0, 0.1):  # not smoothed
+        found = loss_sum(HEADS["multilabel"], logits, sets, smoothing).item()
+        assert found == pytest.approx(each.mean(dim=1).sum().item(), rel=1e-6)
+    numbers = torch.tensor([[90.0, 1.5, 0.5], [50.0, 2.5, -2.0]])
+    standard = torch.tensor([[2.0, -1.0, 0.5], [0.0, 1.0, -2.0]])
+    assert torch.equal(HEADS["regression"].encode(numbers), standard)
+    assert loss_sum(HEADS["regression"], logits + 0.3, standard, 0.1).item() == pytest.approx(
+        2 * 0.09, rel=1e-5
+    )
+
+
+def test_values_are_in_the_targets_own_unit():
+    logits = torch.tensor([[2.0, -1.0, 0.5]])
+    torch.testing.assert_close(HEADS["multiclass"].activate(logits).sum(), torch.tensor(1.0))
+    torch.testing.assert_close(HEADS["multilabel"].activate(logits), logits.sigmoid())
+    torch.testing.assert_close(HEADS["regression"].activate(logits), torch.tensor([[90.0, 1.5, 0.5]]))
+    # a grade is kept within those of training
+    grades = HEADS["ordinal"].activate(torch.tensor([[-9.0], [0.0], [9.0]]))
+    torch.testing.assert_close(grades, torch.tensor([[0.0], [1.2], [2.0]]))
+
+
+@pytest.mark.parametrize("kind", HEADS)
+def test_validation_returns_truth_and_values_in_one_unit(kind):
+    spec = make_spec(head=HEADS[kind])
+    rows, truth, values, loss = validate(
+        Precision("cpu", "fp32").fabric, net(HEADS[kind].outputs), batches([4, 3], kind), spec
+    )
+    assert rows.tolist() == list(range(7))
+    assert np.array_equal(truth, targets_of(kind, 7).numpy())
+    assert values.shape == (7, HEADS[kind].outputs)
+    assert loss > 0
+    if kind == "regression":  # near the means, as an untrained model says
+        assert np.abs(values.mean(axis=0) - (50, 2, 0)).max() < 20
+
+
+def test_the_head_takes_its_scale_from_the_targets():
+    numbers = np.array([[1.0, 5.0], [3.0, 5.0]], np.float32)
+    head = make_head("regression", ("a", "b"), numbers)
+    assert (head.mean, head.std, head.low) == ((2.0, 5.0), (1.0, 1.0), None)
+    grades = make_head("ordinal", ("grade",), np.array([[0.0], [4.0]], np.float32))
+    assert (grades.low, grades.high, grades.outputs) == (0.0, 4.0, 1)
+    assert make_head("multilabel", ("a", "b"), numbers) == Head(kind="multilabel", outputs=2)
 
 
 def test_windows_keep_everything():
@@ -173,3 +268,31 @@ def test_frozen_batch_norm_keeps_its_statistics():
     model.train()
     model(torch.rand(4, 3, 8, 8))
     assert not torch.equal(model[1].running_mean, before)
+
+
+@pytest.mark.parametrize("kind", HEADS)
+def test_mixed_pictures_are_learnt_as_the_mixture_they_are(kind):
+    """The loss of a mixed picture is that of its targets blended by their shares, computed here by hand."""
+    head = HEADS[kind]
+    (batch,) = batches([4], kind, shares=0.25)
+    torch.manual_seed(0)
+    model = net(head.outputs)
+    with torch.no_grad():
+        model[-1].weight.mul_(20)  # far from guessing, so that it matters what is blended
+    inputs = to_input(batch.pictures, (0.5,) * 3, (0.5,) * 3, device="cpu", channels_last=True)
+    blended = 0.75 * head.encode(batch.targets) + 0.25 * head.encode(batch.other_targets)
+    logits = model(inputs).detach()
+    expected = float(loss_sum(head, logits, blended, 0.0)) / 4
+    spec = make_spec(
+        head=head, learning_rate=0.1, mix_probability=0.0, label_smoothing=0.0, accumulation=1, micro_batch=4
+    )
+    precision = Precision("cpu", "fp32")
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.0)
+    wrapped_model, wrapped = precision.fabric.setup(model, optimiser)
+    loss, _ = train_one_epoch(
+        precision.fabric, wrapped_model, wrapped, Schedule(wrapped, spec, 1), None, [batch], spec, precision,
+        epoch=0, first_step=0, on_batch=lambda _: None,
+    )  # fmt: skip
+    assert loss == pytest.approx(expected, rel=1e-5)
+    unmixed = float(loss_sum(head, logits, head.encode(batch.targets), 0.0)) / 4
+    assert abs(unmixed - expected) > 1e-4

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 import torch
 from training_cases import make_data, make_spec
 
 from grandmaster.errors import UserError
+from grandmaster.models.head import Head
 from grandmaster.progress import SilentProgress
 from grandmaster.training.fit import fit_fold
 from grandmaster.training.precision import Precision
@@ -58,9 +61,33 @@ def test_it_learns_what_is_there_to_learn(tmp_path):
     assert result.epochs == 12
 
 
-@pytest.mark.parametrize("killed_after", [10, 36 + 5, 36 * 2 + 20])
-def test_resumed_equals_uninterrupted_bit_for_bit(tmp_path, killed_after):
-    spec = make_spec()
+KINDS = {
+    "multilabel": {"head": Head(kind="multilabel", outputs=3), "metric": "macro_roc_auc"},
+    "ordinal": {
+        "head": Head(kind="ordinal", outputs=1, mean=(1.0,), std=(0.8,), low=0.0, high=2.0),
+        "metric": "quadratic_weighted_kappa",
+    },
+    "regression": {"head": Head(kind="regression", outputs=1, mean=(110.0,), std=(8.0,)), "metric": "rmse"},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_learns_every_kind_of_target(tmp_path, kind):
+    spec = make_spec(epochs=12, mix_probability=0.0, learning_rate=1e-2, **KINDS[kind])
+    result = fit(tmp_path / "fit", spec, make_data(tmp_path, spec, 90))
+    scores = [line["val_score"] for line in history(tmp_path / "fit")]
+    if kind == "regression":
+        assert result.best_score == min(scores) < 4  # guessing the mean is off by 8.2
+    else:
+        assert result.best_score == max(scores) > 0.85
+
+
+@pytest.mark.parametrize(
+    ("killed_after", "kind"),
+    [(10, {}), (36 + 5, {}), (36 * 2 + 20, {}), (36 + 5, KINDS["multilabel"]), (36 + 5, KINDS["regression"])],
+)
+def test_resumed_equals_uninterrupted_bit_for_bit(tmp_path, killed_after, kind):
+    spec = make_spec(**kind)
     data = make_data(tmp_path, spec)
     whole = fit(tmp_path / "whole", spec, data)
     with pytest.raises(Killed):
@@ -139,3 +166,22 @@ def test_lower_is_better_for_log_loss(tmp_path):
     result = fit(tmp_path / "fit", spec, make_data(tmp_path, spec))
     scores = [line["val_score"] for line in history(tmp_path / "fit")]
     assert result.best_score == min(scores)
+
+
+def test_the_epoch_is_judged_on_rows_where_several_pictures_make_one(tmp_path):
+    spec = make_spec(epochs=2, metric="accuracy")
+    data = make_data(tmp_path, spec)
+    # all validation pictures are one row: it is right or wrong as a whole
+    whole = dataclasses.replace(data, row_of=np.zeros(45, int))
+    fit(tmp_path / "fit", spec, whole)
+    assert {line["val_score"] for line in history(tmp_path / "fit")} <= {0.0, 1.0}
+    fit(tmp_path / "alone", spec, data)
+    assert not {line["val_score"] for line in history(tmp_path / "alone")} <= {0.0, 1.0}
+
+
+def test_validation_pictures_of_one_side_only_are_one_clear_error(tmp_path):
+    spec = make_spec(epochs=1, metric="macro_roc_auc", head=Head(kind="multilabel", outputs=3))
+    data = make_data(tmp_path, spec)
+    data.validation.targets[:] = 0
+    with pytest.raises(UserError, match=r"fold 0 cannot be scored by mean ROC AUC .*folds.count"):
+        fit(tmp_path / "fit", spec, data)

@@ -12,6 +12,7 @@ from grandmaster.images.augment import build_augmentation
 from grandmaster.images.dataset import PictureDataset
 from grandmaster.images.operation import Operation
 from grandmaster.images.store import PictureStore
+from grandmaster.models.head import Head
 from grandmaster.models.weights import Weights
 from grandmaster.training.fit import FoldData
 from grandmaster.training.spec import FitSpec
@@ -29,10 +30,12 @@ def make_spec(**changes: Any) -> FitSpec:
         "timm_name": "test_resnet",
         "weights": RANDOM,
         "fold": 0,
-        "class_count": 3,
+        "head": Head(kind="multiclass", outputs=3),
         "classes_hash": "c",
         "pictures_hash": "p",
         "metric": "macro_f1",
+        "top_k": 1,
+        "positive_class": 1,
         "selection": "clean",
         "input_size": 32,
         "store_size": 36,
@@ -77,7 +80,14 @@ def write_pictures(folder: Path, count: int, classes: int = 3) -> tuple[list[Pat
 
 
 def make_data(folder: Path, spec: FitSpec, count: int = 45) -> FoldData:
-    paths, labels = write_pictures(folder, count)
+    """Targets as the spec's head wants them: the class, also as labels of which it has one, and as a number."""
+    paths, classes = write_pictures(folder, count)
+    labels = {
+        "multiclass": classes,
+        "multilabel": np.eye(3, dtype=np.float32)[classes],
+        "ordinal": classes[:, None].astype(np.float32),
+        "regression": 100 + 10 * classes[:, None].astype(np.float32),
+    }[spec.head.kind]
     store = PictureStore(paths, spec.store_size, memory_budget=10**8)
     held = np.arange(0, count, 5)
     trained = np.setdiff1d(np.arange(count), held)

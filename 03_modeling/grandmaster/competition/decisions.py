@@ -8,6 +8,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from grandmaster.competition.table import TargetKind
+
 
 class DecisionRule(msgspec.Struct, frozen=True, kw_only=True):
     """How values become decisions.
@@ -34,3 +36,20 @@ class DecisionRule(msgspec.Struct, frozen=True, kw_only=True):
         if self.name == "cut_points":
             return np.searchsorted(np.array(self.cut_points), values[:, 0], side="right").astype(np.int64)
         return values
+
+
+def plain_rule(kind: TargetKind, outputs: int, classes: int) -> DecisionRule:
+    """The rule that is fitted to nothing: the most probable class, labels at 0.5 or more, the nearest grade.
+
+    Args:
+        outputs: numbers that a model gives for each picture.
+        classes: labels, or grades of an ordinal target.
+    """
+    if kind == "multiclass":
+        return DecisionRule(name="argmax", why="the most probable class")
+    if kind == "multilabel":
+        return DecisionRule(name="thresholds", thresholds=(0.5,) * outputs, why="every label at 0.5 or more")
+    if kind == "ordinal":
+        cuts = tuple(grade + 0.5 for grade in range(classes - 1))
+        return DecisionRule(name="cut_points", cut_points=cuts, why="the nearest grade")
+    return DecisionRule(name="none", why="the values as they are")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,36 +11,17 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn import metrics as sklearn_metrics
 
+from grandmaster.competition import metric_formulas as formulas
+from grandmaster.competition.decisions import DecisionRule
+from grandmaster.competition.metric_table import METRICS, Metric, why_not
+from grandmaster.competition.table import TargetKind
+
+Array = npt.NDArray[Any]
 Labels = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.float64]
 
-# Kaggle's clip: a sure and wrong answer costs 34.5 instead of infinity.
-SMALLEST_PROBABILITY = 1e-15
 # Weights of one block of resamples: 64 MB, however many pictures there are.
 BLOCK_ELEMENTS = 8_000_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Metric:
-    """One way to score.
-
-    Attributes:
-        name: the key in `METRICS`.
-        title: for people.
-        higher_is_better: False for a loss.
-        needs_labels_only: whether the most probable class is all that counts.
-        point: (labels, probabilities) -> value.
-        terms: (labels, probabilities) -> (n, k) contributions of the pictures, whose weighted sums decide.
-        from_sums: (r, k) weighted sums of the terms -> (r,) values.
-    """
-
-    name: str
-    title: str
-    higher_is_better: bool
-    needs_labels_only: bool
-    point: Callable[[Labels, Floats], float]
-    terms: Callable[[Labels, Floats], Floats]
-    from_sums: Callable[[Floats], Floats]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,117 +42,50 @@ class Interval:
     rounds: int
 
 
-def _macro_f1(labels: Labels, probabilities: Floats) -> float:
-    predicted = probabilities.argmax(axis=1)
-    return float(sklearn_metrics.f1_score(labels, predicted, average="macro", zero_division=0))
-
-
-def _macro_f1_terms(labels: Labels, probabilities: Floats) -> Floats:
-    """(n, 3c): whether the picture is a hit of, belongs to, is taken for each class."""
-    n, c = probabilities.shape
-    predicted = probabilities.argmax(axis=1)
-    truth, taken = np.zeros((n, c)), np.zeros((n, c))
-    truth[np.arange(n), labels] = 1
-    taken[np.arange(n), predicted] = 1
-    return np.concatenate([truth * taken, truth, taken], axis=1)
-
-
-def _macro_f1_from_sums(sums: Floats) -> Floats:
-    """F1 = 2 hits / (true + predicted), averaged over the classes that a resample holds or predicts."""
-    hits, true, predicted = np.split(sums, 3, axis=1)
-    total = true + predicted
-    present = total > 0
-    f1 = np.divide(2 * hits, total, out=np.zeros_like(total), where=present)
-    mean: Floats = f1.sum(axis=1) / present.sum(axis=1)
-    return mean
-
-
-def _accuracy(labels: Labels, probabilities: Floats) -> float:
-    return float(sklearn_metrics.accuracy_score(labels, probabilities.argmax(axis=1)))
-
-
-def _accuracy_terms(labels: Labels, probabilities: Floats) -> Floats:
-    hit = probabilities.argmax(axis=1) == labels
-    return np.stack([hit.astype(np.float64), np.ones(len(labels))], axis=1)
-
-
-def _mean_from_sums(sums: Floats) -> Floats:
-    mean: Floats = sums[:, 0] / sums[:, 1]
-    return mean
-
-
-def _log_loss(labels: Labels, probabilities: Floats) -> float:
-    classes = range(probabilities.shape[1])
-    return float(sklearn_metrics.log_loss(labels, _clipped(probabilities), labels=list(classes)))
-
-
-def _log_loss_terms(labels: Labels, probabilities: Floats) -> Floats:
-    losses = -np.log(_clipped(probabilities)[np.arange(len(labels)), labels])
-    return np.stack([losses, np.ones(len(labels))], axis=1)
-
-
-def _clipped(probabilities: Floats) -> Floats:
-    """Rows scaled to sum 1, kept away from 0, and scaled again."""
-    scaled = probabilities / probabilities.sum(axis=1, keepdims=True)
-    scaled = np.clip(scaled, SMALLEST_PROBABILITY, 1.0)
-    clipped: Floats = scaled / scaled.sum(axis=1, keepdims=True)
-    return clipped
-
-
-METRICS: dict[str, Metric] = {
-    "macro_f1": Metric(
-        name="macro_f1",
-        title="macro F1",
-        higher_is_better=True,
-        needs_labels_only=True,
-        point=_macro_f1,
-        terms=_macro_f1_terms,
-        from_sums=_macro_f1_from_sums,
-    ),
-    "accuracy": Metric(
-        name="accuracy",
-        title="accuracy",
-        higher_is_better=True,
-        needs_labels_only=True,
-        point=_accuracy,
-        terms=_accuracy_terms,
-        from_sums=_mean_from_sums,
-    ),
-    "log_loss": Metric(
-        name="log_loss",
-        title="log loss",
-        higher_is_better=False,
-        needs_labels_only=False,
-        point=_log_loss,
-        terms=_log_loss_terms,
-        from_sums=_mean_from_sums,
-    ),
-}
-
-
-def score(metric: str, labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float:
+def score(
+    metric: str,
+    truth: npt.ArrayLike,
+    values: npt.ArrayLike,
+    rule: DecisionRule | None = None,
+    *,
+    decisions: npt.ArrayLike | None = None,
+    top_k: int = 1,
+    positive: int = 1,
+) -> float:
     """The value of a metric, as scikit-learn computes it.
 
-    Macro F1 is the mean over the classes that appear in the truth or in the predictions. Log loss is taken of
-    rows scaled to sum 1 and clipped at 1e-15, as Kaggle does. Ties go to the class that comes first.
+    F1 is averaged over the labels that appear in the truth or in the predictions. Log loss is taken of rows scaled
+    to sum 1 and clipped at 1e-15, as Kaggle does. Ties go to the class that comes first. The mean ROC AUC leaves
+    out columns that have one side only (`left_out` names them) and is nan where no column has both.
 
     Args:
         metric: a key of `METRICS`.
-        labels: (n,) indices of the true classes.
-        probabilities: (n, c), not negative, no row all zero.
+        truth: (n,) indices of the true classes (multiclass), or (n, c) 0 and 1 (multilabel), (n, 1) grades
+            (ordinal), (n, t) numbers (regression).
+        values: what a model says: (n, c) probabilities, not negative (no row all zero, where they are of classes);
+            or numbers shaped as the truth.
+        rule: how values become decisions. None: the most probable class, labels at 0.5 or more, the nearest grade.
+            RMSE and MAE are taken of the decided grades where it has cut points.
+        decisions: what was decided, instead of a rule: as `DecisionRule.decide` returns it.
+        top_k: labels that count, for "map_at_k".
+        positive: index of the positive class of a binary target.
 
     Raises:
-        ValueError: shapes that do not fit, no rows, a label outside 0..c-1, or a value that is not finite.
+        ValueError: shapes that do not fit, no rows, a label outside 0..c-1, a value that is not finite, or a metric
+            that does not score such targets.
     """
-    checked = _checked(labels, probabilities, needs_labels_only=METRICS[metric].needs_labels_only)
-    return METRICS[metric].point(*checked)
+    return METRICS[metric].point(*_prepared(metric, truth, values, rule, decisions, top_k, positive))
 
 
 def bootstrap_interval(
     metric: str,
-    labels: npt.ArrayLike,
-    probabilities: npt.ArrayLike,
+    truth: npt.ArrayLike,
+    values: npt.ArrayLike,
+    rule: DecisionRule | None = None,
     *,
+    decisions: npt.ArrayLike | None = None,
+    top_k: int = 1,
+    positive: int = 1,
     groups: Sequence[Any] | npt.ArrayLike | None = None,
     rounds: int = 1000,
     level: float = 0.95,
@@ -181,15 +95,14 @@ def bootstrap_interval(
 
     Whole groups are drawn with replacement (as many as there are), so that near-duplicates do not pass for
     independent pictures; each drawing is scored, and the interval runs between the quantiles of these scores.
-    Every metric here depends on weighted sums over pictures only, so all drawings are two matrix products.
+    Most metrics depend on weighted sums over pictures only, so that all drawings are two matrix products; the area
+    under the ROC curve takes one sort for all drawings. Drawings that cannot be scored (nan) are left out.
     Method: percentile interval, Efron & Tibshirani, An Introduction to the Bootstrap (1993), chapter 13; of
     clusters: Davison & Hinkley, Bootstrap Methods and their Application (1997), section 3.8. It covers the
     choice of the pictures only, not the randomness of training, and is too narrow for few (below 30) groups.
 
     Args:
-        metric: a key of `METRICS`.
-        labels: (n,) indices of the true classes.
-        probabilities: (n, c).
+        metric, truth, values, rule, decisions, top_k, positive: as `score`.
         groups: (n,) group of each picture; None: each its own.
         rounds: drawings.
         level: nominal coverage, between 0 and 1.
@@ -199,20 +112,36 @@ def bootstrap_interval(
         ValueError: as `score`; groups of another length; rounds or level out of range.
     """
     entry = METRICS[metric]
-    checked = _checked(labels, probabilities, needs_labels_only=entry.needs_labels_only)
+    prepared = _prepared(metric, truth, values, rule, decisions, top_k, positive)
     if rounds < 1 or not 0 < level < 1:
         raise ValueError(f"rounds {rounds} must be positive and level {level} between 0 and 1")
-    terms = entry.terms(*checked)
-    if groups is not None:
-        terms = _sums_of_groups(terms, groups)
-    values = np.concatenate(
-        [
-            entry.from_sums(weights @ terms)
-            for weights in resample_weights(len(terms), rounds=rounds, seed=seed)
-        ]
+    count = len(prepared[0])
+    codes, number = (np.arange(count), count) if groups is None else _group_codes(groups, count)
+    blocks = resample_weights(number, rounds=rounds, seed=seed)
+    if entry.terms is not None:
+        terms = entry.terms(*prepared)
+        if groups is not None:
+            sums = np.zeros((number, terms.shape[1]))
+            np.add.at(sums, codes, terms)
+            terms = sums
+        found = [entry.from_sums(weights @ terms) for weights in blocks]
+    else:
+        assert entry.resampled is not None, f"{metric} cannot be resampled"
+        found = [entry.resampled(*prepared, np.ascontiguousarray(weights.T)[codes]) for weights in blocks]
+    drawn = np.concatenate(found)
+    drawn = drawn[np.isfinite(drawn)]
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2]) if len(drawn) else (np.nan, np.nan)
+    return Interval(
+        value=entry.point(*prepared), low=float(low), high=float(high), level=level, rounds=rounds
     )
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(value=entry.point(*checked), low=float(low), high=float(high), level=level, rounds=rounds)
+
+
+def left_out(metric: str, truth: npt.ArrayLike, outputs: Sequence[str]) -> tuple[str, ...]:
+    """Outputs that a metric cannot judge on this truth and leaves out of its mean: say so beside the score."""
+    if METRICS[metric].resampled is None:
+        return ()
+    places = formulas.one_sided_columns(np.asarray(truth), len(outputs))
+    return tuple(outputs[place] for place in places)
 
 
 def resample_weights(count: int, *, rounds: int, seed: int) -> Iterator[Floats]:
@@ -232,38 +161,115 @@ def resample_weights(count: int, *, rounds: int, seed: int) -> Iterator[Floats]:
         yield counts.reshape(size, count).astype(np.float64)
 
 
-def _sums_of_groups(terms: Floats, groups: Sequence[Any] | npt.ArrayLike) -> Floats:
+def _group_codes(groups: Sequence[Any] | npt.ArrayLike, count: int) -> tuple[npt.NDArray[np.intp], int]:
     codes, names = pd.factorize(np.asarray(groups))
-    if codes.shape != (len(terms),):
-        raise ValueError(f"{codes.shape} groups for {len(terms)} pictures")
+    if codes.shape != (count,):
+        raise ValueError(f"{codes.shape} groups for {count} pictures")
     if (codes < 0).any():
         raise ValueError("a picture's group is missing")
-    sums = np.zeros((len(names), terms.shape[1]))
-    np.add.at(sums, codes, terms)
-    return sums
+    return codes, len(names)
 
 
-def _checked(
-    labels: npt.ArrayLike, probabilities: npt.ArrayLike, *, needs_labels_only: bool
-) -> tuple[Labels, Floats]:
-    truth, predicted = np.asarray(labels), np.asarray(probabilities, dtype=np.float64)
-    if predicted.ndim != 2 or truth.shape != predicted.shape[:1]:
-        raise ValueError(f"labels of shape {truth.shape} do not fit probabilities of shape {predicted.shape}")
-    if not len(truth):
+def _prepared(
+    metric: str,
+    truth: npt.ArrayLike,
+    values: npt.ArrayLike,
+    rule: DecisionRule | None,
+    decisions: npt.ArrayLike | None,
+    top_k: int,
+    positive: int,
+) -> tuple[Array, Array]:
+    """What the metric's formulas compare."""
+    entry = METRICS[metric]
+    known, said = _checked(truth, values)
+    kind = _kind(entry, known, rule, decisions)
+    problem = why_not(metric, kind, said.shape[1])
+    if problem is not None:
+        raise ValueError(problem)
+    if kind == "multilabel" and not np.isin(known, (0.0, 1.0)).all():
+        raise ValueError("the truth of independent labels must be 0 or 1")
+    if entry.takes == "decisions":
+        return _decided(kind, known, said, rule, decisions)
+    if kind == "regression":
+        if decisions is None and rule is not None and rule.name == "cut_points":
+            decisions = rule.decide(said)
+        return known, said if decisions is None else np.asarray(decisions, np.float64).reshape(known.shape)
+    no_chance = kind == "multiclass" and (said.sum(axis=1) <= 0).any()
+    if (said < 0).any() or no_chance or (kind == "multilabel" and (said > 1).any()):
+        raise ValueError("probabilities must not be negative nor above 1, and no row all zero")
+    if entry.takes == "positive":
+        return (known == positive)[:, None], said[:, [positive]]
+    if entry.takes == "ranking":
+        return _credit(known, said, top_k), said
+    return known, said
+
+
+def _kind(
+    entry: Metric, truth: Array, rule: DecisionRule | None, decisions: npt.ArrayLike | None
+) -> TargetKind:
+    """What the truth must be, from its form and what it is compared with."""
+    if truth.ndim == 1:
+        return "multiclass"
+    if "regression" in entry.kinds:
+        return "regression"
+    sets = rule is not None and rule.name == "thresholds" if decisions is None else np.ndim(decisions) == 2
+    return "ordinal" if "ordinal" in entry.kinds and truth.shape[1] == 1 and not sets else "multilabel"
+
+
+def _decided(
+    kind: TargetKind,
+    truth: Array,
+    values: Floats,
+    rule: DecisionRule | None,
+    decisions: npt.ArrayLike | None,
+) -> tuple[Array, Array]:
+    """Two int64 (n,), or two bool (n, c) for label sets."""
+    if decisions is not None:
+        decided = np.asarray(decisions)
+    elif rule is not None and rule.name != "none":
+        decided = rule.decide(values)
+    elif kind == "multiclass":
+        decided = values.argmax(axis=1)
+    else:
+        decided = values >= 0.5 if kind == "multilabel" else np.floor(values[:, 0] + 0.5).clip(0)
+    if kind == "multilabel":
+        return truth > 0, decided.astype(bool)
+    grades = truth if kind == "multiclass" else truth[:, 0]
+    if (grades < 0).any() or (grades != np.floor(grades)).any():
+        raise ValueError("grades must be whole numbers from 0 on")
+    return grades.astype(np.int64), decided.astype(np.int64)
+
+
+def _credit(truth: Labels, values: Floats, top_k: int) -> Floats:
+    """1 / rank of the true class, 0 beyond `top_k`; of equal values the class that comes first ranks higher."""
+    own = values[np.arange(len(truth)), truth][:, None]
+    before = np.arange(values.shape[1]) < truth[:, None]
+    rank = 1 + ((values > own) | ((values == own) & before)).sum(axis=1)
+    credit: Floats = np.where(rank <= top_k, 1 / rank, 0.0)
+    return credit
+
+
+def _checked(truth: npt.ArrayLike, values: npt.ArrayLike) -> tuple[Array, Floats]:
+    known, said = np.asarray(truth), np.asarray(values, dtype=np.float64)
+    if said.ndim != 2 or known.shape[:1] != said.shape[:1] or (known.ndim == 2 and known.shape != said.shape):
+        raise ValueError(f"labels of shape {known.shape} do not fit probabilities of shape {said.shape}")
+    if not len(known):
         raise ValueError("there is nothing to score")
-    if not np.issubdtype(truth.dtype, np.integer):
-        raise ValueError(f"labels must be whole numbers, not {truth.dtype}")
-    classes = predicted.shape[1]
-    outside = (truth < 0) | (truth >= classes)
+    if not np.isfinite(said).all():
+        raise ValueError(f"row {int((~np.isfinite(said)).any(axis=1).argmax())} is not finite")
+    if known.ndim == 2:
+        known = known.astype(np.float64)
+        if not np.isfinite(known).all():
+            raise ValueError(f"the truth of row {int((~np.isfinite(known)).any(axis=1).argmax())} is missing")
+        return known, said
+    if not np.issubdtype(known.dtype, np.integer):
+        raise ValueError(f"labels must be whole numbers, not {known.dtype}")
+    outside = (known < 0) | (known >= said.shape[1])
     if outside.any():
         raise ValueError(
-            f"label {truth[outside][0]} is outside the {classes} classes (row {outside.argmax()})"
+            f"label {known[outside][0]} is outside the {said.shape[1]} classes (row {outside.argmax()})"
         )
-    if not np.isfinite(predicted).all():
-        raise ValueError(f"row {int((~np.isfinite(predicted)).any(axis=1).argmax())} is not finite")
-    if not needs_labels_only and ((predicted < 0).any() or (predicted.sum(axis=1) <= 0).any()):
-        raise ValueError("probabilities must not be negative, and no row all zero")
-    return truth, predicted
+    return known, said
 
 
 def per_class_scores(labels: npt.ArrayLike, probabilities: npt.ArrayLike, n_classes: int) -> pd.DataFrame:
@@ -304,7 +310,7 @@ def confusion(labels: npt.ArrayLike, probabilities: npt.ArrayLike, n_classes: in
 def _labels_of(
     labels: npt.ArrayLike, probabilities: npt.ArrayLike, n_classes: int
 ) -> tuple[Labels, npt.NDArray[np.int64]]:
-    truth, checked = _checked(labels, probabilities, needs_labels_only=True)
+    truth, checked = _checked(labels, probabilities)
     if checked.shape[1] != n_classes:
         raise ValueError(f"probabilities have {checked.shape[1]} columns for {n_classes} classes")
     return truth, checked.argmax(axis=1)

@@ -30,7 +30,7 @@ TASK = "inspect"
 
 @dataclass(frozen=True, kw_only=True)
 class _Inspected:
-    """One readable picture; `label` is None in test."""
+    """One readable picture; `label` is None in test, and where the target is a real number."""
 
     id: str
     path: Path
@@ -59,9 +59,9 @@ def make_fingerprint(
     """
     began = time.monotonic()
     rows = [
-        ("train", str(id_), Path(path), int(label))
+        ("train", str(id_), Path(path), label)
         for id_, path, label in zip(
-            competition.train["id"], competition.train["path"], competition.train["label"], strict=True
+            competition.train["id"], competition.train["path"], _labels(competition), strict=True
         )
     ] + [
         ("test", str(id_), Path(path), None)
@@ -171,8 +171,21 @@ def _fill_value(pictures: list[_Inspected]) -> int:
     return 0 if fills[0] > fills[255] else 255
 
 
+def _labels(competition: Competition) -> list[Any]:
+    """A number for each training picture that differs where the labels do: class, grade, or which set of labels."""
+    if competition.kind == "regression":
+        return [None] * len(competition.train)  # two real numbers of one picture may well differ
+    if competition.kind == "multilabel":
+        return np.unique(competition.targets, axis=0, return_inverse=True)[1].ravel().tolist()
+    return competition.targets.astype(int).ravel().tolist()
+
+
 def _classes(competition: Competition) -> list[dict[str, Any]]:
-    counts = Counter(int(label) for label in competition.train["label"])
+    """Pictures of each class, label or grade; a picture may have several labels. None for real numbers."""
+    if competition.kind == "multilabel":
+        counts = Counter(dict(enumerate(competition.targets.sum(axis=0).astype(int).tolist())))
+    else:
+        counts = Counter(_labels(competition))
     return [
         {
             "index": index,

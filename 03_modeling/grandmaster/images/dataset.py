@@ -1,6 +1,8 @@
-"""Pictures and labels by index, for torch's loader."""
+"""Pictures and targets by index, for torch's loader."""
 
 from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -8,11 +10,30 @@ import torch
 from torch.utils.data import Dataset
 
 from grandmaster.images.augment import Augmentation
+from grandmaster.images.corruption import WORKING_SIDE
 from grandmaster.images.resize import to_square
 from grandmaster.images.store import PictureStore
 
 
-class PictureDataset(Dataset[tuple[torch.Tensor, int, int]]):
+class Item(NamedTuple):
+    """One picture of a dataset.
+
+    Attributes:
+        picture: uint8 RGB (3, size, size).
+        target: an int, or float32 (c,).
+        row: of the store.
+        other_target: of the picture that was mixed in; its own where none was.
+        other_share: how much of that picture is in it, 0 to 1.
+    """
+
+    picture: torch.Tensor
+    target: Any
+    row: int
+    other_target: Any
+    other_share: float
+
+
+class PictureDataset(Dataset[Item]):
     """Some rows of a store, augmented anew in every epoch.
 
     Index `epoch * len(dataset) + position` is picture `position` as epoch `epoch` sees it, so workers that live
@@ -21,7 +42,7 @@ class PictureDataset(Dataset[tuple[torch.Tensor, int, int]]):
 
     Args:
         store: the pictures.
-        labels: class index for each row of the *store*, or None (all are -1 then).
+        targets: of each row of the *store*, whole-number classes (n,) or numbers (n, c); None: all are -1.
         augmentation: None: pictures are only resized.
         size: side, px; the augmentation's where there is one.
         seed: of the augmentation.
@@ -31,40 +52,57 @@ class PictureDataset(Dataset[tuple[torch.Tensor, int, int]]):
     def __init__(
         self,
         store: PictureStore,
-        labels: npt.NDArray[np.integer] | None,
+        targets: npt.NDArray[Any] | None,
         augmentation: Augmentation | None,
         size: int,
         seed: int,
         *,
         rows: npt.NDArray[np.integer] | None = None,
     ) -> None:
-        if labels is not None and len(labels) != len(store):
-            raise ValueError(f"{len(labels)} labels for {len(store)} pictures")
+        if targets is not None and len(targets) != len(store):
+            raise ValueError(f"{len(targets)} targets for {len(store)} pictures")
         if augmentation is not None and augmentation.size != size:
             raise ValueError(f"augmentation makes {augmentation.size} px, the dataset wants {size}")
-        self.store, self.labels, self.augmentation = store, labels, augmentation
+        self.store, self.targets, self.augmentation = store, targets, augmentation
         self.size, self.seed = size, seed
         self.rows = np.arange(len(store)) if rows is None else np.asarray(rows)
 
     def with_seed(self, seed: int) -> PictureDataset:
         """The same pictures under other draws of the augmentation."""
-        return PictureDataset(self.store, self.labels, self.augmentation, self.size, seed, rows=self.rows)
+        return PictureDataset(self.store, self.targets, self.augmentation, self.size, seed, rows=self.rows)
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, int, int]:
-        """(uint8 RGB (3, size, size), label, row of the store)."""
+    def __getitem__(self, index: int) -> Item:
+        """Picture `index % len` of epoch `index // len`."""
         epoch, position = divmod(int(index), len(self.rows))
-        row = int(self.rows[position])
-        picture = self.store[row]
+        row = other = int(self.rows[position])
+        picture, other_share = self.store[row], 0.0
         if self.augmentation is None:
             picture = to_square(picture, self.size)
         else:
             seed = picture_seed(self.seed, epoch, row)
-            picture, _ = self.augmentation(picture, seed, aspect=float(self.store.aspects[row]))
-        label = -1 if self.labels is None else int(self.labels[row])
-        return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1), label, row
+            # Of this dataset only: a training picture must never be mixed with one that is validated.
+            other = int(self.rows[seed % len(self.rows)])
+            picture, other_share = self.augmentation(
+                picture,
+                seed,
+                aspect=float(self.store.aspects[row]),
+                side=float(min(self.store.sides[row], WORKING_SIDE)),
+                partner=lambda: self.store[other],
+            )
+        return Item(
+            picture=torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1),
+            target=self._target(row),
+            row=row,
+            other_target=self._target(other),
+            other_share=other_share,
+        )
+
+    def _target(self, row: int) -> Any:
+        target: Any = -1 if self.targets is None else self.targets[row]
+        return np.asarray(target, np.float32) if np.ndim(target) else int(target)
 
 
 def picture_seed(seed: int, epoch: int, row: int) -> int:

@@ -7,7 +7,7 @@ import queue
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -15,10 +15,27 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
+from grandmaster.images.dataset import Item as DatasetItem
 from grandmaster.images.dataset import PictureDataset
 
-Batch = tuple[Tensor, Tensor, Tensor]
-"""uint8 pictures (b, 3, h, w), int64 labels (b,), int64 rows of the store (b,)."""
+
+class Batch(NamedTuple):
+    """b pictures.
+
+    Attributes:
+        pictures: uint8 (b, 3, h, w).
+        targets: int64 classes (b,), or float32 (b, c).
+        rows: of the store, int64 (b,).
+        other_targets: of the pictures that were mixed in, like `targets`.
+        other_shares: how much of them is in each picture, float32 (b,); 0: not mixed.
+    """
+
+    pictures: Tensor
+    targets: Tensor
+    rows: Tensor
+    other_targets: Tensor
+    other_shares: Tensor
+
 
 PREFETCH = 2  # batches that each worker, or the prefetching thread, keeps ready
 # A worker that hangs or was killed raises after this long instead of stopping the run for ever.
@@ -58,7 +75,7 @@ class EpochBatches(Sampler[list[int]]):
 class TrainLoader:
     """Batches of any epoch, from workers that live as long as this object.
 
-    Use: `for pictures, labels, rows in loader.epoch(3): ...`; `len(loader)` is the number of batches.
+    Use: `for batch in loader.epoch(3): ...`; `len(loader)` is the number of batches.
     """
 
     def __init__(
@@ -217,8 +234,13 @@ def _start_worker(_: int) -> None:
     cv2.setNumThreads(0)  # the workers are the parallelism, and OpenCV's threads do not survive a fork
 
 
-def _collate(items: list[tuple[Tensor, int, int]]) -> Batch:
-    pictures, labels, rows = zip(*items, strict=True)
+def _collate(items: list[DatasetItem]) -> Batch:
     # The pictures are views of (h, w, 3) memory; stacked as such it is a plain copy, and the batch is channels-last.
-    stacked = torch.stack([picture.permute(1, 2, 0) for picture in pictures]).permute(0, 3, 1, 2)
-    return stacked, torch.tensor(labels), torch.tensor(rows)
+    stacked = torch.stack([item.picture.permute(1, 2, 0) for item in items]).permute(0, 3, 1, 2)
+    return Batch(
+        pictures=stacked,
+        targets=torch.from_numpy(np.array([item.target for item in items])),
+        rows=torch.tensor([item.row for item in items]),
+        other_targets=torch.from_numpy(np.array([item.other_target for item in items])),
+        other_shares=torch.tensor([item.other_share for item in items], dtype=torch.float32),
+    )

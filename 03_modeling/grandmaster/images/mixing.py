@@ -28,7 +28,7 @@ def mix_batch(
 
     Args:
         images: floating point, shape (b, c, h, w), any device.
-        targets: floating point, shape (b, classes), rows sum to 1.
+        targets: floating point, shape (b, c): shares of classes, labels, or numbers; blended like the pictures.
         rng: all randomness; draws do not depend on the device.
         probability: share of pictures that are mixed.
         alpha: of the Beta distribution; 1: all shares are equally likely.

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from grandmaster.images.decode import PictureError, read_picture
+from grandmaster.images.decode import PictureError, picture_size, read_picture
 from grandmaster.images.resize import to_square
 
 
@@ -34,6 +34,7 @@ class PictureStore:
         unreadable: row -> reason, complete after construction. What is to be done about them is for the
             caller to decide; reading such a row raises `PictureError`.
         aspects: float32 (n,), width / height of each original, before it was made square; 1 if unreadable.
+        sides: int32 (n,), longer side of each original, px; 1 if unreadable.
         in_memory: whether the pictures are held in memory.
     """
 
@@ -50,6 +51,7 @@ class PictureStore:
         self.size = size
         self.unreadable: dict[int, str] = {}
         self.aspects = np.ones(len(self.paths), np.float32)
+        self.sides = np.ones(len(self.paths), np.int32)
         self.in_memory = len(self.paths) * size * size * 3 <= memory_budget
         self._pictures: npt.NDArray[np.uint8] | None = None
         if self.in_memory:
@@ -82,6 +84,7 @@ class PictureStore:
         except PictureError as error:
             return row, error.reason
         self.aspects[row] = picture.shape[1] / picture.shape[0]
+        self.sides[row] = max(picture_size(self.paths[row]))  # decoding may have reduced it
         if self._pictures is not None:
             self._pictures[row] = to_square(picture, self.size)
         return row, None

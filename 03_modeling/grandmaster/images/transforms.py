@@ -75,26 +75,32 @@ class FilledRotation(A.DualTransform):
 
     def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
         height, width = params["shape"][:2]
-        aspect = data.get("aspect", width / height)
         offset = _draw_level(self.levels, self.py_random) * self.py_random.choice((-1, 1))
         quarters = self.py_random.randrange(4) if self.quarter_turns else 0
-        angle = math.radians(offset + 90 * quarters)
-        cos, sin = math.cos(angle), math.sin(angle)
-        zoom = self.py_random.uniform(*self.zoom_range)
+        matrix = self.matrix(
+            offset + 90 * quarters,
+            (height, width),
+            aspect=data.get("aspect", width / height),
+            zoom=self.py_random.uniform(*self.zoom_range),
+            enlarge=self.py_random.random() < self.expand_probability,
+        )
+        return {"matrix": matrix}
+
+    def matrix(
+        self, degrees: float, shape: tuple[int, int], *, aspect: float, zoom: float, enlarge: bool
+    ) -> npt.NDArray[np.float64]:
+        """Affine map (2, 3) from a picture of this shape (height, width) to the turned square."""
+        height, width = shape
+        cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
         # Half sides of the frame before and after, in units of half the original's height.
-        before = np.array([aspect, 1.0])
-        after = before
-        if self.py_random.random() < self.expand_probability:
-            after = np.array(
-                [aspect * abs(cos) + abs(sin), aspect * abs(sin) + abs(cos)],
-            )
+        before = after = np.array([aspect, 1.0])
+        if enlarge:
+            after = np.array([aspect * abs(cos) + abs(sin), aspect * abs(sin) + abs(cos)])
         turn = zoom * np.array([[cos, sin], [-sin, cos]])  # y points down
         square = turn * before[None, :] / after[:, None]  # from [-1, 1] squared to itself
-        scale_in = np.array([2 / width, 2 / height])
-        linear = square * scale_in[None, :] * (self.size / 2)
-        centre_in = np.array([(width - 1) / 2, (height - 1) / 2])
-        offset = (self.size - 1) / 2 - linear @ centre_in
-        return {"matrix": np.column_stack([linear, offset])}
+        linear = square * np.array([2 / width, 2 / height])[None, :] * (self.size / 2)
+        offset = (self.size - 1) / 2 - linear @ np.array([(width - 1) / 2, (height - 1) / 2])
+        return np.column_stack([linear, offset])
 
     def apply(self, img: npt.NDArray[np.uint8], **params: Any) -> npt.NDArray[np.uint8]:
         turned = cv2.warpAffine(

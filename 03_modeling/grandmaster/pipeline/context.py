@@ -44,15 +44,18 @@ class RunContext:
 
     @cached_property
     def data_hash(self) -> str:
-        """Changes when an id, a label or a picture file (by size and time) does."""
+        """Changes when an id, a target, a group, a row or a picture file (by size and time) does."""
+        competition = self.competition
         entries = []
-        for frame in (self.competition.train, self.competition.test):
-            labels = frame["label"].tolist() if "label" in frame else [None] * len(frame)
-            for picture_id, path, label in zip(frame["id"], frame["path"], labels, strict=True):
+        for frame in (competition.train, competition.test):
+            groups = frame["group"] if "group" in frame else frame["row"]
+            for picture_id, path, group, row in zip(
+                frame["id"], frame["path"], groups, frame["row"], strict=True
+            ):
                 facts = Path(path).stat() if Path(path).exists() else None
                 stamp = (facts.st_size, facts.st_mtime_ns) if facts else None
-                entries.append((picture_id, label, stamp))
-        return digest([self.competition.classes, entries])
+                entries.append((picture_id, group, row, stamp))
+        return digest([competition.classes_hash, competition.targets.tolist(), entries])
 
     @cached_property
     def file_sizes(self) -> list[int]:
@@ -102,11 +105,13 @@ class RunContext:
 
     @cached_property
     def trainable(self) -> pd.DataFrame:
-        """`id`, `path`, `label`, `group`, `fold` of the training pictures that can be read, in sorted order of id."""
+        """The training pictures that can be read, in sorted order of id.
+
+        Columns `id`, `path`, `row`, `place` (of its target), `group` (what stays in one fold), `fold`.
+        """
         broken = {entry["id"] for entry in self.fingerprint["unreadable"] if entry["split"] == "train"}
-        frame = self.competition.train[["id", "path", "label"]].merge(
-            self.folds, on="id", validate="one_to_one"
-        )
+        table = self.competition.train[["id", "path", "row"]].assign(place=range(len(self.competition.train)))
+        frame = table.merge(self.folds, on="id", validate="one_to_one")
         return frame[~frame["id"].isin(broken)].sort_values("id", kind="stable").reset_index(drop=True)
 
     def store(self, split: str, size: int) -> PictureStore:
@@ -125,9 +130,9 @@ class RunContext:
             )
         return self._stores[key]
 
-    def labels(self) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """Class index of every row of `trainable`."""
-        return self.trainable["label"].to_numpy(np.int64)
+    def targets(self) -> np.ndarray[Any, np.dtype[Any]]:
+        """Target of every row of `trainable`, as `Competition.targets`."""
+        return self.competition.targets[self.trainable["place"].to_numpy()]
 
     def add_seconds(self, stage: str, seconds: float) -> None:
         """Remember time spent in a stage, over all starts of this run."""

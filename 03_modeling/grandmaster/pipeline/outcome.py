@@ -6,13 +6,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import msgspec
 
-from grandmaster.competition.metrics import METRICS, bootstrap_interval, score
+from grandmaster.competition.decisions import DecisionRule
+from grandmaster.competition.metrics import METRICS
 from grandmaster.competition.predictions import Predictions
+from grandmaster.competition.rule_fitting import hands_in_decisions
 from grandmaster.competition.submission import write_submission
 from grandmaster.pipeline.context import RunContext
-from grandmaster.pipeline.predicting import class_shares
+from grandmaster.pipeline.judging import Judge
 from grandmaster.pipeline.training import fit_folder
 from grandmaster.storage import read_json, write_json
 
@@ -21,11 +23,14 @@ def submit(context: RunContext) -> None:
     """Write `submission_<experiment>.csv`, if it passes the gate, and `final_results.json`."""
     path = context.folder / f"submission_{context.folder.name}.csv"
     predictions = Predictions.load(context.folder / "ensemble" / "test.npz")
+    rule, fitted_on = _read_rule(context)
+    if rule.thresholds or rule.cut_points:
+        context.progress.message(f"Decisions: {rule.name.replace('_', ' ')} {_numbers(rule)}; {rule.why}.")
     verdict = write_submission(path, predictions, context.competition)
     for warning in verdict.warnings:
         context.progress.message(f"Submission: {warning}", "warn")
     gate = {"problems": verdict.problems, "warnings": verdict.warnings}
-    write_json(context.folder / "final_results.json", _results(context, path, gate))
+    write_json(context.folder / "final_results.json", _results(context, path, gate, rule, fitted_on))
 
 
 def report(context: RunContext) -> None:
@@ -43,32 +48,30 @@ def report(context: RunContext) -> None:
     context.progress.finish("report")
 
 
-def _results(context: RunContext, submission: Path, gate: dict[str, Any]) -> dict[str, Any]:
+def _read_rule(context: RunContext) -> tuple[DecisionRule, str]:
+    """The rule for the test set, and the out-of-fold predictions that it was fitted on."""
+    kept = read_json(context.folder / "ensemble" / "decision_rule.json")
+    return msgspec.convert(kept["rule"], DecisionRule), kept["fitted_on"]
+
+
+def _numbers(rule: DecisionRule) -> str:
+    """Thresholds or cut points, the first ones where there are many."""
+    numbers = rule.thresholds or rule.cut_points
+    return ", ".join(f"{number:.3g}" for number in numbers[:8]) + (" ..." if len(numbers) > 8 else "")
+
+
+def _results(
+    context: RunContext, submission: Path, gate: dict[str, Any], rule: DecisionRule, fitted_on: str
+) -> dict[str, Any]:
     """The content of `final_results.json`."""
     plan, competition, folder = context.plan, context.competition, context.folder
     metric = METRICS[plan.decisions.metric.value]
     oof = Predictions.load(folder / "ensemble" / "oof.npz")
-    truth = context.trainable.set_index("id").loc[list(oof.ids)]
-    labels = truth["label"].to_numpy(np.int64)
-    groups = truth["group"].to_numpy()
-    settings = context.config.ensemble
-
-    def interval(predictions: Predictions) -> dict[str, Any]:
-        found = bootstrap_interval(
-            metric.name,
-            labels,
-            predictions.aligned_to(oof.ids).values,
-            groups=groups,
-            rounds=settings.bootstrap_rounds,
-            level=settings.interval_level,
-        )
-        return {"score": found.value, "low": found.low, "high": found.high, "level": found.level}
-
-    with_views = interval(oof)
-    plain = Predictions.load(folder / "ensemble" / "oof_plain.npz").aligned_to(oof.ids)
+    judge = Judge(context)
+    with_views = judge.interval(oof)
+    plain = Predictions.load(folder / "ensemble" / "oof_plain.npz")
     corrupted = folder / "ensemble" / "oof_corrupted.npz"
     fits = read_json(folder / "training_results.json")["fits"]
-    majority = np.tile(class_shares(context), (len(labels), 1))
     broken = context.fingerprint["unreadable"]
     return {
         "experiment": folder.name,
@@ -78,24 +81,38 @@ def _results(context: RunContext, submission: Path, gate: dict[str, Any]) -> dic
         "metric": metric.name,
         "metric_title": metric.title,
         "higher_is_better": metric.higher_is_better,
+        "target": competition.kind,
         "cross_validation": {
             **with_views,
-            "images": len(labels),
+            "images": len(oof.ids),
+            "rows": len(judge.rows(oof).values),
+            "left_out": judge.left_out(oof),
             "folds_trained": plan.folds_trained,
             "folds_total": plan.folds_total,
         },
-        "corrupted_validation": interval(Predictions.load(corrupted)) if plan.corruption else None,
-        "models": [_model_line(context, fit) for fit in fits],
+        "corrupted_validation": judge.interval(Predictions.load(corrupted)) if plan.corruption else None,
+        "models": [_model_line(context, judge, fit) for fit in fits],
         "ensemble": {
-            "method": "mean of probabilities",
+            "method": "mean of values"
+            if competition.kind in ("ordinal", "regression")
+            else "mean of probabilities",
             "members": [f"{fit['backbone']} fold {fit['fold']}" for fit in fits],
+        },
+        "decision": {
+            "rule": rule.name,
+            "why": rule.why,
+            "fitted_on": fitted_on,
+            "thresholds": dict(zip(competition.outputs, rule.thresholds, strict=False)),
+            "cut_points": rule.cut_points,
+            "nested": bool(rule.thresholds or rule.cut_points)
+            and hands_in_decisions(competition.submission_format),
         },
         "tta": {
             "views": plan.decisions.tta_views.value,
-            "score_without": score(metric.name, labels, plain.values),
+            "score_without": judge.score(plain),
             "score_with": with_views["score"],
         },
-        "baseline": {"name": "majority class", "score": score(metric.name, labels, majority)},
+        "baseline": judge.baseline(oof),
         "submission": {
             "file": submission.name,
             "rows": len(competition.sample_submission),
@@ -112,25 +129,17 @@ def _results(context: RunContext, submission: Path, gate: dict[str, Any]) -> dic
     }
 
 
-def _model_line(context: RunContext, fit: dict[str, Any]) -> dict[str, Any]:
+def _model_line(context: RunContext, judge: Judge, fit: dict[str, Any]) -> dict[str, Any]:
     """One fit with the interval of its own validation pictures."""
     model = next(model for model in context.plan.models if model.backbone == fit["backbone"])
     found = Predictions.load(fit_folder(context, model, fit["fold"]) / "oof.npz")
-    truth = context.trainable.set_index("id").loc[list(found.ids)]
-    spread = bootstrap_interval(
-        context.plan.decisions.metric.value,
-        truth["label"].to_numpy(np.int64),
-        found.values,
-        groups=truth["group"].to_numpy(),
-        rounds=context.config.ensemble.bootstrap_rounds,
-        level=context.config.ensemble.interval_level,
-    )
+    spread = judge.interval(found)
     return {
         "backbone": fit["backbone"],
         "fold": fit["fold"],
-        "score": spread.value,
-        "low": spread.low,
-        "high": spread.high,
+        "score": spread["score"],
+        "low": spread["low"],
+        "high": spread["high"],
         "score_corrupted": fit["score_corrupted"],
         "best_epoch": fit["best_epoch"],
         "epochs": fit["epochs"],

@@ -21,6 +21,7 @@ from grandmaster.models.registry import FROM_SCRATCH_ON_CPU, LARGE_SEVEN, SMALL,
 from grandmaster.models.weights import Weights, architectures_at_hand, find_weights
 from grandmaster.pipeline.hardware import Hardware, measure_gflops
 from grandmaster.pipeline.plan import Decision, Decisions, ModelPlan, Plan
+from grandmaster.pipeline.targets import choose_mixing, require_fitting_metric, row_notes
 from grandmaster.storage import digest
 
 T = TypeVar("T")
@@ -60,9 +61,10 @@ def make_plan(
         models_wanted: 1 or 7, from the mode; counts only where `model.backbones` is open.
 
     Raises:
-        UserError: unknown backbones or a weights folder that does not exist.
+        UserError: unknown backbones, a weights folder that does not exist, or a metric for other targets.
     """
-    notes: list[str] = []
+    require_fitting_metric(competition)
+    notes = row_notes(competition)
     chosen = _choose_backbones(hardware, config, models_wanted)
     augmentation, operations, corruption = _choose_augmentation(shift, config)
     starts = {backbone.name: _find_start(backbone, config) for backbone in chosen.value}
@@ -86,8 +88,11 @@ def make_plan(
         ),
         backbones=Decision(value=tuple(backbone.name for backbone in chosen.value), reason=chosen.reason),
         augmentation=augmentation,
-        mix_probability=_choose_mixing(
-            config, test_like=test_like, all_pretrained=all(start.pretrained for start in starts.values())
+        mix_probability=choose_mixing(
+            config,
+            competition.kind,
+            test_like=test_like,
+            all_pretrained=all(start.pretrained for start in starts.values()),
         ),
         selection=Decision(
             value="corrupted" if test_like and corruption else "clean",
@@ -199,18 +204,6 @@ def _choose_augmentation(
     return Decision(value=policy, reason=reason), operations, corruption
 
 
-def _choose_mixing(config: Config, *, test_like: bool, all_pretrained: bool) -> Decision[float]:
-    if config.augmentation.mix_probability is not None:
-        return Decision(value=config.augmentation.mix_probability, reason="as set")
-    if not all_pretrained:
-        return Decision(value=0.1, reason="more would slow down learning from random weights")
-    if test_like:
-        return Decision(
-            value=0.3, reason="who corrupts pictures also mixes two, which no statistic shows yet"
-        )
-    return Decision(value=0.1, reason="a little helps against over-fitting")
-
-
 def _choose_workers(hardware: Hardware, config: Config, sizes: list[int]) -> Decision[int]:
     largest = max(sizes)
     batch = config.training.micro_batch or 64
@@ -245,9 +238,9 @@ def _plan_model(
     reasons: dict[str, str] = {"weights": weights.reason}
     settings = config.training
     on_cpu = hardware.device == "cpu"
-    classes = len(competition.classes)
+    outputs = len(competition.outputs)
     size = config.model.image_size or backbone.input_size
-    small = backbone.name in SMALL or count_cost(backbone.timm_name, size, classes).training_gflop < 30
+    small = backbone.name in SMALL or count_cost(backbone.timm_name, size, outputs).training_gflop < 30
     # A CPU gains nothing from large batches, and a short run needs many steps, from random weights most of all.
     effective = settings.effective_batch or (
         64 if not (on_cpu and small) else 32 if weights.pretrained else 16
@@ -263,7 +256,7 @@ def _plan_model(
 
     def speed(side: int) -> float:
         return images_per_second(
-            backbone, weights, hardware, size=side, classes=classes, batch=min(effective, 32), small=small
+            backbone, weights, hardware, size=side, classes=outputs, batch=min(effective, 32), small=small
         )
 
     rate = speed(size)
@@ -287,7 +280,7 @@ def _plan_model(
             "fine-tuning converges in about 15" if weights.pretrained else "from random weights"
         )
 
-    cost = count_cost(backbone.timm_name, size, classes)
+    cost = count_cost(backbone.timm_name, size, outputs)
     micro, checkpointing, memory = _fit_memory(cost, hardware, config, effective)
     accumulation = max(1, round(effective / micro))
     steps = max(1, -(-train_pictures // (micro * accumulation)))

@@ -12,12 +12,13 @@ from grandmaster.competition.predictions import Predictions
 from grandmaster.images.dataset import PictureDataset
 from grandmaster.models.builder import build_model
 from grandmaster.pipeline.context import RunContext
+from grandmaster.pipeline.judging import Judge, mean_target
 from grandmaster.pipeline.manifest import is_done, mark_done
 from grandmaster.pipeline.plan import ModelPlan
 from grandmaster.pipeline.training import fit_folder, make_spec, store_size, workers_for
 from grandmaster.prediction.ensemble import blend, concatenate
 from grandmaster.prediction.predict import predict
-from grandmaster.storage import digest, file_sha256
+from grandmaster.storage import digest, file_sha256, write_json
 from grandmaster.training.checkpoint import load_best
 
 
@@ -46,7 +47,7 @@ def _predict_one(context: RunContext, model: ModelPlan, fold: int) -> None:
         spec.timm_name,
         # The trained weights are loaded next; fetching the pretrained ones first would be for nothing.
         spec.weights.unloaded(),
-        classes=spec.class_count,
+        classes=spec.head.outputs,
         input_size=spec.input_size,
     )
     load_best(kept, net, fit_digest=spec.digest)
@@ -56,7 +57,7 @@ def _predict_one(context: RunContext, model: ModelPlan, fold: int) -> None:
         net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as in training
     store = context.store("test", store_size(model))
     readable = np.array([row for row in range(len(store)) if row not in store.unreadable], np.int64)
-    probabilities = np.tile(class_shares(context), (len(store), 1))
+    values = np.tile(mean_target(context), (len(store), 1))
     context.progress.start(task, len(readable))
     if len(readable):
         found = predict(
@@ -64,32 +65,29 @@ def _predict_one(context: RunContext, model: ModelPlan, fold: int) -> None:
             net,
             PictureDataset(store, None, None, spec.input_size, spec.seed, rows=readable),
             spec.weights,
+            spec.head,
             device=spec.device,
             batch_size=spec.prediction_batch,
             views=spec.tta_views,  # type: ignore[arg-type]  # checked when the plan was read
             workers=workers_for(context),
             on_batch=lambda pictures: context.progress.advance(task, pictures),
         )
-        probabilities[found.rows] = found.averaged
+        values[found.rows] = found.averaged
     Predictions(
         ids=tuple(context.competition.test["id"]),
         outputs=context.competition.outputs,
-        values=probabilities,
+        values=values,
     ).save(path)
     mark_done(manifest, inputs, [path])
     context.progress.finish(task)
 
 
-def class_shares(context: RunContext) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    """Share of every class in training: what an unreadable test picture is predicted to be."""
-    counts = np.bincount(context.labels(), minlength=len(context.competition.classes))
-    return (counts / counts.sum()).astype(np.float32)
-
-
 def ensemble(context: RunContext) -> None:
-    """Blend -> `ensemble/oof.npz`, `ensemble/oof_plain.npz`, `ensemble/oof_corrupted.npz`, `ensemble/test.npz`.
+    """Blend -> `ensemble/oof.npz`, `oof_plain.npz`, `oof_corrupted.npz`, `test.npz`; and `decision_rule.json`.
 
     Out-of-fold predictions of one model are joined over folds first; then the mean of models, and of models x folds.
+    The rule that makes decisions of test values is fitted on the out-of-fold predictions that look most like them:
+    those of corrupted pictures where the best epoch was chosen on such.
     """
     folder = context.folder / "ensemble"
     kinds = ["oof", "oof_plain"] + (["oof_corrupted"] if context.plan.corruption else [])
@@ -106,8 +104,10 @@ def ensemble(context: RunContext) -> None:
         for model in context.plan.models
         for fold in folds
     ]
+    competition = context.competition
     inputs = {
-        "files": digest([_hashes(paths) for kind in kinds for paths in sources[kind]] + [_hashes(tests)])
+        "files": digest([_hashes(paths) for kind in kinds for paths in sources[kind]] + [_hashes(tests)]),
+        "decided": [competition.classes_hash, competition.metric, competition.submission_format],
     }
     manifest = folder / "manifest.json"
     if is_done(manifest, inputs):
@@ -119,6 +119,11 @@ def ensemble(context: RunContext) -> None:
         blend(models).save(outputs[-1])
     outputs.append(folder / "test.npz")
     blend([Predictions.load(path) for path in tests]).save(outputs[-1])
+    like_test = context.plan.corruption and context.plan.decisions.selection.value == "corrupted"
+    fitted_on = "oof_corrupted" if like_test else "oof"
+    rule = Judge(context).rule(Predictions.load(folder / f"{fitted_on}.npz"))
+    outputs.append(folder / "decision_rule.json")
+    write_json(outputs[-1], {"rule": rule, "outputs": competition.outputs, "fitted_on": fitted_on})
     mark_done(manifest, inputs, outputs)
 
 

@@ -32,7 +32,7 @@ def inspect(context: RunContext) -> None:
     for split in ("train", "test"):
         broken = [entry for entry in fingerprint["unreadable"] if entry["split"] == split]
         if broken:
-            what = "left out" if split == "train" else "predicted by the class shares of the training set"
+            what = "left out" if split == "train" else "predicted by the mean target of the training set"
             named = ", ".join(entry["id"] for entry in broken[:3])
             context.progress.message(
                 f"{len(broken)} unreadable {split} pictures are {what}: {named} ...", "warn"
@@ -145,6 +145,8 @@ def _split(context: RunContext) -> None:
         context.fingerprint["duplicates"]["groups"],
         count=context.plan.folds_total,
         seed=context.config.folds.seed,
+        kind=context.competition.kind,
+        targets=context.competition.targets,
     )
     write_csv(path, folds)
     mark_done(manifest, inputs, [path])

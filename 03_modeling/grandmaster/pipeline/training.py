@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from grandmaster.competition.metrics import METRICS, score
+from grandmaster.competition.metrics import METRICS
 from grandmaster.competition.predictions import Predictions
 from grandmaster.errors import UserError
 from grandmaster.images.augment import build_augmentation
 from grandmaster.images.dataset import PictureDataset
+from grandmaster.models.head import make_head
 from grandmaster.pipeline.context import RunContext
+from grandmaster.pipeline.judging import Judge
 from grandmaster.pipeline.manifest import is_done, mark_done
 from grandmaster.pipeline.plan import ModelPlan
 from grandmaster.prediction.predict import predict
@@ -50,16 +52,21 @@ def workers_for(context: RunContext) -> int:
 def make_spec(context: RunContext, model: ModelPlan, fold: int) -> FitSpec:
     """Everything that the fit depends on, from the plan and the settings."""
     decided, settings = context.plan.decisions, context.config.training
-    frame = context.trainable
+    frame, competition = context.trainable, context.competition
+    learnt = frame["fold"].to_numpy() != fold
     return FitSpec(
         backbone=model.backbone,
         timm_name=model.timm_name,
         weights=model.weights,
         fold=fold,
-        class_count=len(context.competition.classes),
-        classes_hash=context.competition.classes_hash,
-        pictures_hash=digest([frame[["id", "label", "fold"]].to_numpy().tolist(), context.file_sizes]),
+        head=make_head(competition.kind, competition.outputs, context.targets()[learnt]),
+        classes_hash=competition.classes_hash,
+        pictures_hash=digest(
+            [frame[["id", "row", "fold"]].to_numpy().tolist(), context.targets().tolist(), context.file_sizes]
+        ),
         metric=decided.metric.value,
+        top_k=competition.top_k,
+        positive_class=competition.positive_class,
         selection=decided.selection.value if context.plan.corruption else "clean",
         input_size=model.input_size,
         store_size=store_size(model),
@@ -158,7 +165,7 @@ def _train_one(context: RunContext, model: ModelPlan, fold: int) -> None:
 
 
 def _fold_data(context: RunContext, spec: FitSpec) -> FoldData:
-    store, labels = context.store("train", spec.store_size), context.labels()
+    store, targets = context.store("train", spec.store_size), context.targets()
     in_fold = context.trainable["fold"].to_numpy() == spec.fold
     train_rows, held_rows = np.flatnonzero(~in_fold), np.flatnonzero(in_fold)
     augmentation = build_augmentation(spec.operations, spec.input_size)
@@ -166,16 +173,17 @@ def _fold_data(context: RunContext, spec: FitSpec) -> FoldData:
     if spec.corruption:
         corrupted = PictureDataset(
             store,
-            labels,
+            targets,
             build_augmentation(spec.corruption, spec.input_size),
             spec.input_size,
             spec.seed + CORRUPTION_SEED,
             rows=held_rows,
         )
     return FoldData(
-        train=PictureDataset(store, labels, augmentation, spec.input_size, spec.seed, rows=train_rows),
-        validation=PictureDataset(store, labels, None, spec.input_size, spec.seed, rows=held_rows),
+        train=PictureDataset(store, targets, augmentation, spec.input_size, spec.seed, rows=train_rows),
+        validation=PictureDataset(store, targets, None, spec.input_size, spec.seed, rows=held_rows),
         corrupted=corrupted,
+        row_of=context.trainable["row"].to_numpy(object),
     )
 
 
@@ -183,7 +191,7 @@ def _out_of_fold(
     context: RunContext, spec: FitSpec, model: Any, precision: Precision, data: FoldData, folder: Path
 ) -> dict[str, float | None]:
     """Predict the validation pictures with the best weights; write them by id; return their scores."""
-    ids, labels = context.trainable["id"].to_numpy(), context.labels()
+    ids, judge = context.trainable["id"].to_numpy(), Judge(context)
     scores: dict[str, float | None] = {"score": None, "score_plain": None, "score_corrupted": None}
     for dataset, name, key in (
         (data.validation, "oof", "score"),
@@ -198,19 +206,19 @@ def _out_of_fold(
             model,
             dataset,
             spec.weights,
+            spec.head,
             device=spec.device,
             batch_size=spec.prediction_batch,
             views=spec.tta_views,  # type: ignore[arg-type]  # checked when the plan was read
             workers=workers_for(context),
         )
-        truth = labels[found.rows]
-        scores[key] = score(spec.metric, truth, found.averaged)
-        kept = [(name, found.averaged)]
+        kept = [(name, key, found.averaged)]
         if key == "score":
-            scores["score_plain"] = score(spec.metric, truth, found.plain)
-            kept.append(("oof_plain", found.plain))
-        for file, probabilities in kept:
-            Predictions(
-                ids=tuple(ids[found.rows]), outputs=context.competition.outputs, values=probabilities
-            ).save(folder / f"{file}.npz")
+            kept.append(("oof_plain", "score_plain", found.plain))
+        for file, title, values in kept:
+            predictions = Predictions(
+                ids=tuple(ids[found.rows]), outputs=context.competition.outputs, values=values
+            )
+            predictions.save(folder / f"{file}.npz")
+            scores[title] = judge.score(predictions)
     return scores

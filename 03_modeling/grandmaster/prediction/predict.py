@@ -1,4 +1,4 @@
-"""Probabilities of a set of pictures, over the views of test-time augmentation."""
+"""Values of a set of pictures, over the views of test-time augmentation."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from torch import nn
 from grandmaster.images.dataset import PictureDataset
 from grandmaster.images.loader import eval_loader
 from grandmaster.images.normalise import to_input
+from grandmaster.models.head import Head
 from grandmaster.models.weights import Weights
 from grandmaster.prediction.tta import predict_views
 
@@ -24,8 +25,8 @@ class ViewPredictions:
 
     Attributes:
         rows: rows of the store, (n,).
-        plain: probabilities of the picture as it is, float32 (n, classes).
-        averaged: mean probabilities over all views, float32 (n, classes).
+        plain: values of the picture as it is, float32 (n, outputs).
+        averaged: mean values over all views, float32 (n, outputs).
     """
 
     rows: npt.NDArray[np.int64]
@@ -39,6 +40,7 @@ def predict(
     model: nn.Module,
     dataset: PictureDataset,
     weights: Weights,
+    head: Head,
     *,
     device: str,
     batch_size: int,
@@ -53,15 +55,17 @@ def predict(
     def forward(batch: torch.Tensor) -> torch.Tensor:
         with fabric.autocast():
             logits: torch.Tensor = model(batch)
-        return logits
+        return head.activate(logits)
 
-    for pictures, _, picture_rows in eval_loader(dataset, batch_size=batch_size, workers=workers):
-        inputs = to_input(pictures, weights.mean, weights.std, device=device, channels_last=device == "cpu")
+    for batch in eval_loader(dataset, batch_size=batch_size, workers=workers):
+        inputs = to_input(
+            batch.pictures, weights.mean, weights.std, device=device, channels_last=device == "cpu"
+        )
         by_view = predict_views(forward, inputs, views).cpu()
-        rows.append(picture_rows.numpy())
+        rows.append(batch.rows.numpy())
         plain.append(by_view[0].numpy())
         averaged.append(by_view.mean(dim=0).numpy())
-        on_batch(len(picture_rows))
+        on_batch(len(batch.rows))
     return ViewPredictions(
         rows=np.concatenate(rows), plain=np.concatenate(plain), averaged=np.concatenate(averaged)
     )

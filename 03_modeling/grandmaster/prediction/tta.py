@@ -97,15 +97,16 @@ def views(n: Literal[1, 2, 4, 8]) -> list[View]:
 
 
 def predict_views(forward: Callable[[Tensor], Tensor], batch: Tensor, n: Literal[1, 2, 4, 8]) -> Tensor:
-    """Class probabilities of every view.
+    """What a model says of every view.
 
     Args:
-        forward: normalised pictures (b, 3, h, w) -> logits (b, classes).
+        forward: normalised pictures (b, 3, h, w) -> values (b, outputs), activated: probabilities are averaged, not
+            logits, so that one sure view does not outvote the others.
         batch: normalised pictures, h = w.
         n: number of views.
 
     Returns:
-        float32 probabilities, shape (n, b, classes), in the order of `views(n)`; not averaged, so that what
+        float32, shape (n, b, outputs), in the order of `views(n)`; not averaged, so that what
         each number of views is worth can be measured afterwards.
     """
-    return torch.stack([forward(view.augment(batch)).float().softmax(dim=-1) for view in views(n)])
+    return torch.stack([forward(view.augment(batch)).float() for view in views(n)])

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 import pandas as pd
 
+from grandmaster.competition.decisions import DecisionRule
 from grandmaster.competition.predictions import Predictions
 from grandmaster.errors import UserError
 from grandmaster.storage import file_sha256, read_json
@@ -32,6 +33,7 @@ class Score(Artefact, frozen=True, kw_only=True):
     images: int | None = None
     folds_trained: int | None = None
     folds_total: int | None = None
+    left_out: tuple[str, ...] = ()
 
 
 class FitScore(Artefact, frozen=True, kw_only=True):
@@ -53,6 +55,23 @@ class Ensemble(Artefact, frozen=True, kw_only=True):
 
     method: str | None = None
     members: tuple[str, ...] = ()
+
+
+class DecisionMade(Artefact, frozen=True, kw_only=True):
+    """How values became decisions in the submission.
+
+    Attributes:
+        fitted_on: "oof" or "oof_corrupted".
+        thresholds: by label.
+        nested: whether the score is of decisions by rules that were fitted on other folds.
+    """
+
+    rule: str | None = None
+    why: str | None = None
+    fitted_on: str | None = None
+    thresholds: dict[str, float] = {}
+    cut_points: tuple[float, ...] = ()
+    nested: bool | None = None
 
 
 class Tta(Artefact, frozen=True, kw_only=True):
@@ -94,6 +113,7 @@ class FinalResults(Artefact, frozen=True, kw_only=True):
     corrupted_validation: Score | None = None
     models: tuple[FitScore, ...] | None = None
     ensemble: Ensemble | None = None
+    decision: DecisionMade | None = None
     tta: Tta | None = None
     baseline: Baseline | None = None
     submission: Submission | None = None
@@ -274,7 +294,8 @@ class RunArtefacts:
 
     Attributes:
         folds: columns id, group, fold.
-        out_of_fold: blended probabilities of the validation pictures of the folds that were trained.
+        out_of_fold: blended predictions of the validation pictures of the folds that were trained.
+        rule: that makes decisions of values.
         hashes: file (relative to the folder) -> hex SHA-256.
     """
 
@@ -287,6 +308,7 @@ class RunArtefacts:
     fits: tuple[Fit, ...]
     folds: pd.DataFrame | None
     out_of_fold: Predictions | None
+    rule: DecisionRule | None
     hashes: dict[str, str]
 
 
@@ -299,6 +321,7 @@ HASHED = (
     "folds.csv",
     "ensemble/oof.npz",
     "ensemble/test.npz",
+    "ensemble/decision_rule.json",
 )
 REPAIR = "Delete the file and run the same command again: only what is missing is made again."
 
@@ -327,6 +350,7 @@ def read_run(folder: Path) -> RunArtefacts:
         fits=_read_fits(folder, plan),
         folds=_read_folds(folder / "folds.csv"),
         out_of_fold=Predictions.load(oof_path) if oof_path.exists() else None,
+        rule=_read_rule(folder / "ensemble" / "decision_rule.json"),
         hashes={name: file_sha256(folder / name) for name in hashed if (folder / name).is_file()},
     )
 
@@ -337,6 +361,15 @@ def _read(path: Path, kind: type[ArtefactType]) -> ArtefactType | None:
     try:
         return msgspec.convert(read_json(path), kind)
     except msgspec.ValidationError as error:
+        raise UserError(f"not what a run writes: {error}", where=path, fix=REPAIR) from error
+
+
+def _read_rule(path: Path) -> DecisionRule | None:
+    if not path.exists():
+        return None
+    try:
+        return msgspec.convert(read_json(path)["rule"], DecisionRule)
+    except (msgspec.ValidationError, KeyError, TypeError) as error:
         raise UserError(f"not what a run writes: {error}", where=path, fix=REPAIR) from error
 
 

@@ -7,11 +7,13 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from grandmaster.competition.table import Competition
 from grandmaster.report.artefacts import ClassCount, Fingerprint, RunArtefacts, Unreadable
 from grandmaster.report.pictures import first_readable, thumbnail
+from grandmaster.report.truth import answer, varied_order
 
 EXAMPLES = 8
 """Pictures shown of each side."""
@@ -227,21 +229,32 @@ def _shuffled(rows: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def _train_examples(competition: Competition, broken: set[str]) -> tuple[Example, ...]:
-    """One picture each of classes spread evenly over all classes; more of each where there are few classes."""
+    """One picture each of targets spread evenly over all of them; more of each where there are few classes."""
     train = competition.train[~competition.train["id"].isin(broken)]
-    present = sorted(train["label"].unique())
-    if not present:
+    if train.empty:
         return ()
-    rounds = math.ceil(EXAMPLES / len(present))
-    wanted = (
-        [present[place * len(present) // EXAMPLES] for place in range(EXAMPLES)] if rounds == 1 else present
-    )
+    position = {picture_id: place for place, picture_id in enumerate(competition.train["id"])}
+    if "label" in train:
+        present = sorted(train["label"].unique())
+        spaced = [present[place * len(present) // EXAMPLES] for place in range(EXAMPLES)]
+        parts = [
+            _shuffled(train[train["label"] == label])
+            for label in (spaced if len(present) >= EXAMPLES else present)
+        ]
+    else:
+        places = np.array([position[picture_id] for picture_id, _ in _shuffled(train)], np.int64)
+        columns = competition.train["id"].to_numpy(object), competition.train["path"].to_numpy(object)
+        parts = [
+            [(columns[0][place], columns[1][place]) for place in part]
+            for part in varied_order(competition, places, EXAMPLES)
+        ]
     examples: list[Example] = []
-    candidates = {label: iter(_shuffled(train[train["label"] == label])) for label in wanted}
-    for label in (label for _ in range(rounds) for label in wanted):
-        found = first_readable(candidates[label])
+    candidates = [iter(part) for part in parts]
+    for candidate in candidates * math.ceil(EXAMPLES / len(candidates)):
+        found = first_readable(candidate)
         if found is not None and len(examples) < EXAMPLES:
-            examples.append(Example(id=found[0], caption=competition.class_names[label], picture=found[1]))
+            caption = answer(competition, competition.targets[position[found[0]]])
+            examples.append(Example(id=found[0], caption=caption, picture=found[1]))
     return tuple(examples)
 
 
@@ -266,8 +279,8 @@ def _listed(groups: Iterable[tuple[str, ...]]) -> Listed:
 def _conflicts(groups: Iterable[tuple[str, ...]], competition: Competition) -> tuple[Conflict, ...]:
     train = competition.train
     known = {
-        picture_id: (int(label), path)
-        for picture_id, label, path in zip(train["id"], train["label"], train["path"], strict=True)
+        picture_id: (answer(competition, target), path)
+        for picture_id, target, path in zip(train["id"], competition.targets, train["path"], strict=True)
     }
     conflicts = []
     for ids in groups:
@@ -279,9 +292,7 @@ def _conflicts(groups: Iterable[tuple[str, ...]], competition: Competition) -> t
         rest = [picture_id for picture_id in ids if picture_id in known and picture_id not in first]
         pictures = []
         for picture_id in (first + rest)[:CONFLICT_PICTURES]:
-            label, path = known[picture_id]
-            pictures.append(
-                Example(id=picture_id, caption=competition.class_names[label], picture=thumbnail(path) or "")
-            )
+            caption, path = known[picture_id]
+            pictures.append(Example(id=picture_id, caption=caption, picture=thumbnail(path) or ""))
         conflicts.append(Conflict(pictures=tuple(pictures), others=len(ids) - len(pictures)))
     return tuple(conflicts)

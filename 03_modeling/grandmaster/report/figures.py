@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
+import numpy as np
+import numpy.typing as npt
 from markupsafe import Markup, escape
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -27,6 +29,8 @@ from grandmaster.report.values import score as score_text
 INK, MUTED, GRID = "#010101", "#010102", "#010103"
 FIRST, SECOND, THIRD, GOOD = "#010104", "#010105", "#010106", "#010107"
 CARD = "#010108"
+MOST_POINTS = 1500
+"""Pictures drawn in a scatter: each is a mark in the page."""
 _VARIABLES = {
     INK: "--ink",
     MUTED: "--muted",
@@ -148,6 +152,41 @@ def curves_figure(
         rate.xaxis.set_major_locator(MaxNLocator(integer=True))
         if len(number) == 1:
             rate.set_xlim(number[0] - 1, number[0] + 1)
+        return _svg(figure, about)
+
+
+def scatter_figure(truth: npt.NDArray[Any], predicted: npt.NDArray[Any], *, about: str) -> Markup:
+    """Predicted against true values, with the line on which they are equal.
+
+    Args:
+        truth, predicted: (n,); of more than `MOST_POINTS` evenly many along the truth are drawn.
+        about: as for `interval_figure`.
+    """
+    order = np.lexsort((predicted, truth))
+    if len(order) > MOST_POINTS:
+        order = order[np.linspace(0, len(order) - 1, MOST_POINTS).round().astype(int)]
+    with _style(about):
+        figure = _figure(width=3.9, height=3.5)
+        figure.subplots_adjust(left=0.15, right=0.97, bottom=0.15, top=0.97)
+        axes = figure.add_subplot()
+        _dress(axes, grid=True)
+        ends = [float(min(truth.min(), predicted.min())), float(max(truth.max(), predicted.max()))]
+        axes.plot(ends, ends, color=MUTED, linewidth=1.2, linestyle=(0, (3, 2)))
+        axes.plot(
+            truth[order],
+            predicted[order],
+            marker="o",
+            markersize=3.2,
+            markeredgewidth=0,
+            alpha=0.45,
+            color=FIRST,
+            linestyle="none",
+        )
+        shown = f" ({MOST_POINTS:,} of {len(truth):,})" if len(truth) > MOST_POINTS else ""
+        axes.set_xlabel(f"true{shown}", color=MUTED)
+        axes.set_ylabel("predicted", color=MUTED)
+        axes.xaxis.set_major_locator(MaxNLocator(6))
+        axes.yaxis.set_major_locator(MaxNLocator(6))
         return _svg(figure, about)
 
 

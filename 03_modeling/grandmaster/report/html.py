@@ -22,6 +22,8 @@ from grandmaster.report.data import describe_data
 from grandmaster.report.figures import IntervalRow, curves_figure, interval_figure
 from grandmaster.report.headline import Headline, describe_result
 from grandmaster.report.out_of_fold import judge
+from grandmaster.report.out_of_fold_labels import judge_labels
+from grandmaster.report.out_of_fold_numbers import judge_numbers
 from grandmaster.report.values import FILTERS
 from grandmaster.storage import write_atomic
 
@@ -86,7 +88,16 @@ def write_report(run_folder: Path, competition: Competition) -> Path:
 
 def render_report(run: RunArtefacts, competition: Competition) -> str:
     """The page as text."""
-    oof = None if run.out_of_fold is None else judge(run.out_of_fold, competition)
+    found, kind = run.out_of_fold, competition.kind
+    oof = judge(found, competition) if found is not None and kind == "multiclass" else None
+    labels = (
+        judge_labels(found, competition, run.rule) if found is not None and kind == "multilabel" else None
+    )
+    numbers = (
+        judge_numbers(found, competition, run.rule)
+        if found is not None and kind in ("ordinal", "regression")
+        else None
+    )
     headline = describe_result(run, competition, oof)
     return _template().render(
         style=Markup((HERE / "style.css").read_text(encoding="utf-8")),
@@ -100,6 +111,8 @@ def render_report(run: RunArtefacts, competition: Competition) -> str:
         curves=_curves(run.fits, headline.metric_title),
         curves_left_out=max(0, len(run.fits) - MOST_CURVES),
         oof=oof,
+        oof_labels=labels,
+        oof_numbers=numbers,
         model_scores=_model_scores(run, headline),
         tta_gain=_tta_gain(run),
         stages=_stages(run),

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from grandmaster.competition.metrics import confusion, per_class_scores
 from grandmaster.competition.predictions import Predictions
 from grandmaster.competition.table import Competition
-from grandmaster.errors import UserError
 from grandmaster.report.pictures import thumbnail
+from grandmaster.report.truth import target_places
 
 LARGEST_MATRIX = 30
 """Most classes of which a confusion matrix is still readable."""
@@ -108,7 +108,7 @@ def judge(predictions: Predictions, competition: Competition) -> OutOfFold:
     Raises:
         UserError: the predictions are of another competition (other classes or ids).
     """
-    labels = _labels(predictions, competition)
+    labels = competition.targets[target_places(predictions, competition)].astype(np.int64)
     names = class_names(competition)
     # float64 before anything is compared: two float32 that print alike must not change places
     probabilities = predictions.values.astype(np.float64)
@@ -158,26 +158,6 @@ def judge(predictions: Predictions, competition: Competition) -> OutOfFold:
         sure_and_wrong=int((wrong & (confidence > SURE)).sum()),
         close_calls=tuple(judged(int(row)) for row in closest),
     )
-
-
-def _labels(predictions: Predictions, competition: Competition) -> npt.NDArray[np.int64]:
-    fix = "The run belongs to other data; give the folder that it was made from, or start a new experiment."
-    if predictions.outputs != competition.classes:
-        raise UserError(
-            f"out-of-fold predictions are over {len(predictions.outputs)} classes that are not the "
-            f"{len(competition.classes)} of {competition.name}",
-            where="ensemble/oof.npz",
-            fix=fix,
-        )
-    label_of = dict(zip(competition.train["id"], competition.train["label"], strict=True))
-    unknown = [picture_id for picture_id in predictions.ids if picture_id not in label_of]
-    if unknown:
-        raise UserError(
-            f"{len(unknown)} ids are not training pictures of {competition.name}, the first is {unknown[0]!r}",
-            where="ensemble/oof.npz",
-            fix=fix,
-        )
-    return np.array([label_of[picture_id] for picture_id in predictions.ids], dtype=np.int64)
 
 
 def _class_scores(

@@ -74,6 +74,13 @@ def shift(value: float | None) -> str:
     return MISSING if value is None or _is_missing(value) else f"{value:+.2f}".replace("-", "−")
 
 
+def signed_number(value: float | None) -> str:
+    """A measured number with its sign."""
+    if value is None or _is_missing(value):
+        return MISSING
+    return f"{'−' if value < 0 else '+'}{number(abs(value))}"
+
+
 def size(value: float | None) -> str:
     """Bytes, in the unit that fits."""
     if value is None or _is_missing(value):
@@ -129,6 +136,7 @@ FILTERS = {
     "percent": percent,
     "level": level,
     "number": number,
+    "signed_number": signed_number,
     "shift": shift,
     "size": size,
     "duration": duration,

@@ -17,6 +17,7 @@ from grandmaster.errors import UserError
 from grandmaster.images.loader import Batch
 from grandmaster.images.mixing import mix_batch
 from grandmaster.images.normalise import to_input
+from grandmaster.models.head import Head
 from grandmaster.training.optimiser import Schedule
 from grandmaster.training.precision import Precision
 from grandmaster.training.spec import FitSpec
@@ -34,14 +35,23 @@ def windows(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
         yield window
 
 
-def loss_sum(logits: Tensor, targets: Tensor, smoothing: float) -> Tensor:
-    """Cross-entropy with label smoothing, summed over the pictures, in float32.
+def loss_sum(head: Head, logits: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+    """The loss of the head's kind, summed over the pictures, in float32.
+
+    Multiclass: cross-entropy with label smoothing. Multilabel: binary cross-entropy, the mean of the labels; not
+    smoothed, which would lift the probability of every rare label. Ordinal and regression: squared error of
+    standardised values, the mean of the columns.
 
     Args:
-        logits: (b, classes).
-        targets: (b, classes), rows sum to 1.
+        logits: (b, outputs).
+        targets: (b, outputs), as `Head.encode` gives them, perhaps mixed.
     """
-    return F.cross_entropy(logits.float(), targets, label_smoothing=smoothing, reduction="sum")
+    logits = logits.float()
+    if head.kind == "multiclass":
+        return F.cross_entropy(logits, targets, label_smoothing=smoothing, reduction="sum")
+    if head.kind == "multilabel":
+        return F.binary_cross_entropy_with_logits(logits, targets, reduction="sum") / head.outputs
+    return F.mse_loss(logits, targets, reduction="sum") / head.outputs
 
 
 def train_one_epoch(
@@ -84,14 +94,14 @@ def train_one_epoch(
         freeze_batch_norm(model)
     step, total, seen = first_step, 0.0, 0
     for window in windows(batches, spec.accumulation):
-        pictures_in_window = sum(len(labels) for _, labels, _ in window)
+        pictures_in_window = sum(len(batch.targets) for batch in window)
         schedule.set_step(step)
-        for pictures, labels, _ in window:
-            inputs = _inputs(pictures, spec)
-            targets = F.one_hot(labels.to(inputs.device), spec.class_count).float()
+        for batch in window:
+            inputs = _inputs(batch.pictures, spec)
+            targets = _mixed_targets(batch, spec, inputs.device)
             if spec.mix_probability > 0:
                 inputs, targets = mix_batch(inputs, targets, rng, spec.mix_probability)
-            loss = loss_sum(model(inputs), targets, spec.label_smoothing)
+            loss = loss_sum(spec.head, model(inputs), targets, spec.label_smoothing)
             fabric.backward(loss / pictures_in_window)
             value = float(loss.detach())
             if not np.isfinite(value):
@@ -99,8 +109,8 @@ def train_one_epoch(
                     f"the loss of {spec.backbone}, fold {spec.fold} is {value} at epoch {epoch + 1}, step {step + 1}",
                     fix="Lower training.learning_rate or set hardware.precision=fp32, with another --experiment_name.",
                 )
-            total, seen = total + value, seen + len(labels)
-            on_batch(len(labels))
+            total, seen = total + value, seen + len(inputs)
+            on_batch(len(inputs))
         if spec.clip_norm > 0:
             fabric.clip_gradients(model, optimiser, max_norm=spec.clip_norm, error_if_nonfinite=False)
         if precision.step(optimiser):
@@ -114,19 +124,20 @@ def train_one_epoch(
 @torch.inference_mode()
 def validate(
     fabric: Fabric, model: nn.Module, batches: Iterable[Batch], spec: FitSpec
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float32], float]:
-    """Rows of the store (n,), labels (n,), probabilities (n, classes) and mean loss of a validation set."""
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any], npt.NDArray[np.float32], float]:
+    """Rows of the store (n,), their targets, values (n, outputs) and mean loss, not smoothed, of a validation set."""
     model.eval()
     rows, truths, outputs, total = [], [], [], 0.0
-    for pictures, labels, picture_rows in batches:
+    for batch in batches:
         with fabric.autocast():
-            logits = model(_inputs(pictures, spec)).float().cpu()
-        total += float(F.cross_entropy(logits, labels, reduction="sum"))
-        rows.append(picture_rows.numpy())
-        truths.append(labels.numpy())
-        outputs.append(logits.softmax(dim=1).numpy())
-    labels_seen = np.concatenate(truths)
-    return np.concatenate(rows), labels_seen, np.concatenate(outputs), total / len(labels_seen)
+            logits = model(_inputs(batch.pictures, spec)).float().cpu()
+        # A mixed picture counts as what it was before: that is what it is to be recognised as.
+        total += float(loss_sum(spec.head, logits, spec.head.encode(batch.targets), 0.0))
+        rows.append(batch.rows.numpy())
+        truths.append(batch.targets.numpy())
+        outputs.append(spec.head.activate(logits).numpy())
+    seen = np.concatenate(truths)
+    return np.concatenate(rows), seen, np.concatenate(outputs), total / len(seen)
 
 
 def freeze_batch_norm(model: nn.Module) -> None:
@@ -134,6 +145,15 @@ def freeze_batch_norm(model: nn.Module) -> None:
     for module in model.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.eval()
+
+
+def _mixed_targets(batch: Batch, spec: FitSpec, device: torch.device) -> Tensor:
+    """Targets as the loss wants them, of mixed pictures by shares, float32 (b, outputs)."""
+    targets = spec.head.encode(batch.targets.to(device))
+    if not batch.other_shares.any():
+        return targets
+    others = spec.head.encode(batch.other_targets.to(device))
+    return torch.lerp(targets, others, batch.other_shares.to(device)[:, None])
 
 
 def _inputs(pictures: Tensor, spec: FitSpec) -> Tensor:

@@ -9,11 +9,14 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import torch
 from timm.utils import ModelEmaV3
 from torch import nn
 
 from grandmaster.competition.metrics import METRICS, score
+from grandmaster.competition.rows import Rows
+from grandmaster.errors import UserError
 from grandmaster.images.dataset import PictureDataset
 from grandmaster.images.loader import eval_loader, train_loader
 from grandmaster.models.builder import build_model
@@ -34,11 +37,13 @@ class FoldData:
         train: augmented.
         validation: as they are.
         corrupted: the validation pictures, corrupted like the test set, drawn independently of training; or None.
+        row_of: the submission's row of every picture of the store; None: each its own.
     """
 
     train: PictureDataset
     validation: PictureDataset
     corrupted: PictureDataset | None
+    row_of: npt.NDArray[Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +86,7 @@ def fit_fold(
     net = build_model(
         spec.timm_name,
         spec.weights,
-        classes=spec.class_count,
+        classes=spec.head.outputs,
         input_size=spec.input_size,
         drop_rate=spec.drop_rate,
         drop_path=spec.drop_path,
@@ -135,9 +140,9 @@ def fit_fold(
         trained = time.perf_counter()
         rate = optimiser.param_groups[-1]["lr"]
         judged = net if average is None else average.module
-        clean_loss, clean = _score(fabric, judged, data.validation, spec, workers)
+        clean_loss, clean = _score(fabric, judged, data.validation, data, spec, workers)
         corrupted = (
-            None if data.corrupted is None else _score(fabric, judged, data.corrupted, spec, workers)[1]
+            None if data.corrupted is None else _score(fabric, judged, data.corrupted, data, spec, workers)[1]
         )
         chosen = corrupted if spec.selection == "corrupted" and corrupted is not None else clean
         better = bool(np.isfinite(chosen)) and (
@@ -173,7 +178,12 @@ def fit_fold(
         progress.advance(task, 0, **shown)
 
     if state.best_score is None:
-        raise ValueError(f"no epoch of {spec.backbone}, fold {spec.fold} had a finite score")
+        raise UserError(
+            f"the validation pictures of fold {spec.fold} cannot be scored by {METRICS[spec.metric].title}: "
+            "no output has pictures of both sides",
+            where=spec.backbone,
+            fix="Use fewer folds (--set folds.count=...) or another metric (--set data.metric=...).",
+        )
     checkpoint.load_best(kept, net, fit_digest=spec.digest)
     net.eval()
     return FitResult(
@@ -190,12 +200,16 @@ def fit_fold(
 
 
 def _score(
-    fabric: Any, model: nn.Module, dataset: PictureDataset, spec: FitSpec, workers: int
+    fabric: Any, model: nn.Module, dataset: PictureDataset, data: FoldData, spec: FitSpec, workers: int
 ) -> tuple[float, float]:
     """Mean loss, and the competition's metric."""
     loader = eval_loader(dataset, batch_size=spec.prediction_batch, workers=workers)
-    _, labels, probabilities, loss = validate(fabric, model, loader, spec)
-    return loss, score(spec.metric, labels, probabilities)
+    places, truth, values, loss = validate(fabric, model, loader, spec)
+    rows = Rows.of(places if data.row_of is None else data.row_of[places])
+    truth, values = rows.truth(spec.head.kind, truth), rows.mean(values)
+    # By the plain rule (labels at 0.5, the nearest grade): a rule fitted to these pictures in every epoch would choose
+    # the epoch whose noise suits it, and out-of-fold predictions of the other folds are not there yet.
+    return loss, score(spec.metric, truth, values, top_k=spec.top_k, positive=spec.positive_class)
 
 
 def _out_of_patience(state: checkpoint.TrainState, spec: FitSpec) -> bool:

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from grandmaster.images.operation import Operation
+from grandmaster.models.head import Head
 from grandmaster.models.weights import Weights
 from grandmaster.storage import digest
 
@@ -15,24 +16,28 @@ class FitSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One fit. Two fits of equal `fit_digest` give the same weights on the same machine (bit for bit on a CPU).
 
     Attributes:
+        head: what the logits mean, with the scale of the training fold's targets.
+        top_k, positive_class: as in `Competition`, for the metrics that depend on them.
         selection: validation pictures on which the best epoch is chosen: as they are, or corrupted like the test set.
         input_size: side of the square input, px.
         micro_batch, accumulation: pictures a forward pass, forward passes an optimiser step.
         learning_rate: peak; scaled per layer by `layer_decay`.
         ema_decay: of the averaged weights per optimiser step; 0: none.
         mix_probability: share of training pictures mixed with another (MixUp, CutMix).
-        pictures_hash: of the ids and labels that are trained and validated on.
-        classes_hash: of the competition's frozen class list.
+        pictures_hash: of the ids and targets that are trained and validated on.
+        classes_hash: of the competition's kind and frozen list of outputs.
     """
 
     backbone: str
     timm_name: str
     weights: Weights
     fold: int
-    class_count: int
+    head: Head
     classes_hash: str
     pictures_hash: str
     metric: str
+    top_k: int
+    positive_class: int
     selection: Literal["clean", "corrupted"]
     input_size: int
     store_size: int

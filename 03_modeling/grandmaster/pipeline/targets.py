@@ -1,0 +1,55 @@
+"""What follows for a plan from the kind of target."""
+
+from __future__ import annotations
+
+from grandmaster.competition.csv_files import first_few
+from grandmaster.competition.metrics import METRICS, why_not
+from grandmaster.competition.rows import Rows
+from grandmaster.competition.table import Competition, TargetKind
+from grandmaster.config import Config
+from grandmaster.errors import UserError
+from grandmaster.pipeline.plan import Decision
+
+
+def require_fitting_metric(competition: Competition) -> None:
+    """Refuse a metric that cannot score these targets.
+
+    Raises:
+        UserError: it cannot; names those that can.
+    """
+    outputs = len(competition.outputs)
+    problem = why_not(competition.metric, competition.kind, outputs)
+    if problem is not None:
+        fitting = [name for name in METRICS if why_not(name, competition.kind, outputs) is None]
+        raise UserError(problem, where="data.metric", fix=f"Choose {' or '.join(fitting)}.")
+
+
+def row_notes(competition: Competition) -> list[str]:
+    """What is odd about rows that several pictures share."""
+    rows = Rows.of(competition.train["row"].to_numpy(object))
+    differ = rows.disagreeing(competition.targets)
+    if not differ:
+        return []
+    taken = "the mean" if competition.kind == "regression" else "the highest"
+    return [
+        f"{len(differ)} rows have pictures with different targets, {first_few(differ)}: scored as {taken} of them"
+    ]
+
+
+def choose_mixing(
+    config: Config, kind: TargetKind, *, test_like: bool, all_pretrained: bool
+) -> Decision[float]:
+    """Share of pictures that are mixed, and why."""
+    if config.augmentation.mix_probability is not None:
+        return Decision(value=config.augmentation.mix_probability, reason="as set")
+    if kind in ("ordinal", "regression"):
+        return Decision(
+            value=0.0, reason="off for estimated values: two pictures in one are not worth the mean of both"
+        )
+    if not all_pretrained:
+        return Decision(value=0.1, reason="more would slow down learning from random weights")
+    if test_like:
+        return Decision(
+            value=0.3, reason="who corrupts pictures also mixes two, which no statistic shows yet"
+        )
+    return Decision(value=0.1, reason="a little helps against over-fitting")
