@@ -57,13 +57,15 @@ def done(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return Done(folder=folder, competition=competition, results=results, record=record)
 
 
-def go(competition: Competition, folder: Path, record: SilentProgress, *changes: str) -> dict[str, Any]:
+def go(
+    competition: Competition, folder: Path, record: SilentProgress, *changes: str, until: str | None = None
+) -> dict[str, Any]:
     """The whole road but the submission file, which has tests of its own."""
     before = torch.get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run, "read_competition", lambda root, config: competition)
         patch.setattr(outcome, "write_submission", lambda *args, **how: GateReport(problems=(), warnings=()))
-        results = run_pipeline(request(competition.root, folder, *SETTINGS, *changes), record)
+        results = run_pipeline(request(competition.root, folder, *SETTINGS, *changes, until=until), record)
     torch.set_num_threads(before)
     return results
 
@@ -197,3 +199,27 @@ def test_the_page_tells_of_the_kind(done: Done) -> None:
     }.get(done.competition.kind, "are answered rightly")
     assert says in page.text("out-of-fold")
     assert f"Cross-validated {METRICS[done.competition.metric].title}" in page.text("result")
+
+
+def test_the_rule_is_fitted_on_what_looks_like_the_test_set(tmp_path: Path) -> None:
+    """Where the epoch is chosen on corrupted pictures, so are the thresholds."""
+    competition = make_competition(tmp_path / "multilabel", "multilabel")
+    short = ("training.epochs=2", "folds.train=1")
+    folder = tmp_path / "run"
+    go(competition, folder, Record(), *short, until="plan")
+    plan = json.loads((folder / "plan.json").read_text())
+    plan["corruption"] = [{"name": "VerticalFlip", "probability": 1.0}]
+    plan["decisions"]["selection"]["value"] = "corrupted"
+    (folder / "plan.json").write_text(json.dumps(plan))
+    results = go(competition, folder, Record(), *short)
+    assert results["decision"]["fitted_on"] == "oof_corrupted"
+    corrupted = Predictions.load(folder / "ensemble" / "oof_corrupted.npz")
+    place = pd.Series(range(len(competition.train)), index=competition.train["id"])[list(corrupted.ids)]
+    rule = fit_rule(competition, competition.targets[place.to_numpy()], corrupted.values)
+    assert tuple(results["decision"]["thresholds"].values()) == pytest.approx(rule.thresholds)
+    clean = fit_rule(
+        competition,
+        competition.targets[place.to_numpy()],
+        Predictions.load(folder / "ensemble" / "oof.npz").values,
+    )
+    assert rule != clean
