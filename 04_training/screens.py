@@ -231,8 +231,9 @@ def competition_panel(competition: Competition) -> RenderableType:
     table.add_row(text("found.folder"), Text(shown(competition.root)))
     counts = text("found.counts", train=f"{len(competition.train):,}", test=f"{len(competition.test):,}")
     table.add_row(text("found.pictures"), Text(counts))
-    names = ", ".join(competition.class_names[:6]) + (", ..." if len(competition.class_names) > 6 else "")
-    table.add_row(text("found.classes"), Text(f"{len(competition.classes)}: {names}"))
+    named = competition.class_names or competition.outputs  # a number has no classes
+    names = ", ".join(named[:6]) + (", ..." if len(named) > 6 else "")
+    table.add_row(text("found.classes"), Text(f"{len(named)}: {names}"))
     columns = ", ".join((competition.id_column, *competition.target_columns))
     form = competition.submission_format.replace("_", " ")
     table.add_row(text("found.submission"), Text(f"{form} ({columns})"))

@@ -25,6 +25,7 @@ from grandmaster.pipeline import planner
 from grandmaster.pipeline.hardware import Hardware, read_hardware
 from grandmaster.pipeline.plan import Plan, read_plan, write_plan
 from grandmaster.pipeline.planner import make_plan
+from grandmaster.pipeline.targets import target_text
 from grandmaster.progress import SilentProgress
 from grandmaster.storage import plain
 
@@ -290,3 +291,17 @@ def test_rows_whose_pictures_disagree_are_told(known):
     notes = plan((shared, fingerprint), CPU).notes
     assert "1 rows have pictures with different targets, 'left': scored as the highest of them" in notes
     assert not [note for note in plan(known, CPU).notes if "different targets" in note]
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("multiclass", "3 classes"),
+        ("multilabel", "2 labels"),
+        ("ordinal", "3 grades"),
+        ("regression", "1 number"),
+    ],
+)
+def test_what_is_predicted_in_words(known, kind, says):
+    competition = known[0] if kind == "multiclass" else of_kind(known[0], kind, "rmse")
+    assert target_text(competition) == says

@@ -276,6 +276,7 @@ def check_competitions(folders: Sequence[Path], config: Config) -> Iterator[Chec
     for folder in folders:
         try:
             from grandmaster.competition.reader import read_competition
+            from grandmaster.pipeline.targets import target_text
 
             competition = read_competition(folder, config.data)
         except UserError as error:
@@ -284,7 +285,7 @@ def check_competitions(folders: Sequence[Path], config: Config) -> Iterator[Chec
             continue
         found = (
             f"{competition.name}: {len(competition.train):,} pictures to train on, "
-            f"{len(competition.test):,} to predict, {len(competition.classes)} classes, {competition.metric}"
+            f"{len(competition.test):,} to predict, {target_text(competition)}, {competition.metric}"
         )
         yield Check(name="data", status="good", found=found)
         yield check_pictures([*_spread(competition.train["path"]), *_spread(competition.test["path"])])

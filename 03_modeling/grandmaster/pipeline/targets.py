@@ -11,6 +11,14 @@ from grandmaster.errors import UserError
 from grandmaster.pipeline.plan import Decision
 
 
+def target_text(competition: Competition) -> str:
+    """What is to be predicted of a picture, in two or three words: "17 classes", "6 labels", "1 number"."""
+    count = len(competition.classes) or len(competition.outputs)
+    word = {"multilabel": "label", "ordinal": "grade", "regression": "number"}.get(competition.kind, "class")
+    plural = {"class": "classes"}.get(word, f"{word}s")
+    return f"{count} {word if count == 1 else plural}"
+
+
 def require_fitting_metric(competition: Competition) -> None:
     """Refuse a metric that cannot score these targets.
 

@@ -176,7 +176,7 @@ def scatter_figure(truth: npt.NDArray[Any], predicted: npt.NDArray[Any], *, abou
             truth[order],
             predicted[order],
             marker="o",
-            markersize=3.2,
+            markersize=4,
             markeredgewidth=0,
             alpha=0.45,
             color=FIRST,
