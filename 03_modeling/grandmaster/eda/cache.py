@@ -61,9 +61,24 @@ class CacheUnusable(CacheError):
     """The file cannot be opened or written here and now (rights, a full disk, another run that does not let go)."""
 
 
+# SQLite's own verdicts that say nothing about what is in the file; the lowest byte of its error codes.
+_CIRCUMSTANCES = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_PROTOCOL,
+}
+
+
 def _judged(error: OSError | sqlite3.Error) -> CacheError:
-    usable_later = isinstance(error, OSError | sqlite3.OperationalError)
-    return (CacheUnusable if usable_later else CacheDamaged)(str(error))
+    if isinstance(error, OSError) or getattr(error, "sqlite_errorcode", 0) & 0xFF in _CIRCUMSTANCES:
+        return CacheUnusable(str(error))
+    return CacheDamaged(str(error))
 
 
 @dataclass(frozen=True, kw_only=True)

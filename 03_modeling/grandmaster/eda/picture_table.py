@@ -57,7 +57,7 @@ class PictureTable:
             UserError: no such file, or not one that `save` wrote.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
                 return cls(
                     ids=file["ids"],
                     split=file["split"],
