@@ -110,7 +110,8 @@ def _tint(decoded: Decoded) -> tuple[float, float]:
 
 
 def _colour(pixels: npt.NDArray[np.uint8]) -> int:
-    some = np.ascontiguousarray(pixels[::COLOUR_STEP, ::COLOUR_STEP])
-    red, green, blue = (some[:, :, channel] for channel in range(3))
+    height, width = pixels.shape[:2]
+    size = (max(1, width // COLOUR_STEP), max(1, height // COLOUR_STEP))
+    red, green, blue = cv2.split(cv2.resize(pixels, size, interpolation=cv2.INTER_NEAREST))
     highest, lowest = cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue)
-    return int((highest - lowest).max())
+    return int(cv2.subtract(highest, lowest).max())

@@ -104,7 +104,9 @@ def measure(grey: Grey, *, width: int, height: int, file_bytes: int) -> PictureS
 
 def sharpness(grey: Grey) -> float:
     """Variance of the Laplacian (Pech-Pacheco et al. 2000); falls with blur, rises with noise."""
-    return float(cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))[1].item() ** 2)
+    laplacian = cv2.Laplacian(grey, cv2.CV_16S)  # whole numbers, so both sums are exact
+    mean = cv2.sumElems(laplacian)[0] / grey.size
+    return cv2.norm(laplacian, cv2.NORM_L2SQR) / grey.size - mean**2
 
 
 def noise_sigma(grey: Grey) -> float:
@@ -129,7 +131,14 @@ def noise_sigma(grey: Grey) -> float:
     if whole.mean() >= NOISE_BLOCKS_LEFT:
         residual, flatness = residual[whole], flatness[whole]
     flat = np.argsort(flatness, kind="stable")[: max(1, len(flatness) // 2)]
-    return float(np.median(residual[flat])) / _NORMAL_MEDIAN / _IMMERKAER_NORM
+    return _median(residual[flat]) / _NORMAL_MEDIAN / _IMMERKAER_NORM
+
+
+def _median(values: npt.NDArray[np.int16]) -> float:
+    """Of whole numbers from 0 on, by counting them: half the time of sorting."""
+    up_to = np.cumsum(np.bincount(values.ravel()))
+    middle = np.searchsorted(up_to, ((values.size - 1) // 2, values.size // 2), side="right")
+    return float(middle.mean())
 
 
 def _inner(plane: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -210,7 +219,7 @@ def axis_alignment(grey: Grey) -> float:
     if total < energy.size:  # mean slope under 1/32 grey level a pixel: rounding, not edges
         return math.nan
     near = cv2.min(across, down) <= math.tan(math.radians(AXIS_DEGREES)) * cv2.max(across, down)
-    return float(energy[near].sum(dtype=np.float64)) / total
+    return float((energy * near).sum(dtype=np.float64)) / total
 
 
 def summarise(values: npt.NDArray[np.float64]) -> dict[str, dict[str, float | None]]:
