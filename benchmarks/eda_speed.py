@@ -4,11 +4,12 @@
 
 The plain loop (Pillow open and convert, NumPy mean, standard deviation and variance of the Laplacian, entropy of the
 histogram, ImageHash's pHash, all at full size) measures less than ours does, which also finds duplicates, noise, corners
-and odd files. Both look at the same pictures, made here, in turns within one run: trust the ratios, and on a machine with other work those of CPU seconds. Cold: nothing is
-known. Warm: the cache knows all files. Moved: it knows their content, not their names.
+and odd files. Both look at the same pictures, made here, in turns within one run: trust the ratios, and on a
+machine with other work those of CPU seconds. Cold: nothing is known. Warm: the cache knows all files. Moved: it knows
+their content, not their names.
 
 Memory: the peak of a process of its own at two numbers of pictures (many names for few files, so that the disk stays
-small; the cache is told that each is another), and what each further picture adds.
+small; each has other bytes at its end, so that the cache knows none), and what each further picture adds. Linux only.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
-import resource
 import shutil
 import statistics
 import sys
@@ -211,7 +211,9 @@ def peak_memory(place: Path, count: int) -> int:
 
 def _look_and_tell(folder: Path, queue: multiprocessing.Queue[int]) -> None:
     ours(folder, folder / "cache")
-    queue.put(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+    # Not `ru_maxrss`: that starts from what the parent held.
+    lines = Path("/proc/self/status").read_text().splitlines()
+    queue.put(next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")))
 
 
 if __name__ == "__main__":

@@ -189,3 +189,25 @@ def test_pictures_in_a_different_mode_are_compared_as_seen(tmp_path):
     grey.save(tmp_path / "grey.png")
     grey.convert("RGB").save(tmp_path / "rgb.png")
     assert search([tmp_path / "grey.png", tmp_path / "rgb.png"]).exact == [[0, 1]]
+
+
+def test_hundreds_of_pictures_alike_are_not_compared_all_with_all(tmp_path, monkeypatch):
+    """A camera that looks at an empty street: every frame hashes and looks like every other."""
+    rng = np.random.default_rng(0)
+    scene = photo(1, width=128, height=96)
+    frames = [np.clip(scene + rng.normal(0, 2, (96, 128, 1)), 0, 255).astype(np.uint8) for _ in range(60)]
+    compared = []
+    difference = duplicates_module._Looks.difference
+
+    def counting(self, pairs):
+        compared.append(len(pairs))
+        return difference(self, pairs)
+
+    monkeypatch.setattr(duplicates_module._Looks, "difference", counting)
+    monkeypatch.setattr(duplicates_module, "PAIRS_AT_ONCE", 8)
+    monkeypatch.setattr(duplicates_module, "PARTNERS", 3)
+    found = search(saved(tmp_path, frames), train_count=30)
+    assert found.groups == [list(range(30))]
+    assert found.test_groups == [list(range(30, 60))]
+    assert [test for _, test in found.across] == list(range(30, 60))
+    assert sum(compared) < 60 * 59 / 2 / 4

@@ -36,6 +36,7 @@ MAX_ASPECT_RATIO = 1.06  # of the two aspects; covers the rounding of small size
 COARSE_ROUNDING = 0.5 * (1 + GAIN_LIMITS[1])
 PAIRS_SIFTED, PAIRS_AT_ONCE = 8192, 256  # by coarse thumbnails, and by whole ones
 THUMBNAILS_HELD = 8192  # 75 MB
+PARTNERS = 64  # near training pictures of one test picture among which the most alike is looked for
 
 # Rows of the records -> uint8 (k, side, side).
 Thumbnails = Callable[[Pairs], Grey]
@@ -49,7 +50,8 @@ class Duplicates:
         exact: groups of training pictures with equal bytes or equal pixels.
         near: groups of training pictures alike but not equal; of equal ones only the first appears here.
         groups: both together, connected components.
-        across: (training, test) pairs, at most one a test picture: the equal one, or else the most alike.
+        across: (training, test) pairs, at most one a test picture: the equal one, or else the most alike
+            (of the first `PARTNERS` found, where there are so many).
         test_groups: groups of test pictures equal or alike.
     """
 
@@ -76,7 +78,7 @@ def find_duplicates(
     # The first of each set of equal pictures stands for all of them; it is a training picture if any is.
     first = _first_equal(records, paths)
     kept = np.unique(first)
-    pairs, differences = _near_pairs(records, kept, thumbnails, distance)
+    pairs, differences = _near_pairs(records, kept, thumbnails, train_count, distance)
 
     equal_edges = np.column_stack([first, np.arange(count)])
     train_equal = equal_edges[:train_count]
@@ -142,21 +144,70 @@ def _pixel_digest(path: str | Path) -> bytes:
 
 
 def _near_pairs(
-    records: Records, kept: Pairs, thumbnails: Thumbnails, distance: int
+    records: Records, kept: Pairs, thumbnails: Thumbnails, train_count: int, distance: int
 ) -> tuple[Pairs, npt.NDArray[np.float32]]:
-    """Pairs (k, 2) of the rows `kept` that hash alike and look alike, and their differences (k,)."""
-    looks = _Looks(records, thumbnails)
+    """Pairs (k, 2) of the rows `kept` that hash alike and look alike, and their differences (k,).
+
+    Not all such pairs: enough of them to tell which pictures hang together. k is then of the order of n, where
+    thousands of pictures alike would make millions of pairs.
+    """
+    looks, known = _Looks(records, thumbnails), _Known(len(records), train_count)
     pairs: list[Pairs] = [np.empty((0, 2), np.int64)]
     differences = [np.empty(0, np.float32)]
     for block in near_hash_pairs(np.ascontiguousarray(records["hash"][kept]), distance):
-        parts = [kept[block[start : start + PAIRS_SIFTED]] for start in range(0, len(block), PAIRS_SIFTED)]
-        candidates = np.concatenate([looks.plausible(part) for part in parts])
-        for start in range(0, len(candidates), PAIRS_AT_ONCE):
-            part = candidates[start : start + PAIRS_AT_ONCE]
-            difference = looks.difference(part)
-            pairs.append(part[difference <= MAX_DIFFERENCE])
-            differences.append(difference[difference <= MAX_DIFFERENCE])
+        for start in range(0, len(block), PAIRS_SIFTED):
+            candidates = looks.plausible(known.leave_out(kept[block[start : start + PAIRS_SIFTED]]))
+            for begin in range(0, len(candidates), PAIRS_AT_ONCE):
+                part = known.leave_out(candidates[begin : begin + PAIRS_AT_ONCE])
+                difference = looks.difference(part)
+                alike = difference <= MAX_DIFFERENCE
+                pairs.append(part[alike])
+                differences.append(difference[alike])
+                known.add(part[alike])
     return np.concatenate(pairs), np.concatenate(differences)
+
+
+class _Known:
+    """What the pairs found so far make of all others: the groups of train and of test, and who has partners enough."""
+
+    def __init__(self, count: int, train_count: int) -> None:
+        self.train_count = train_count
+        self.parent = np.arange(
+            count
+        )  # of a forest whose trees are the groups; only within train or within test
+        self.partners = np.zeros(count, np.int64)  # of a test picture in train
+
+    def leave_out(self, pairs: Pairs) -> Pairs:
+        """Drop pairs within one group, and those of test pictures with `PARTNERS` training pictures found."""
+        one, two = pairs.T
+        return pairs[
+            np.where(
+                self._one_split(pairs),
+                self._roots(one) != self._roots(two),
+                self.partners[two] < PARTNERS,
+            )
+        ]
+
+    def add(self, pairs: Pairs) -> None:
+        one_split = self._one_split(pairs)
+        np.add.at(self.partners, pairs[~one_split, 1], 1)
+        for one, two in pairs[one_split].tolist():
+            roots = self._root(one), self._root(two)
+            # Rows hang directly below the root they have now, which keeps the trees flat.
+            self.parent[[one, two, *roots]] = min(roots)
+
+    def _one_split(self, pairs: Pairs) -> npt.NDArray[np.bool_]:
+        return np.asarray((pairs[:, 1] < self.train_count) | (pairs[:, 0] >= self.train_count))
+
+    def _root(self, row: int) -> int:
+        while (above := int(self.parent[row])) != row:
+            row = above
+        return row
+
+    def _roots(self, rows: Pairs) -> Pairs:
+        while ((above := self.parent[rows]) != rows).any():
+            rows = above
+        return rows
 
 
 class _Looks:
