@@ -82,15 +82,20 @@ def test_every_kind_of_odd_picture_is_named(tmp_path, monkeypatch):
     }
 
 
-def test_colour_is_odd_among_grey_and_examples_are_few_but_counted(tmp_path):
+@pytest.mark.parametrize(("coloured", "reasons"), [(4, ["colour among grey pictures"]), (8, [])])
+def test_few_colour_pictures_among_grey_are_odd_and_a_mixture_is_not(
+    tmp_path, monkeypatch, coloured, reasons
+):
+    monkeypatch.setattr(odd_module, "EXAMPLES", 3)
     for number in range(40):
         save(tmp_path / "train" / f"{number}.jpg", grey(number))
-    for number in range(20):
+    for number in range(coloured):
         save(tmp_path / "test" / f"{number}.jpg", photo(number))
-    made = made_of(tmp_path, {f"{n}.jpg": 0 for n in range(40)}, [f"{n}.jpg" for n in range(20)])
-    (entry,) = make_fingerprint(made, CONFIG, SilentProgress())["odd"]
-    assert (entry["reason"], entry["train"], entry["test"]) == ("colour among grey pictures", 0, 20)
-    assert len(entry["examples"]) == odd_module.EXAMPLES
+    made = made_of(tmp_path, {f"{n}.jpg": 0 for n in range(40)}, [f"{n}.jpg" for n in range(coloured)])
+    odd = make_fingerprint(made, CONFIG, SilentProgress())["odd"]
+    assert [entry["reason"] for entry in odd] == reasons
+    for entry in odd:
+        assert (entry["train"], entry["test"], len(entry["examples"])) == (0, 4, 3)
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ HUGE = 50_000_000  # pixels; a photo of a large camera
 EXTREME_ASPECT = 5.0
 CONSTANT_SPREAD = 1.0  # grey levels, standard deviation
 NEUTRAL = 16  # largest difference of two channels in a picture called grey
+RARE = 0.1  # share of grey pictures among colour ones, or the other way round, up to which they are odd
 EXAMPLES = 12
 
 
@@ -60,10 +61,10 @@ def _reasons(records: Records) -> dict[str, npt.NDArray[np.bool_]]:
     aspect = np.maximum(width / height, height / width)
     reasons = {name: stored_as(records, name) for name in STORED_AS}
     grey = records["colour"] <= NEUTRAL
-    # What most pictures are is not odd.
-    if grey.mean() < 0.5:
+    # A mixture of both is not odd.
+    if grey.mean() <= RARE:
         reasons["grey among colour pictures"] = grey
-    else:
+    elif (~grey).mean() <= RARE:
         reasons["colour among grey pictures"] = ~grey
     reasons[f"tiny: shorter side under {TINY} px"] = np.minimum(width, height) < TINY
     reasons[f"huge: over {HUGE // 1_000_000} million pixels"] = width * height > HUGE
