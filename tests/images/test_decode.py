@@ -393,3 +393,20 @@ def test_of_a_tiff_pyramid_the_smallest_sufficient_level_is_read(
 def test_pages_of_a_document_are_not_levels(tmp_path: Path) -> None:
     save_pyramid(tmp_path / "a.tif", [(400, 200), (200, 100)], marked=False)
     assert read_picture(tmp_path / "a.tif", at_least=50).shape == (200, 400, 3)
+
+
+@pytest.mark.parametrize("at_least", [None, 50])
+@pytest.mark.parametrize("suffix", ["tif", "gif", "png"])
+def test_a_damaged_later_page_does_not_cost_the_first(
+    tmp_path: Path, suffix: str, at_least: int | None
+) -> None:
+    path = tmp_path / f"a.{suffix}"
+    noise = np.random.default_rng(0).integers(0, 256, (2, 64, 64), dtype=np.uint8)
+    pages = [Image.fromarray(page) for page in noise]
+    pages[0].save(path, save_all=True, append_images=pages[1:])
+    whole = path.read_bytes()
+    expected = read_picture(path)
+    path.write_bytes(whole[: len(whole) * 4 // 5])
+    if suffix == "tif":  # the directory of the second page lies behind its pixels
+        assert struct.unpack("<I", whole[4:8])[0] < len(whole) * 4 // 5
+    np.testing.assert_array_equal(read_picture(path, at_least=at_least), expected)

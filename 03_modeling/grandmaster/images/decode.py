@@ -39,6 +39,7 @@ from grandmaster.images.stored_as import ORIENTATION_TAG, STORED_AS, how_stored
 MAX_PIXELS = 178_956_970
 
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_MOST_LEVELS = 64  # pages that are looked at; a pyramid has about ten
 _LEVEL_ASPECT = (
     0.02  # relative; a page of another shape is a label or a macro picture, not a level of the pyramid
 )
@@ -189,14 +190,18 @@ def decode_picture(
         return _decode_dicom(path, data)
     image, orientation = _open(path, file)
     width, height = image.size
-    stored_as = how_stored(path, data, image, orientation)
+    try:
+        stored_as = how_stored(path, data, image, orientation)
+    except _DAMAGE:  # later pages are damaged, or the metadata is: the first picture may be fine
+        stored_as = ()
+        image, orientation = _open(path, io.BytesIO(data))
     try:
         if at_least is not None:
             _reduce(image, at_least, side)
         _refuse_too_large(path, *image.size)
         image.load()
         pixels = _rgb(path, image)
-        if image.format in ("GIF", "PNG", "WEBP") and getattr(image, "is_animated", False):
+        if image.format in ("GIF", "PNG", "WEBP") and _is_animated(image):
             stored_as += ("several frames",)
     except PictureError:
         raise
@@ -264,8 +269,11 @@ def _reduce(image: Image.Image, at_least: int, side: Literal["shorter", "longer"
         image.draft(None, wanted)  # None: keep the mode
     elif isinstance(image, TiffImagePlugin.TiffImageFile):
         chosen, smallest = 0, width * height
-        for page in range(1, getattr(image, "n_frames", 1)):
-            image.seek(page)
+        for page in range(1, _MOST_LEVELS):
+            try:
+                image.seek(page)
+            except _DAMAGE:  # no more pages, or damaged ones
+                break
             wide, high = image.size
             long_enough = (min if side == "shorter" else max)(wide, high) >= at_least
             a_level = wide < width and abs(wide * height / (high * width) - 1) <= _LEVEL_ASPECT
@@ -273,6 +281,13 @@ def _reduce(image: Image.Image, at_least: int, side: Literal["shorter", "longer"
             if a_level and long_enough and wide * high < smallest and image.tag_v2.get(254, 0) & 1:
                 chosen, smallest = page, wide * high
         image.seek(chosen)
+
+
+def _is_animated(image: Image.Image) -> bool:
+    try:
+        return bool(getattr(image, "is_animated", False))
+    except _DAMAGE:  # there is a second frame, a damaged one
+        return True
 
 
 def _refuse_too_large(path: str | Path, width: int, height: int) -> None:
