@@ -15,7 +15,8 @@ import struct
 import threading
 import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal, TypeVar
@@ -191,7 +192,8 @@ def decode_picture(
     image, orientation = _open(path, file)
     width, height = image.size
     try:
-        stored_as = how_stored(path, data, image, orientation)
+        with _quietly():
+            stored_as = how_stored(path, data, image, orientation)
     except _DAMAGE:  # later pages are damaged, or the metadata is: the first picture may be fine
         stored_as = ()
         image, orientation = _open(path, io.BytesIO(data))
@@ -225,8 +227,7 @@ def _check_at_least(at_least: int | None) -> None:
 def _open(path: str | Path, file: IO[bytes]) -> tuple[Image.Image, int]:
     """Parse the header only. Returns the lazy image, of any size, and its EXIF orientation, 1 to 8."""
     # Pillow warns about large pictures and odd metadata; the first are judged here, the second do no harm.
-    with _HEADER_LOCK, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with _quietly():
         try:
             image = _lazy_image(path, file)
         except PictureError:
@@ -239,6 +240,13 @@ def _open(path: str | Path, file: IO[bytes]) -> tuple[Image.Image, int]:
             return image, _orientation(image)
         except _DAMAGE:  # unreadable metadata: the pixels may be fine, and are shown as stored
             return image, 1
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    with _HEADER_LOCK, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _lazy_image(path: str | Path, file: IO[bytes]) -> Image.Image:
@@ -271,7 +279,8 @@ def _reduce(image: Image.Image, at_least: int, side: Literal["shorter", "longer"
         chosen, smallest = 0, width * height
         for page in range(1, _MOST_LEVELS):
             try:
-                image.seek(page)
+                with _quietly():
+                    image.seek(page)
             except _DAMAGE:  # no more pages, or damaged ones
                 break
             wide, high = image.size
