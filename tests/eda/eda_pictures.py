@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pytest
 from PIL import Image, ImageDraw, ImageFont
 
+import grandmaster.eda.signature as signature_module
 from grandmaster.competition.table import Competition
 
 Pixels = npt.NDArray[np.uint8]
@@ -103,3 +106,16 @@ def competition(root: Path, train: dict[str, int], test: list[str], suffix: str 
         metric="macro_f1",
         metric_reason="test",
     )
+
+
+def count_decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A list to which the name of every picture is added that is decoded from now on."""
+    decoded: list[str] = []
+    decode = signature_module.decode_picture
+
+    def counting(path: Path, data: bytes, **options: Any) -> Any:
+        decoded.append(Path(path).name)
+        return decode(path, data, **options)
+
+    monkeypatch.setattr(signature_module, "decode_picture", counting)
+    return decoded

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from pathlib import Path
 
@@ -12,24 +13,28 @@ from eda_pictures import Pixels, brighter, document, photo, resized, save
 from PIL import Image
 
 import grandmaster.eda.duplicates as duplicates_module
-from grandmaster.eda.duplicates import Duplicates, find_duplicates, make_signature, near_hash_pairs
-from grandmaster.eda.statistics import analysis_grey
-from grandmaster.images.decode import picture_size, read_picture
-from grandmaster.storage import file_sha256
+from grandmaster.eda.duplicates import Duplicates, find_duplicates
+from grandmaster.eda.signature import inspect_picture
+from grandmaster.images.decode import read_picture
 
 
 def search(
-    paths: list[Path], train_count: int | None = None, distance: int = 4, at_least: int | None = None
+    paths: list[Path], train_count: int | None = None, distance: int = 4, analysis_size: int = 256
 ) -> Duplicates:
-    signatures = []
-    for path in paths:
-        width, height = picture_size(path)
-        pixels = read_picture(path, at_least=at_least)
-        digest = bytes.fromhex(file_sha256(path))
-        grey = analysis_grey(pixels, 256)
-        signatures.append(make_signature(pixels, grey, width=width, height=height, file_digest=digest))
-    count = len(paths) if train_count is None else train_count
-    return find_duplicates(signatures, paths, train_count=count, distance=distance)
+    found = [signature(path, analysis_size) for path in paths]
+    thumbnails = np.stack([thumbnail for _, thumbnail in found])
+    return find_duplicates(
+        np.concatenate([record for record, _ in found]),
+        lambda rows: thumbnails[rows],
+        paths,
+        train_count=len(paths) if train_count is None else train_count,
+        distance=distance,
+    )
+
+
+def signature(path: Path, analysis_size: int = 256):
+    data = path.read_bytes()
+    return inspect_picture(path, data, digest=hashlib.sha256(data).digest(), analysis_size=analysis_size)
 
 
 def saved(folder: Path, pictures: list[Pixels], suffix: str = ".png") -> list[Path]:
@@ -43,40 +48,6 @@ def brute_force(hashes: np.ndarray, distance: int) -> set[tuple[int, int]]:
         for one, two in itertools.combinations(range(len(values)), 2)
         if (values[one] ^ values[two]).bit_count() <= distance
     }
-
-
-def clustered_hashes(count: int, seed: int) -> np.ndarray:
-    """Random hashes, many of them a few bits away from another, some equal."""
-    rng = np.random.default_rng(seed)
-    hashes = rng.integers(0, 2**64, count, dtype=np.uint64)
-    for row in range(count // 3, count):
-        hashes[row] = hashes[rng.integers(0, row)]
-        for bit in rng.choice(64, rng.integers(0, 12), replace=False):
-            hashes[row] ^= np.uint64(1) << np.uint64(bit)
-    return hashes
-
-
-@pytest.mark.parametrize("distance", [0, 1, 2, 4, 7, 12, 16, 63])
-def test_pair_search_equals_brute_force(distance):
-    hashes = clustered_hashes(250, seed=distance)
-    pairs = [tuple(pair) for block in near_hash_pairs(hashes, distance) for pair in block.tolist()]
-    assert len(pairs) == len(set(pairs)), "a pair came twice"
-    expected = brute_force(hashes, distance)
-    assert set(pairs) == expected
-    assert expected, "nothing to find: the test says nothing"
-
-
-def test_pair_search_of_equal_hashes_and_of_none():
-    assert sum(len(block) for block in near_hash_pairs(np.zeros(100, np.uint64), 4)) == 100 * 99 // 2
-    assert list(near_hash_pairs(np.empty(0, np.uint64), 4)) == []
-    assert list(near_hash_pairs(np.zeros(1, np.uint64), 4)) == []
-    with pytest.raises(ValueError, match="distance"):
-        list(near_hash_pairs(np.zeros(2, np.uint64), 64))
-
-
-def test_work_in_one_huge_bucket_is_bounded(monkeypatch):
-    monkeypatch.setattr(duplicates_module, "BUCKET_WINDOW", 10)
-    assert sum(len(block) for block in near_hash_pairs(np.zeros(1000, np.uint64), 4)) < 1000 * 10
 
 
 def test_equal_files_and_equal_pixels_are_exact(tmp_path):
@@ -110,10 +81,10 @@ def test_equality_at_reduced_size_is_proved_at_full_size(tmp_path):
     pictures = [np.repeat(part[..., None], 3, axis=2).astype(np.uint8) for part in (smooth, fine)]
     paths = [save(tmp_path / f"{n}.jpg", pixels, quality=95) for n, pixels in enumerate(pictures)]
     paths.append(save(tmp_path / "2.jpg", pictures[0], quality=95, progressive=True))
-    small = [read_picture(path, at_least=256) for path in paths]
-    assert (small[0] == small[1]).all(), "the premise of this test"
-    assert (small[0] == small[2]).all(), "the premise of this test"
-    found = search(paths, at_least=256)
+    looks = [signature(path, 128)[0]["look"].tobytes() for path in paths]
+    assert looks[0] == looks[1] == looks[2], "the premise of this test"
+    assert (read_picture(paths[0]) != read_picture(paths[1])).any(), "the premise of this test"
+    found = search(paths, analysis_size=128)
     assert found.exact == [[0, 2]]
     assert found.groups == [[0, 1, 2]]
 
@@ -141,10 +112,7 @@ def test_documents_of_one_template_are_not_duplicates(tmp_path):
 
 
 def read_hash(path: Path) -> int:
-    pixels = read_picture(path)
-    grey = analysis_grey(pixels, 256)
-    height, width = pixels.shape[:2]
-    return make_signature(pixels, grey, width=width, height=height, file_digest=b"").hash
+    return int(signature(path)[0]["hash"][0])
 
 
 def test_flat_pictures_of_different_grey_colour_or_shape_are_kept_apart(tmp_path):
@@ -221,3 +189,25 @@ def test_pictures_in_a_different_mode_are_compared_as_seen(tmp_path):
     grey.save(tmp_path / "grey.png")
     grey.convert("RGB").save(tmp_path / "rgb.png")
     assert search([tmp_path / "grey.png", tmp_path / "rgb.png"]).exact == [[0, 1]]
+
+
+def test_hundreds_of_pictures_alike_are_not_compared_all_with_all(tmp_path, monkeypatch):
+    """A camera that looks at an empty street: every frame hashes and looks like every other."""
+    rng = np.random.default_rng(0)
+    scene = photo(1, width=128, height=96)
+    frames = [np.clip(scene + rng.normal(0, 2, (96, 128, 1)), 0, 255).astype(np.uint8) for _ in range(60)]
+    compared = []
+    difference = duplicates_module._Looks.difference
+
+    def counting(self, pairs):
+        compared.append(len(pairs))
+        return difference(self, pairs)
+
+    monkeypatch.setattr(duplicates_module._Looks, "difference", counting)
+    monkeypatch.setattr(duplicates_module, "PAIRS_AT_ONCE", 8)
+    monkeypatch.setattr(duplicates_module, "PARTNERS", 3)
+    found = search(saved(tmp_path, frames), train_count=30)
+    assert found.groups == [list(range(30))]
+    assert found.test_groups == [list(range(30, 60))]
+    assert [test for _, test in found.across] == list(range(30, 60))
+    assert sum(compared) < 60 * 59 / 2 / 4

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import cv2
 import msgspec
 import pytest
-from eda_pictures import brighter, competition, document, photo, rotated, save
+from eda_pictures import brighter, competition, count_decoded, document, photo, rotated, save
 
 import grandmaster.eda.fingerprint as fingerprint_module
+import grandmaster.eda.signature as signature_module
 from grandmaster.config import InspectConfig
 from grandmaster.eda.fingerprint import make_fingerprint
 from grandmaster.eda.shift import describe_shift
@@ -66,7 +68,9 @@ def test_fingerprint_has_the_agreed_form(planted):
         "test",
         "fill_value",
         "classes",
+        "class_statistics",
         "unreadable",
+        "odd",
         "duplicates",
         "seconds",
     ]
@@ -96,7 +100,36 @@ def test_planted_duplicates_conflicts_and_leaks_are_named(planted):
         "groups": [["p0", "q0_again"], ["p1", "q1_copy"]],
         "label_conflicts": [["p1", "q1_copy"]],
         "across": [["p3", "u_leak"], ["p4", "u_near"]],
+        "test_groups": [],
     }
+
+
+def test_planted_duplicates_within_test_are_named(tmp_path):
+    """Also those that a training picture stands for, and what is alike only by way of it."""
+    for number in range(4):
+        save(tmp_path / "train" / f"a{number}.png", photo(number))
+    planted = {
+        "copy0": photo(0),  # equal to a training picture, and to each other
+        "copy0_again": photo(0),
+        "near0": brighter(photo(0), 1.05),
+        "own": photo(50),
+        "own_again": photo(50),
+        "own_near": brighter(photo(50), 0.95),
+        "single": photo(60),
+        "twice_only_with_train": photo(1),
+    }
+    for name, pixels in planted.items():
+        save(tmp_path / "test" / f"{name}.png", pixels)
+    made = competition(tmp_path, {f"a{number}": 0 for number in range(4)}, sorted(planted), suffix=".png")
+    duplicates = make_fingerprint(made, CONFIG, SilentProgress())["duplicates"]
+    assert duplicates["test_groups"] == [["copy0", "copy0_again", "near0"], ["own", "own_again", "own_near"]]
+    assert duplicates["across"] == [
+        ["a0", "copy0"],
+        ["a0", "copy0_again"],
+        ["a0", "near0"],
+        ["a1", "twice_only_with_train"],
+    ]
+    assert duplicates["groups"] == []
 
 
 def test_unreadable_pictures_are_listed_with_the_reason(planted):
@@ -114,16 +147,16 @@ def test_unreadable_pictures_are_listed_with_the_reason(planted):
 
 def test_result_does_not_depend_on_threads_or_on_which_is_first(planted, monkeypatch):
     results = []
-    inspect = fingerprint_module._inspect
+    look = fingerprint_module._look
 
-    def slow_at_the_start(path: Path, **options: int):
-        time.sleep(0.03 if path.name.startswith("p") else 0.0)
-        return inspect(path, **options)
+    def slow_at_the_start(path: str, **options: Any):
+        time.sleep(0.03 if Path(path).name.startswith("p") else 0.0)
+        return look(path, **options)
 
     for threads in (1, 3, 8):
         fingerprint = make_fingerprint(planted, CONFIG, SilentProgress(), threads=threads)
         results.append(fingerprint)
-        monkeypatch.setattr(fingerprint_module, "_inspect", slow_at_the_start)
+        monkeypatch.setattr(fingerprint_module, "_look", slow_at_the_start)
     for fingerprint in results:
         assert fingerprint.pop("seconds") > 0
     assert results[0] == results[1] == results[2]
@@ -140,23 +173,16 @@ def test_opencv_threads_are_left_as_they_were(planted):
 
 
 def test_each_picture_is_decoded_once(planted, monkeypatch):
-    decoded = []
-    read = fingerprint_module.read_picture
-
-    def counting(path: Path, **options: int):
-        decoded.append(path)
-        return read(path, **options)
-
-    monkeypatch.setattr(fingerprint_module, "read_picture", counting)
+    decoded = count_decoded(monkeypatch)
     make_fingerprint(planted, CONFIG, SilentProgress(), threads=1)
-    assert len(decoded) == len(set(decoded))
+    assert len(decoded) == len(set(decoded)) == 20
 
 
 def test_a_bug_in_a_thread_is_not_swallowed(planted, monkeypatch):
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(fingerprint_module, "measure", broken)
+    monkeypatch.setattr(signature_module, "measure", broken)
     with pytest.raises(ZeroDivisionError):
         make_fingerprint(planted, CONFIG, SilentProgress())
 

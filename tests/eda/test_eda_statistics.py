@@ -11,6 +11,7 @@ import pytest
 from eda_pictures import Pixels, document, photo, resized, rotated
 from PIL import Image
 
+from grandmaster.eda.signature import inspect_picture
 from grandmaster.eda.statistics import (
     NAMES,
     analysis_grey,
@@ -198,3 +199,19 @@ def test_summary_leaves_out_what_is_not_a_number():
     }
     assert summary["axis_alignment"]["mean"] == 0.5
     assert summarise(np.empty((0, len(NAMES))))["noise"]["mean"] is None
+
+
+@pytest.mark.parametrize("width", [1060, 800])
+def test_a_jpeg_decoded_at_reduced_size_measures_as_if_decoded_whole(tmp_path, width):
+    """Reduced to just above the analysis size, it would come out as blurred as sharpness 0.6 of the whole."""
+    rng = np.random.default_rng(0)
+    fine = rng.normal(128, 40, (width * 3 // 4, width)).astype(np.float32)
+    pixels = np.clip(cv2.GaussianBlur(fine, (0, 0), 1.2) * 2 - 128, 0, 255).astype(np.uint8)
+    path = tmp_path / "a.jpg"
+    Image.fromarray(pixels).convert("RGB").save(path, quality=95)
+    record, _ = inspect_picture(path, path.read_bytes(), digest=bytes(32), analysis_size=256)
+    found = dict(zip(NAMES, record["values"][0].tolist(), strict=True))
+    whole = values_of(np.asarray(Image.open(path)))
+    assert found["sharpness"] == pytest.approx(whole["sharpness"], rel=0.25)
+    assert found["noise"] == pytest.approx(whole["noise"], rel=0.25)
+    assert found["brightness"] == pytest.approx(whole["brightness"], abs=0.5)

@@ -14,7 +14,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from grandmaster.images.decode import MAX_PIXELS, PictureError, picture_size, read_picture
+from grandmaster.images import decode
+from grandmaster.images.decode import (
+    MAX_PIXELS,
+    PictureError,
+    decode_picture,
+    picture_size,
+    read_picture,
+)
+from grandmaster.images.stored_as import STORED_AS
 
 
 def scene(height: int = 40, width: int = 60) -> np.ndarray:
@@ -265,3 +273,140 @@ def test_float_pixels_are_refused_not_clipped(tmp_path: Path) -> None:
 def test_error_survives_the_way_from_a_worker() -> None:
     error = pickle.loads(pickle.dumps(PictureError("a.jpg", "file is empty")))
     assert (str(error), error.path, error.reason) == ("a.jpg: file is empty", Path("a.jpg"), "file is empty")
+
+
+def stored_as(path: Path) -> tuple[str, ...]:
+    return decode_picture(path, path.read_bytes()).stored_as
+
+
+def test_what_a_file_is_like_is_told(tmp_path: Path) -> None:
+    rgb = Image.fromarray(scene())
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    deep = np.full((4, 4, 3), 40_000, np.uint16)
+    rgb.save(tmp_path / "plain.jpg")
+    rgb.save(tmp_path / "no_ending", format="PNG")
+    rgb.convert("P").save(tmp_path / "palette.png")
+    rgb.convert("CMYK").save(tmp_path / "cmyk.jpg")
+    rgb.convert("RGBA").save(tmp_path / "alpha.png")
+    rgb.save(tmp_path / "turned.jpg", exif=exif)
+    rgb.save(tmp_path / "turned.tif", exif=exif)
+    rgb.save(tmp_path / "moving.webp", save_all=True, append_images=[Image.new("RGB", rgb.size)])
+    rgb.save(tmp_path / "pages.tif", save_all=True, append_images=[Image.new("RGB", rgb.size)])
+    rgb.save(tmp_path / "really_png.jpg", format="PNG")
+    cv2.imwrite(str(tmp_path / "deep_colour.png"), deep)
+    cv2.imwrite(str(tmp_path / "deep_colour.tif"), deep)
+    cv2.imwrite(str(tmp_path / "deep_grey.png"), deep[:, :, 0])
+    assert {path.name: stored_as(path) for path in sorted(tmp_path.iterdir())} == {
+        "plain.jpg": (),
+        "no_ending": (),
+        "palette.png": ("palette",),
+        "cmyk.jpg": ("CMYK",),
+        "alpha.png": ("transparency",),
+        "turned.jpg": ("turned by EXIF",),
+        "turned.tif": ("turned by EXIF",),
+        "moving.webp": ("several frames",),
+        "pages.tif": ("several frames",),
+        "really_png.jpg": ("extension does not match the content",),
+        "deep_colour.png": ("16 bits a channel",),
+        "deep_colour.tif": ("16 bits a channel",),
+        "deep_grey.png": ("16 bits a channel",),
+    }
+    for path in tmp_path.iterdir():
+        assert set(stored_as(path)) <= set(STORED_AS)
+
+
+def test_decoded_knows_its_full_upright_size(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    Image.fromarray(scene(400, 600)).save(tmp_path / "a.jpg", exif=exif)
+    data = (tmp_path / "a.jpg").read_bytes()
+    small = decode_picture("a.jpg", data, at_least=100)
+    assert (small.width, small.height, small.pixels.shape, small.reduced) == (400, 600, (150, 100, 3), True)
+    assert not decode_picture("a.jpg", data).reduced
+
+
+@pytest.mark.parametrize("upright", [True, False])
+def test_the_longer_side_can_be_the_one_that_is_kept(tmp_path: Path, upright: bool) -> None:
+    pixels = scene(600, 400) if upright else scene(400, 600)
+    Image.fromarray(pixels).save(tmp_path / "a.jpg")
+    data = (tmp_path / "a.jpg").read_bytes()
+    for at_least, expected in ((301, 600), (300, 300), (151, 300), (150, 150)):
+        assert max(decode_picture("a.jpg", data, at_least=at_least, side="longer").pixels.shape) == expected
+
+
+def test_truncated_jpeg_is_refused_at_reduced_size_too(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    noise = np.random.default_rng(1).integers(0, 256, (512, 512, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path)
+    path.write_bytes(path.read_bytes()[:-2000])
+    with pytest.raises(PictureError, match="truncated"):
+        read_picture(path, at_least=64)
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_jpeg_above_the_limit_is_read_at_reduced_size_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, progressive: bool
+) -> None:
+    monkeypatch.setattr(decode, "MAX_PIXELS", 100_000)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50_000)  # where Pillow itself refuses
+    path = tmp_path / "slide.jpg"
+    Image.fromarray(scene(400, 600)).save(path, progressive=progressive)
+    with pytest.raises(PictureError, match="600 x 400 px, more than 100,000 pixels"):
+        read_picture(path)
+    if progressive:  # decoding would hold it whole
+        with pytest.raises(PictureError, match="600 x 400 px, more than 100,000 pixels"):
+            read_picture(path, at_least=100)
+    else:
+        assert read_picture(path, at_least=100).shape == (100, 150, 3)
+
+
+def save_pyramid(path: Path, sizes: list[tuple[int, int]], marked: bool = True) -> None:
+    """A TIFF with pages of these (width, height), each of another grey."""
+    pages = [Image.new("L", size, 40 * number) for number, size in enumerate(sizes)]
+    pages[0].encoderinfo = {}
+    for page in pages[1:]:
+        page.encoderinfo = {"tiffinfo": {254: 1}} if marked else {}
+    pages[0].save(path, save_all=True, append_images=pages[1:])
+
+
+def test_of_a_tiff_pyramid_the_smallest_sufficient_level_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "slide.tif"
+    # The page of another shape is what scanners store of the slide's label.
+    save_pyramid(path, [(1600, 800), (800, 400), (300, 290), (400, 200), (200, 100)])
+    assert read_picture(path).shape == (800, 1600, 3)
+    for at_least, height in ((801, 800), (400, 400), (399, 400), (150, 200), (100, 100), (1, 100)):
+        decoded = decode_picture(path, path.read_bytes(), at_least=at_least)
+        assert (decoded.pixels.shape[0], decoded.width, decoded.height) == (height, 1600, 800)
+    assert (read_picture(path, at_least=200) == 120).all()
+    monkeypatch.setattr(decode, "MAX_PIXELS", 500_000)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 250_000)
+    assert read_picture(path, at_least=150).shape == (200, 400, 3)
+    with pytest.raises(PictureError, match="1600 x 800 px, more than 500,000 pixels"):
+        read_picture(path)
+    with pytest.raises(PictureError, match="1600 x 800 px, more than 500,000 pixels"):
+        read_picture(path, at_least=500)
+
+
+def test_pages_of_a_document_are_not_levels(tmp_path: Path) -> None:
+    save_pyramid(tmp_path / "a.tif", [(400, 200), (200, 100)], marked=False)
+    assert read_picture(tmp_path / "a.tif", at_least=50).shape == (200, 400, 3)
+
+
+@pytest.mark.parametrize("at_least", [None, 50])
+def test_a_damaged_later_page_does_not_cost_the_first(tmp_path: Path, at_least: int | None) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (2, 64, 64), dtype=np.uint8)
+    for suffix in ("tif", "gif", "png"):
+        path = tmp_path / f"a.{suffix}"
+        Image.fromarray(noise[0]).save(path, save_all=True, append_images=[Image.fromarray(noise[1])])
+        expected = read_picture(path)
+        whole = path.read_bytes()
+        if suffix == "tif":  # the pointer to the second page's directory leads into pixels
+            start = struct.unpack("<I", whole[4:8])[0]
+            pointer = start + 2 + 12 * struct.unpack("<H", whole[start : start + 2])[0]
+            path.write_bytes(whole[:pointer] + struct.pack("<I", 3000) + whole[pointer + 4 :])
+        else:
+            path.write_bytes(whole[: len(whole) * 4 // 5])
+        np.testing.assert_array_equal(read_picture(path, at_least=at_least), expected)

@@ -9,28 +9,20 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-import imagehash
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from grandmaster.eda.hash_pairs import Pairs, near_hash_pairs
+from grandmaster.eda.signature import Records
 from grandmaster.eda.statistics import Grey
-from grandmaster.images.decode import read_picture
+from grandmaster.images.decode import PictureError, read_picture
 
-HASH_BITS = 64
-# A bucket of hashes is searched exhaustively up to this size and in a sliding window beyond it, which keeps
-# the time linear when tens of thousands of pictures (all black, all of one template) share one hash.
-BUCKET_WINDOW = 16_384
-
-THUMBNAIL = 96  # px a side: a line of a printed page is then about 2 px high, enough to see that it differs
-COARSE = 12  # px a side of the thumbnail of the thumbnail that is compared first
 # Measured on photos and documents: re-encoding at quality 30, half size and 15 % more brightness differ by up
 # to 40 grey levels at the worst pixel, one changed line of a form by at least 60.
 MAX_DIFFERENCE = 45.0  # grey levels, at the worst pixel of two matched thumbnails
@@ -40,31 +32,14 @@ FLAT_SPREAD = 2.0  # standard deviation, grey levels, under which a picture has 
 MAX_FLAT_STEP = 8.0  # grey levels between two flat pictures called the same
 MAX_COLOUR_STEP = 12.0  # levels of R - grey and B - grey; two cards can differ in colour only
 MAX_ASPECT_RATIO = 1.06  # of the two aspects; covers the rounding of small sizes
+# The coarse thumbnails are kept as whole grey levels: half a level of each picture, one of them times the gain.
+COARSE_ROUNDING = 0.5 * (1 + GAIN_LIMITS[1])
+PAIRS_SIFTED, PAIRS_AT_ONCE = 8192, 256  # by coarse thumbnails, and by whole ones
+THUMBNAILS_HELD = 8192  # 75 MB
+PARTNERS = 64  # near training pictures of one test picture among which the most alike is looked for
 
-Pairs = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Signature:
-    """What is kept of one picture to find its duplicates (about 10 kB).
-
-    Attributes:
-        file_digest: of the file's bytes.
-        pixel_digest: of the decoded pixels and the picture's full size.
-        reduced: the pixels were decoded at reduced size, so equal digests do not prove equal pictures.
-        hash: 64-bit perceptual hash.
-        thumbnail: uint8 (THUMBNAIL, THUMBNAIL), grey, aspect not kept.
-        tint: float32 (2,), mean of R - grey and of B - grey.
-        aspect: width / height.
-    """
-
-    file_digest: bytes
-    pixel_digest: bytes
-    reduced: bool
-    hash: int
-    thumbnail: Grey
-    tint: npt.NDArray[np.float32]
-    aspect: float
+# Rows of the records -> uint8 (k, side, side).
+Thumbnails = Callable[[Pairs], Grey]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,73 +50,43 @@ class Duplicates:
         exact: groups of training pictures with equal bytes or equal pixels.
         near: groups of training pictures alike but not equal; of equal ones only the first appears here.
         groups: both together, connected components.
-        across: (training, test) pairs, at most one a test picture: the equal one, or else the most alike.
+        across: (training, test) pairs, at most one a test picture: the equal one, or else the most alike
+            (of the first `PARTNERS` found, where there are so many).
+        test_groups: groups of test pictures equal or alike.
     """
 
     exact: list[list[int]]
     near: list[list[int]]
     groups: list[list[int]]
     across: list[tuple[int, int]]
-
-
-def make_signature(
-    pixels: npt.NDArray[np.uint8], grey: Grey, *, width: int, height: int, file_digest: bytes
-) -> Signature:
-    """Signature of a picture.
-
-    Args:
-        pixels: uint8 RGB as decoded, possibly at reduced size.
-        grey: the same as grey picture at analysis size.
-        width: full size, px.
-        height: full size, px.
-        file_digest: any collision-free digest of the file.
-    """
-    red, green, blue, _ = cv2.mean(pixels)
-    luminance = 0.299 * red + 0.587 * green + 0.114 * blue
-    bits = imagehash.phash(Image.fromarray(grey), hash_size=8).hash
-    return Signature(
-        file_digest=file_digest,
-        pixel_digest=_pixel_digest(pixels, width, height),
-        reduced=pixels.shape[:2] != (height, width),
-        hash=int.from_bytes(np.packbits(bits).tobytes(), "big"),
-        thumbnail=np.asarray(
-            cv2.resize(grey, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA), np.uint8
-        ),
-        tint=np.array([red - luminance, blue - luminance], np.float32),
-        aspect=width / height,
-    )
-
-
-def _pixel_digest(pixels: npt.NDArray[np.uint8], width: int, height: int) -> bytes:
-    digest = hashlib.blake2b(f"{width}x{height}".encode(), digest_size=16)
-    digest.update(pixels.tobytes())
-    return digest.digest()
+    test_groups: list[list[int]]
 
 
 def find_duplicates(
-    signatures: Sequence[Signature], paths: Sequence[Path], *, train_count: int, distance: int
+    records: Records, thumbnails: Thumbnails, paths: Sequence[str | Path], *, train_count: int, distance: int
 ) -> Duplicates:
-    """Duplicates among training pictures, and between training and test pictures.
+    """Duplicates among training pictures, among test pictures, and between the two.
 
     Args:
-        signatures: of all readable pictures, training pictures first.
-        paths: their files; read again only to prove that pictures decoded at reduced size are equal.
+        records: of all n readable pictures, training pictures first (`eda.signature`).
+        thumbnails: gives the thumbnails of rows of `records`.
+        paths: the n files; read again only to prove that pictures that look equal are equal.
         train_count: how many of them are training pictures.
         distance: largest number of differing hash bits, 0 to 63, of a pair worth comparing.
     """
-    count = len(signatures)
+    count = len(records)
     # The first of each set of equal pictures stands for all of them; it is a training picture if any is.
-    first = _first_equal(signatures, paths)
+    first = _first_equal(records, paths)
     kept = np.unique(first)
-    pairs, differences = _near_pairs([signatures[i] for i in kept], kept < train_count, distance)
-    pairs = kept[pairs]
+    pairs, differences = _near_pairs(records, kept, thumbnails, train_count, distance)
 
-    equal_edges = np.column_stack([first, np.arange(count)])[:train_count]
+    equal_edges = np.column_stack([first, np.arange(count)])
+    train_equal = equal_edges[:train_count]
     near_edges = pairs[(pairs < train_count).all(axis=1)]
     most_alike: dict[int, int] = {}
     for row in np.lexsort((pairs[:, 0], differences)):
         train_position, test_position = pairs[row].tolist()
-        if test_position >= train_count:
+        if train_position < train_count <= test_position:
             most_alike.setdefault(test_position, train_position)
     across = []
     for position in range(train_count, count):
@@ -150,108 +95,130 @@ def find_duplicates(
         if partner is not None:
             across.append((partner, position))
     return Duplicates(
-        exact=_components(equal_edges, count),
+        exact=_components(train_equal, count),
         near=_components(near_edges, count),
-        groups=_components(np.concatenate([equal_edges, near_edges]), count),
+        groups=_components(np.concatenate([train_equal, near_edges]), count),
         across=across,
+        test_groups=_components(_test_edges(equal_edges, pairs, train_count), count),
     )
 
 
-def near_hash_pairs(hashes: npt.NDArray[np.uint64], distance: int) -> Iterator[Pairs]:
-    """All pairs of 64-bit hashes that differ in at most `distance` bits, each once, in blocks.
-
-    The bits are dealt into distance + 1 bands. Two hashes that differ in no more than `distance` bits agree in
-    at least one whole band (pigeonhole), so only hashes in one bucket of some band are compared (Manku et al.,
-    "Detecting Near-Duplicates for Web Crawling", 2007). Memory is O(n); buckets larger than `BUCKET_WINDOW`
-    are searched in a window over the sorted hashes.
-
-    Yields:
-        int64 (k, 2), first < second, k at most n.
-    """
-    if not 0 <= distance < HASH_BITS:
-        raise ValueError(f"distance must be 0 to {HASH_BITS - 1}, not {distance}")
-    # Neighbouring bits of a perceptual hash depend on each other; dealing them out fills the buckets evenly.
-    masks = [
-        np.uint64(sum(1 << bit for bit in range(band, HASH_BITS, distance + 1)))
-        for band in range(distance + 1)
-    ]
-    for band, mask in enumerate(masks):
-        order = np.lexsort((hashes, hashes & mask))
-        ordered = hashes[order]
-        keys = ordered & mask
-        lower = np.arange(len(order))
-        for step in range(1, min(len(order), BUCKET_WINDOW + 1)):
-            # Buckets are runs of equal keys: who has no neighbour at this step has none at the next.
-            lower = lower[lower + step < len(order)]
-            lower = lower[keys[lower] == keys[lower + step]]
-            if len(lower) == 0:
-                break
-            bits = ordered[lower] ^ ordered[lower + step]
-            close = np.bitwise_count(bits) <= distance
-            for earlier in masks[:band]:
-                close &= (bits & earlier) != 0  # else this pair came with that band
-            found = lower[close]
-            if len(found):
-                yield np.sort(np.column_stack([order[found], order[found + step]]), axis=1)
+def _test_edges(equal_edges: Pairs, near_pairs: Pairs, train_count: int) -> Pairs:
+    """Equal and near pairs (k, 2) among test pictures, also where a training picture stands for the equal ones."""
+    stands_for: dict[int, int] = {}
+    edges: list[tuple[int, int]] = []
+    for representative, position in equal_edges[train_count:].tolist():
+        edges.append((stands_for.setdefault(representative, position), position))
+    for one, two in near_pairs.tolist():
+        if one in stands_for and two in stands_for:
+            edges.append((stands_for[one], stands_for[two]))
+    return np.array(edges, np.int64).reshape(len(edges), 2)
 
 
-def _first_equal(signatures: Sequence[Signature], paths: Sequence[Path]) -> Pairs:
+def _first_equal(records: Records, paths: Sequence[str | Path]) -> Pairs:
     """For each picture the position of the first one with the same bytes or the same pixels."""
     same_file: dict[bytes, int] = {}
-    same_pixels: dict[bytes, list[int]] = defaultdict(list)
-    first = np.arange(len(signatures))
-    for position, signature in enumerate(signatures):
-        first[position] = same_file.setdefault(signature.file_digest, position)
+    same_look: dict[bytes, list[int]] = defaultdict(list)
+    first = np.arange(len(records))
+    for position, (file, look) in enumerate(zip(records["file"], records["look"], strict=True)):
+        first[position] = same_file.setdefault(file.tobytes(), position)
         if first[position] == position:
-            same_pixels[signature.pixel_digest].append(position)
-    for positions in same_pixels.values():
+            same_look[look.tobytes()].append(position)
+    for positions in same_look.values():
         if len(positions) == 1:
             continue
         full: dict[bytes, int] = {}
         for position in positions:
-            digest = b""
-            if signatures[position].reduced:
-                pixels = read_picture(paths[position])
-                digest = _pixel_digest(pixels, pixels.shape[1], pixels.shape[0])
-            first[position] = full.setdefault(digest, position)
+            first[position] = full.setdefault(_pixel_digest(paths[position]), position)
     return first[first]
 
 
+def _pixel_digest(path: str | Path) -> bytes:
+    try:
+        pixels = read_picture(path)
+    except PictureError:  # a slide that can be read at reduced size only: not proved equal to any
+        return str(path).encode()
+    digest = hashlib.blake2b(repr(pixels.shape).encode(), digest_size=16)
+    digest.update(pixels.tobytes())
+    return digest.digest()
+
+
 def _near_pairs(
-    signatures: Sequence[Signature], in_train: npt.NDArray[np.bool_], distance: int
+    records: Records, kept: Pairs, thumbnails: Thumbnails, train_count: int, distance: int
 ) -> tuple[Pairs, npt.NDArray[np.float32]]:
-    """Pairs (k, 2) that hash alike and look alike, at least one of them in train, and their differences (k,)."""
-    hashes = np.array([signature.hash for signature in signatures], dtype=np.uint64)
-    looks = _Looks(signatures)
+    """Pairs (k, 2) of the rows `kept` that hash alike and look alike, and their differences (k,).
+
+    Not all such pairs: enough of them to tell which pictures hang together. k is then of the order of n, where
+    thousands of pictures alike would make millions of pairs.
+    """
+    looks, known = _Looks(records, thumbnails), _Known(len(records), train_count)
     pairs: list[Pairs] = [np.empty((0, 2), np.int64)]
     differences = [np.empty(0, np.float32)]
-    for block in near_hash_pairs(hashes, distance):
-        candidates = looks.plausible(block[in_train[block].any(axis=1)])
-        for start in range(0, len(candidates), 256):
-            part = candidates[start : start + 256]
-            difference = looks.difference(part)
-            pairs.append(part[difference <= MAX_DIFFERENCE])
-            differences.append(difference[difference <= MAX_DIFFERENCE])
+    for block in near_hash_pairs(np.ascontiguousarray(records["hash"][kept]), distance):
+        for start in range(0, len(block), PAIRS_SIFTED):
+            candidates = looks.plausible(known.leave_out(kept[block[start : start + PAIRS_SIFTED]]))
+            for begin in range(0, len(candidates), PAIRS_AT_ONCE):
+                part = known.leave_out(candidates[begin : begin + PAIRS_AT_ONCE])
+                difference = looks.difference(part)
+                alike = difference <= MAX_DIFFERENCE
+                pairs.append(part[alike])
+                differences.append(difference[alike])
+                known.add(part[alike])
     return np.concatenate(pairs), np.concatenate(differences)
+
+
+class _Known:
+    """What the pairs found so far make of all others: the groups of train and of test, and who has partners enough."""
+
+    def __init__(self, count: int, train_count: int) -> None:
+        self.train_count = train_count
+        self.parent = np.arange(
+            count
+        )  # of a forest whose trees are the groups; only within train or within test
+        self.partners = np.zeros(count, np.int64)  # of a test picture in train
+
+    def leave_out(self, pairs: Pairs) -> Pairs:
+        """Drop pairs within one group, and those of test pictures with `PARTNERS` training pictures found."""
+        one, two = pairs.T
+        return pairs[
+            np.where(
+                self._one_split(pairs),
+                self._roots(one) != self._roots(two),
+                self.partners[two] < PARTNERS,
+            )
+        ]
+
+    def add(self, pairs: Pairs) -> None:
+        one_split = self._one_split(pairs)
+        np.add.at(self.partners, pairs[~one_split, 1], 1)
+        for one, two in pairs[one_split].tolist():
+            roots = self._root(one), self._root(two)
+            # Rows hang directly below the root they have now, which keeps the trees flat.
+            self.parent[[one, two, *roots]] = min(roots)
+
+    def _one_split(self, pairs: Pairs) -> npt.NDArray[np.bool_]:
+        return np.asarray((pairs[:, 1] < self.train_count) | (pairs[:, 0] >= self.train_count))
+
+    def _root(self, row: int) -> int:
+        while (above := int(self.parent[row])) != row:
+            row = above
+        return row
+
+    def _roots(self, rows: Pairs) -> Pairs:
+        while ((above := self.parent[rows]) != rows).any():
+            rows = above
+        return rows
 
 
 class _Looks:
     """Compares pictures by their thumbnails, pairs at a time."""
 
-    def __init__(self, signatures: Sequence[Signature]) -> None:
-        self.signatures = signatures
-        count, cell = len(signatures), THUMBNAIL // COARSE
-        self.mean = np.empty(count, np.float32)
-        self.spread = np.empty(count, np.float32)
-        self.coarse = np.empty((count, COARSE * COARSE), np.float32)  # minus the mean
-        for row, signature in enumerate(signatures):
-            thumbnail = signature.thumbnail
-            self.mean[row], self.spread[row] = thumbnail.mean(), thumbnail.std()
-            blocks = thumbnail.reshape(COARSE, cell, COARSE, cell).mean(axis=(1, 3), dtype=np.float32)
-            self.coarse[row] = blocks.ravel() - self.mean[row]
+    def __init__(self, records: Records, thumbnails: Thumbnails) -> None:
+        self.mean, self.spread = records["mean"], records["spread"]
+        self.coarse, self.tint, self.aspect = records["coarse"], records["tint"], records["aspect"]
         self.flat = self.spread < FLAT_SPREAD
-        self.tint = np.array([signature.tint for signature in signatures], np.float32).reshape(count, 2)
-        self.aspect = np.array([signature.aspect for signature in signatures])
+        self.thumbnails = thumbnails
+        self.held: dict[int, Grey] = {}
 
     def plausible(self, pairs: Pairs) -> Pairs:
         """Drop pairs that shape, colour or the coarse thumbnail already tell apart."""
@@ -264,11 +231,13 @@ class _Looks:
         pairs = pairs[keep]
         one, two = pairs.T
         # The mean over a block never differs by more than the block's worst pixel does.
-        coarse = np.abs(self.coarse[one] - self.coarse[two] * self._gain(pairs)[:, None])
-        return pairs[coarse.max(axis=1, initial=0.0) <= MAX_DIFFERENCE]
+        first, second = (self.coarse[rows] - self.mean[rows][:, None] for rows in (one, two))
+        coarse = np.abs(first - second * self._gain(pairs)[:, None])
+        return pairs[coarse.max(axis=1, initial=0.0) <= MAX_DIFFERENCE + COARSE_ROUNDING]
 
     def difference(self, pairs: Pairs) -> npt.NDArray[np.float32]:
         """Difference of the worst pixel, grey levels; infinite where the two do not correlate. Shape (k,)."""
+        self._hold(pairs)
         one, two = (self._centred(column) for column in pairs.T)
         worst = np.abs(one - two * self._gain(pairs)[:, None]).max(axis=1)
         spread = self.spread[pairs[:, 0]] * self.spread[pairs[:, 1]]
@@ -277,8 +246,16 @@ class _Looks:
         return np.asarray(worst, np.float32)
 
     def _centred(self, rows: Pairs) -> npt.NDArray[np.float32]:
-        pixels = np.stack([self.signatures[row].thumbnail for row in rows]).reshape(len(rows), -1)
+        pixels = np.stack([self.held[row] for row in rows.tolist()]).reshape(len(rows), -1)
         return np.asarray(pixels - self.mean[rows][:, None], np.float32)
+
+    def _hold(self, pairs: Pairs) -> None:
+        """Have the thumbnails of these pairs at hand, and not too many others."""
+        if len(self.held) > THUMBNAILS_HELD:
+            self.held.clear()
+        missing = np.array([row for row in np.unique(pairs).tolist() if row not in self.held], np.int64)
+        if len(missing):
+            self.held.update(zip(missing.tolist(), self.thumbnails(missing), strict=True))
 
     def _gain(self, pairs: Pairs) -> npt.NDArray[np.float32]:
         """Contrast of the first relative to the second, as far as matching may undo it. Shape (k,)."""

@@ -2,7 +2,10 @@
 
 Pillow alone, on purpose: its JPEG decoder is the libjpeg-turbo that OpenCV uses too (equal pixels, the same
 speed, reduced-size decoding included), it refuses truncated files instead of filling them with grey, and it
-knows every other format that competitions ship.
+knows every other format that competitions ship. DICOM goes through pydicom (`images.dicom`).
+
+What is too large to decode whole, a slide of gigapixels, can be read at reduced size: JPEG decodes at 1/2, 1/4 or 1/8,
+and of a TIFF pyramid the smallest level that is large enough is taken.
 """
 
 from __future__ import annotations
@@ -12,18 +15,35 @@ import struct
 import threading
 import warnings
 import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, JpegImagePlugin, TiffImagePlugin
+
+from grandmaster.errors import UserError
+from grandmaster.images.dicom import (
+    DICOM_SUFFIXES,
+    DicomError,
+    dicom_size,
+    has_dicom_magic,
+    read_dicom,
+)
+from grandmaster.images.stored_as import ORIENTATION_TAG, STORED_AS, how_stored
 
 # A small file can claim a size that fills the memory when decoded ("decompression bomb"). 179 million pixels,
 # 0.5 GB as RGB, is also where Pillow itself refuses.
 MAX_PIXELS = 178_956_970
 
-_ORIENTATION_TAG = 0x0112
+_TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_MOST_LEVELS = 64  # pages that are looked at; a pyramid has about ten
+_LEVEL_ASPECT = (
+    0.02  # relative; a page of another shape is a label or a macro picture, not a level of the pyramid
+)
 _PNG_METADATA = {"exif", "Raw profile type exif", "XML:com.adobe.xmp"}
 # What Pillow's decoders raise on damaged files; several let the parser's own exception through.
 _DAMAGE = (
@@ -46,6 +66,9 @@ _DAMAGE = (
 _HEADER_LOCK = threading.Lock()
 
 
+Answer = TypeVar("Answer")
+
+
 class PictureError(ValueError):
     """A picture that cannot be used.
 
@@ -63,18 +86,46 @@ class PictureError(ValueError):
         return type(self), (self.path, self.reason)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Decoded:
+    """A picture and what its file is like.
+
+    Attributes:
+        pixels: uint8 RGB (h, w, 3), writable, C-contiguous, upright, possibly at reduced size.
+        width: full size, upright, px.
+        height: full size, upright, px.
+        stored_as: those of `STORED_AS` that hold.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    width: int
+    height: int
+    stored_as: tuple[str, ...]
+
+    @property
+    def reduced(self) -> bool:
+        """Whether the pixels have not the full size."""
+        return self.pixels.shape[:2] != (self.height, self.width)
+
+
 def picture_size(path: str | Path) -> tuple[int, int]:
     """(width, height) in px as `read_picture` would return it, from the header, without decoding pixels.
 
     Raises:
         PictureError: missing, empty, not a picture, or larger than `MAX_PIXELS`.
+        UserError: DICOM, and pydicom is not installed.
     """
     try:
         with Path(path).open("rb") as file:
-            image, orientation = _open(path, file)
-            width, height = image.size
+            if _is_dicom(path, file):
+                width, height = _dicom(path, dicom_size, file.read())
+                orientation = 1
+            else:
+                image, orientation = _open(path, file)
+                width, height = image.size
     except OSError as error:
         raise _unreadable(path, error) from error
+    _refuse_too_large(path, width, height)
     return (height, width) if orientation >= 5 else (width, height)
 
 
@@ -83,12 +134,14 @@ def read_picture(path: str | Path, *, at_least: int | None = None) -> npt.NDArra
 
     EXIF orientation is applied. Grey becomes three equal channels; 16-bit grey is scaled by 1/257, never
     clipped (16-bit colour keeps its high byte, the same within one level). Transparency, of palettes too, is
-    laid on white. CMYK and the other colour spaces are converted. Of animations the first frame counts.
+    laid on white. CMYK and the other colour spaces are converted. Of animations and DICOM series the first frame
+    counts; DICOM is shown through its window (`images.dicom`).
 
     Args:
         path: the file.
         at_least: px. Allows a JPEG larger than needed to be decoded at 1/2, 1/4 or 1/8 of its size, several
-            times faster, as long as its shorter side does not fall below this.
+            times faster, and a smaller level of a TIFF pyramid to be taken, as long as the shorter side does not
+            fall below this. What counts against `MAX_PIXELS` is then the size decoded.
 
     Returns:
         uint8 RGB, shape (height, width, 3), writable, C-contiguous.
@@ -96,47 +149,200 @@ def read_picture(path: str | Path, *, at_least: int | None = None) -> npt.NDArra
     Raises:
         PictureError: missing, empty, not a picture, damaged or truncated, larger than `MAX_PIXELS`, or with
             32-bit pixels, whose range no format defines.
+        UserError: DICOM, and pydicom is not installed.
     """
-    if at_least is not None and at_least < 1:
-        raise ValueError(f"at_least is {at_least}, must be 1 or more")
+    _check_at_least(at_least)
+    return decode_picture(path, read_bytes(path), at_least=at_least).pixels
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """The whole file in one read: small random reads are what network disks are slow at.
+
+    Raises:
+        PictureError: missing, a folder, or cannot be read.
+    """
     try:
-        # The whole file in one read: small random reads are what network disks are slow at.
-        data = io.BytesIO(Path(path).read_bytes())
+        return Path(path).read_bytes()
     except OSError as error:
         raise _unreadable(path, error) from error
-    image, orientation = _open(path, data)
+
+
+def decode_picture(
+    path: str | Path,
+    data: bytes,
+    *,
+    at_least: int | None = None,
+    side: Literal["shorter", "longer"] = "shorter",
+) -> Decoded:
+    """`read_picture` on bytes already read, together with what the file is like.
+
+    Args:
+        path: names the file in errors; its ending is compared with the content.
+        data: the file's bytes.
+        at_least: px, as in `read_picture`.
+        side: which side must not fall below `at_least`.
+
+    Raises:
+        PictureError, UserError: as `read_picture`.
+    """
+    _check_at_least(at_least)
+    file = io.BytesIO(data)
+    if _is_dicom(path, file):
+        return _decode_dicom(path, data)
+    image, orientation = _open(path, file)
+    width, height = image.size
     try:
-        if at_least is not None and image.format in ("JPEG", "MPO"):
-            image.draft(None, (at_least, at_least))  # None: keep the mode
+        with _quietly():
+            stored_as = how_stored(path, data, image, orientation)
+    except _DAMAGE:  # later pages are damaged, or the metadata is: the first picture may be fine
+        stored_as = ()
+        image, orientation = _open(path, io.BytesIO(data))
+    try:
+        if at_least is not None:
+            _reduce(image, at_least, side)
+        _refuse_too_large(path, *image.size)
         image.load()
         pixels = _rgb(path, image)
+        if image.format in ("GIF", "PNG", "WEBP") and _is_animated(image):
+            stored_as += ("several frames",)
     except PictureError:
         raise
     except _DAMAGE as error:
         raise PictureError(path, f"damaged or truncated: {_one_line(error)}") from error
-    return np.ascontiguousarray(_upright(pixels, orientation))
+    if orientation >= 5:
+        width, height = height, width
+    return Decoded(
+        pixels=np.ascontiguousarray(_upright(pixels, orientation)),
+        width=width,
+        height=height,
+        stored_as=stored_as,
+    )
+
+
+def _check_at_least(at_least: int | None) -> None:
+    if at_least is not None and at_least < 1:
+        raise ValueError(f"at_least is {at_least}, must be 1 or more")
 
 
 def _open(path: str | Path, file: IO[bytes]) -> tuple[Image.Image, int]:
-    """Parse the header only. Returns the lazy image and its EXIF orientation, 1 to 8."""
+    """Parse the header only. Returns the lazy image, of any size, and its EXIF orientation, 1 to 8."""
     # Pillow warns about large pictures and odd metadata; the first are judged here, the second do no harm.
-    with _HEADER_LOCK, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with _quietly():
         try:
-            image = Image.open(file)
-        except Image.DecompressionBombError as error:
-            raise PictureError(path, f"more than {MAX_PIXELS:,} pixels") from error
+            image = _lazy_image(path, file)
+        except PictureError:
+            raise
         except _DAMAGE as error:
             if file.seek(0, io.SEEK_END) == 0:
                 raise PictureError(path, "file is empty") from error
             raise PictureError(path, "not a picture in a known format, or its header is damaged") from error
-        width, height = image.size
-        if width * height > MAX_PIXELS:
-            raise PictureError(path, f"{width} x {height} px, more than {MAX_PIXELS:,} pixels")
         try:
             return image, _orientation(image)
         except _DAMAGE:  # unreadable metadata: the pixels may be fine, and are shown as stored
             return image, 1
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    with _HEADER_LOCK, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _lazy_image(path: str | Path, file: IO[bytes]) -> Image.Image:
+    try:
+        return Image.open(file)
+    except Image.DecompressionBombError as error:
+        # Two formats can be read at reduced size. Their plugins do not judge the size, `Image.open` does.
+        file.seek(0)
+        head = file.read(4)
+        file.seek(0)
+        if head.startswith(b"\xff\xd8\xff"):
+            return JpegImagePlugin.JpegImageFile(file)
+        if head in _TIFF_MAGIC:
+            return TiffImagePlugin.TiffImageFile(file)
+        raise PictureError(path, f"more than {MAX_PIXELS:,} pixels") from error
+
+
+def _reduce(image: Image.Image, at_least: int, side: Literal["shorter", "longer"]) -> None:
+    """Have a lazy JPEG or TIFF decoded at the smallest size whose `side` is at least this, px."""
+    width, height = image.size
+    if image.format in ("JPEG", "MPO"):
+        # A progressive file is held whole while it is decoded, at whatever size it comes out.
+        if image.info.get("progressive") and width * height > MAX_PIXELS:
+            return
+        wanted = (at_least, at_least)
+        if side == "longer":  # the other side may be as small as it comes
+            wanted = (at_least, 1) if width >= height else (1, at_least)
+        image.draft(None, wanted)  # None: keep the mode
+    elif isinstance(image, TiffImagePlugin.TiffImageFile):
+        chosen, smallest = 0, width * height
+        for page in range(1, _MOST_LEVELS):
+            try:
+                with _quietly():
+                    image.seek(page)
+            except _DAMAGE:  # no more pages, or damaged ones
+                break
+            wide, high = image.size
+            long_enough = (min if side == "shorter" else max)(wide, high) >= at_least
+            a_level = wide < width and abs(wide * height / (high * width) - 1) <= _LEVEL_ASPECT
+            # Levels say that they are reduced (tag 254); pages of a document do not.
+            if a_level and long_enough and wide * high < smallest and image.tag_v2.get(254, 0) & 1:
+                chosen, smallest = page, wide * high
+        image.seek(chosen)
+
+
+def _is_animated(image: Image.Image) -> bool:
+    try:
+        return bool(getattr(image, "is_animated", False))
+    except _DAMAGE:  # there is a second frame, a damaged one
+        return True
+
+
+def _refuse_too_large(path: str | Path, width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise PictureError(path, f"{width} x {height} px, more than {MAX_PIXELS:,} pixels")
+
+
+def _is_dicom(path: str | Path, file: IO[bytes]) -> bool:
+    """By its mark; by its ending only where Pillow does not know the content. The file is rewound."""
+    head = file.read(132)
+    file.seek(0)
+    if has_dicom_magic(head):
+        return True
+    if Path(path).suffix.lower() not in DICOM_SUFFIXES or not head:
+        return False
+    try:
+        _open(path, file)
+    except PictureError:
+        return True
+    finally:
+        file.seek(0)
+    return False
+
+
+def _dicom(path: str | Path, function: Callable[[bytes], Answer], data: bytes) -> Answer:
+    try:
+        return function(data)
+    except UserError:
+        raise
+    except DicomError as error:
+        raise PictureError(path, str(error)) from error
+    except _DAMAGE as error:
+        raise PictureError(path, f"damaged or truncated DICOM: {_one_line(error)}") from error
+
+
+def _decode_dicom(path: str | Path, data: bytes) -> Decoded:
+    width, height = _dicom(path, dicom_size, data)
+    _refuse_too_large(path, width, height)
+    pixels, deep, frames = _dicom(path, read_dicom, data)
+    facts = {"16 bits a channel": deep, "several frames": frames > 1, "DICOM": True}
+    return Decoded(
+        pixels=pixels,
+        width=width,
+        height=height,
+        stored_as=tuple(name for name in STORED_AS if facts.get(name)),
+    )
 
 
 def _orientation(image: Image.Image) -> int:
@@ -144,7 +350,7 @@ def _orientation(image: Image.Image) -> int:
         return 1  # Pillow turns TIFFs itself, in size and pixels
     if image.format == "PNG" and not _PNG_METADATA & image.info.keys():
         return 1  # asking would make Pillow decode all pixels to look behind them
-    value = image.getexif().get(_ORIENTATION_TAG, 1)
+    value = image.getexif().get(ORIENTATION_TAG, 1)
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from grandmaster.eda.fingerprint import make_fingerprint
+from grandmaster.eda.fingerprint import Inspection, inspect_pictures
 from grandmaster.eda.shift_reading import compare_with_test
 from grandmaster.errors import UserError
 from grandmaster.pipeline.context import RunContext
@@ -17,18 +17,22 @@ from grandmaster.pipeline.plan import Plan, read_plan, write_plan
 from grandmaster.pipeline.planner import make_plan, plan_inputs
 from grandmaster.storage import file_sha256, read_json, write_csv, write_json
 
+CACHE_FOLDER = ".cache"  # beside the run folders, for all of them
+
 
 def inspect(context: RunContext) -> None:
-    """Measure every picture -> `fingerprint.json`."""
+    """Measure every picture -> `fingerprint.json`, `picture_statistics.npz`."""
     manifest = context.folder / "fingerprint.manifest.json"
     inputs = {"data": context.data_hash, "settings": msgspec.to_builtins(context.config.inspect)}
     if is_done(manifest, inputs):
         context.progress.message("Inspect: done before.", "good")
         return
-    fingerprint = make_fingerprint(context.competition, context.config.inspect, context.progress)
-    path = context.folder / "fingerprint.json"
+    inspection = _look_at_pictures(context)
+    fingerprint = inspection.fingerprint
+    path, table = context.folder / "fingerprint.json", context.folder / "picture_statistics.npz"
     write_json(path, fingerprint)
-    mark_done(manifest, inputs, [path])
+    inspection.table.save(table)
+    mark_done(manifest, inputs, [path, table])
     for split in ("train", "test"):
         broken = [entry for entry in fingerprint["unreadable"] if entry["split"] == split]
         if broken:
@@ -49,6 +53,17 @@ def shift(context: RunContext) -> None:
     path = context.folder / "shift.json"
     write_json(path, _compared(context))
     mark_done(manifest, inputs, [path])
+
+
+def _look_at_pictures(context: RunContext, *, start_cache: bool = True) -> Inspection:
+    """What any run beside this one has measured is taken from their cache; a dry run uses it, but starts none."""
+    cache = context.folder.parent / CACHE_FOLDER
+    return inspect_pictures(
+        context.competition,
+        context.config.inspect,
+        context.progress,
+        cache_folder=cache if start_cache or cache.is_dir() else None,
+    )
 
 
 def plan(context: RunContext) -> None:
@@ -103,7 +118,7 @@ def planned(context: RunContext) -> Plan:
 
 def _make(context: RunContext) -> Plan:
     if not (context.folder / "fingerprint.json").exists():
-        context.fingerprint = make_fingerprint(context.competition, context.config.inspect, context.progress)
+        context.fingerprint = _look_at_pictures(context, start_cache=False).fingerprint
     if not (context.folder / "shift.json").exists():
         context.shift = _compared(context)
     return make_plan(
