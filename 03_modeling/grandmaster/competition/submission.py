@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from grandmaster.competition.csv_files import first_few
-from grandmaster.competition.label_columns import PROBABILITY_SUM_TOLERANCE
 from grandmaster.competition.predictions import Predictions
+from grandmaster.competition.sample_form import PROBABILITY_SUM_TOLERANCE
 from grandmaster.competition.table import Competition
 from grandmaster.errors import UserError
 from grandmaster.storage import write_csv
