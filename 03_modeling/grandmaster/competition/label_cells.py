@@ -160,7 +160,7 @@ def _label_sets(
     shown = {" ": "blanks"}.get(separator, repr(separator))
     empty = sum(not labels for labels in sets)
     lines = [
-        f"labels: column {column!r}, {len(classes)} labels, up to {max(map(len, sets))} in one cell between {shown}"
+        f"labels: {training.source_of(column)}, {len(classes)} labels, up to {max(map(len, sets))} in one cell between {shown}"
     ]
     if empty:
         lines.append(f"labels: {empty} training pictures have none")
@@ -221,7 +221,7 @@ def _values(training: TrainingTable, column: str, sample: SampleForm, reason: st
         columns=(column,),
         submission_format="real_number",
         understood=(
-            f"target: column {column!r}, a value to estimate between {values.min():g} and {values.max():g}, because "
+            f"target: {training.source_of(column)}, a value to estimate between {values.min():g} and {values.max():g}, because "
             f"{reason}",
             f"submission: the estimated value in column {sample.targets[0]!r}",
         ),
@@ -267,7 +267,7 @@ def _grades(
         columns=(column,),
         submission_format="ordinal_label",
         understood=(
-            f"labels: column {column!r}, {len(classes)} grades from {classes[0]!r} to {classes[-1]!r}: ordinal, "
+            f"labels: {training.source_of(column)}, {len(classes)} grades from {classes[0]!r} to {classes[-1]!r}: ordinal, "
             f"because {reason} (`kind: multiclass` says they have no order)",
             f"submission: the grade in column {sample.targets[0]!r}",
             *placeholder_lines(sorted(set(sample.cells) - set(classes))),

@@ -57,6 +57,8 @@ def _label_column(training: TrainingTable, sample: SampleForm) -> str:
         NotThisLayout: none does.
         UserError: several may.
     """
+    if training.label_column is not None:
+        return training.label_column
     table, targets = training.table, sample.targets
     others = [column for column in table.columns if column != training.id_column]
     if len(targets) == 1 and targets[0] in others:

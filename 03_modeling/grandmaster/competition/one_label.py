@@ -84,7 +84,7 @@ def read_one_label(
         columns=(column,),
         submission_format=form,
         understood=(
-            f"labels: column {column!r}, {len(classes)} classes{' ' if order.startswith('in ') else ': '}{order}",
+            f"labels: {training.source_of(column)}, {len(classes)} classes{' ' if order.startswith('in ') else ': '}{order}",
             *lines,
             *about_names,
         ),

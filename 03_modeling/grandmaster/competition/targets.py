@@ -35,6 +35,8 @@ class TrainingTable:
         path: the file, or the folder whose names were read; for messages.
         pictures: the picture files (absolute, row by row) where the layout knows them; None: found by id.
         names: what the labels are called for people, where the layout knows it.
+        label_column: holds the labels, where the layout knows it; None: found.
+        labels_from: what that column was made from, where it is not one of a file.
     """
 
     table: pd.DataFrame
@@ -42,6 +44,12 @@ class TrainingTable:
     path: Path
     pictures: tuple[str, ...] | None = None
     names: NameMap | None = None
+    label_column: str | None = None
+    labels_from: str | None = None
+
+    def source_of(self, column: str) -> str:
+        """Where a column's cells come from, for messages."""
+        return self.labels_from or f"column {column!r}"
 
 
 @dataclass(frozen=True, kw_only=True)

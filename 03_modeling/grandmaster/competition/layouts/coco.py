@@ -61,7 +61,7 @@ def read_coco(evidence: Evidence) -> Reading:
     if folder.has("train"):
         raise NotThisLayout(f"there is a training table, {folder.path('train').name}")
     folder.path("sample")
-    path = _json_file(folder, "train")
+    path = training_json(folder)
     if path is None:
         raise NotThisLayout("there is no JSON file of training annotations")
     if not folder.pictures.pictures:
@@ -70,10 +70,19 @@ def read_coco(evidence: Evidence) -> Reading:
     if not coco.annotations or not coco.categories:
         raise NotThisLayout(f"{path.name} holds no annotations of categories")
     sample = sample_form(folder)
-    training, lines = _training_table(folder, sample, path, coco)
+    training, lines = _training_table(folder, path, coco)
     tables = Tables(folder=folder, training=training, sample=sample)
     reading = tables.read(test=_test(folder, sample))
     return replace(reading, understood=(*reading.understood, *lines))
+
+
+def training_json(folder: CompetitionFolder) -> Path | None:
+    """The JSON file that, by its path, holds annotations of the training pictures.
+
+    Raises:
+        UserError: there are several.
+    """
+    return _json_file(folder, "train")
 
 
 def _json_file(folder: CompetitionFolder, split: Split) -> Path | None:
@@ -107,9 +116,7 @@ def _read(path: Path) -> _Coco:
         raise UserError(f"not valid JSON: {error}", where=path) from error
 
 
-def _training_table(
-    folder: CompetitionFolder, sample: SampleForm, path: Path, coco: _Coco
-) -> tuple[TrainingTable, list[str]]:
+def _training_table(folder: CompetitionFolder, path: Path, coco: _Coco) -> tuple[TrainingTable, list[str]]:
     """A row for each annotated picture; several categories of one picture stand in one cell."""
     categories: dict[str, list[str]] = defaultdict(list)
     for annotation in coco.annotations:
@@ -132,7 +139,7 @@ def _training_table(
     ids = list(categories)
     table = pd.DataFrame(
         {
-            sample.id_column: ids,
+            "id": ids,
             "category_id": [" ".join(categories[picture_id]) for picture_id in ids],
         },
         dtype=str,
@@ -142,7 +149,7 @@ def _training_table(
         key: None
         for picture_id in ids
         for key, value in images[picture_id].items()
-        if isinstance(value, str | int | float) and key not in ("id", "file_name", *table.columns)
+        if isinstance(value, str | int | float) and key not in ("file_name", *table.columns)
     }
     further = {
         key: [
@@ -160,10 +167,12 @@ def _training_table(
     return (
         TrainingTable(
             table=table,
-            id_column=sample.id_column,
+            id_column="id",
             path=path,
             pictures=tuple(_paths(folder, path, [images[picture_id] for picture_id in ids], "train")),
             names=NameMap(path=path, names=names),
+            label_column="category_id",
+            labels_from="category_id of the annotations",
         ),
         lines,
     )

@@ -10,6 +10,7 @@ import pandas as pd
 
 from grandmaster.competition.csv_files import first_few
 from grandmaster.competition.folder import CompetitionFolder, NotThisLayout
+from grandmaster.competition.layouts.coco import training_json
 from grandmaster.competition.layouts.reading import Reading
 from grandmaster.competition.layouts.tables import Evidence, Tables, sample_form
 from grandmaster.competition.targets import TrainingTable
@@ -30,7 +31,7 @@ def read_class_folders(evidence: Evidence) -> Reading:
             f"training pictures lie right in {top}, such as {loose[0]!r}, not in class folders"
         )
     labels = [name.partition("/")[0] for name in below]
-    return _tables(folder, pictures, below, labels, top).read()
+    return _tables(folder, pictures, below, labels, top, "folders").read()
 
 
 def read_file_names(evidence: Evidence) -> Reading:
@@ -45,7 +46,7 @@ def read_file_names(evidence: Evidence) -> Reading:
     labels = [match[1] for match in found if match is not None]
     if len(set(labels)) < 2 or len(set(labels)) * 2 > len(labels):
         raise NotThisLayout(f"file names hold no recurring labels: {first_few(sorted(set(labels)), 3)}")
-    return _tables(folder, pictures, names, labels, _common_folder(pictures)).read()
+    return _tables(folder, pictures, names, labels, _common_folder(pictures), "files").read()
 
 
 def _training_pictures(folder: CompetitionFolder) -> list[str]:
@@ -57,6 +58,9 @@ def _training_pictures(folder: CompetitionFolder) -> list[str]:
     if folder.has("train"):
         raise NotThisLayout(f"there is a training table, {folder.path('train').name}")
     folder.path("sample")
+    annotations = training_json(folder)
+    if annotations is not None and folder.config.layout is None:
+        raise NotThisLayout(f"{annotations.name} may hold the labels (data.layout says that it does not)")
     pictures = folder.pictures.of_split("train")
     if not pictures:
         raise NotThisLayout("there is no train folder with pictures")
@@ -69,19 +73,20 @@ def _common_folder(pictures: Sequence[str]) -> str:
 
 
 def _tables(
-    folder: CompetitionFolder, pictures: list[str], ids: list[str], labels: list[str], top: str
+    folder: CompetitionFolder, pictures: list[str], ids: list[str], labels: list[str], top: str, of_what: str
 ) -> Tables:
     sample = sample_form(folder)
-    label = sample.targets[0] if len(sample.targets) == 1 else "label"
     source = folder.root / top
     return Tables(
         folder=folder,
         training=TrainingTable(
-            table=pd.DataFrame({sample.id_column: ids, label: labels}, dtype=str),
-            id_column=sample.id_column,
+            table=pd.DataFrame({"picture": ids, "label": labels}, dtype=str),
+            id_column="picture",
             path=source,
             # Through `match`, which refuses links that leave the folder.
             pictures=tuple(folder.pictures.match(pictures, split="train", where=source)),
+            label_column="label",
+            labels_from=f"names of {of_what} in {top}",
         ),
         sample=sample,
     )

@@ -151,8 +151,7 @@ class Tables:
         # One concat: adding hundreds of columns one by one is slow.
         train = pd.concat([train, table[meta].add_prefix("meta_").reset_index(drop=True)], axis=1)
         understood = [
-            f"{len(train)} training pictures from {self.training.path.name}, ids in column "
-            f"{self.training.id_column!r} {_id_form(self.ids, paths)}",
+            f"{len(train)} training pictures from {self._ids_from} {_id_form(self.ids, paths)}",
             *test.understood,
             *targets.understood,
             *groups.understood,
@@ -174,6 +173,13 @@ class Tables:
             group_column=groups.column,
             understood=tuple(understood),
         )
+
+    @property
+    def _ids_from(self) -> str:
+        """Where the ids of the training pictures come from, for the person."""
+        if self.training.path.is_dir():
+            return f"{self.training.path.name}/"
+        return f"{self.training.path.name}, ids in column {self.training.id_column!r}"
 
     def _require_one_row_each(self) -> None:
         """Refuse training ids that appear twice, saying so when their labels differ."""
