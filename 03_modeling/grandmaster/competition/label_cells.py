@@ -56,7 +56,7 @@ def read_cells(
     texts, path = training.table[column].tolist(), training.path
     separator = None
     if config.kind in (None, "multilabel"):
-        separator = config.separator or find_separator(texts, column, path)
+        separator = config.separator or find_separator(texts, column, path if config.kind is None else None)
     if config.kind == "multilabel" or (config.kind is None and separator and _several(texts, separator)):
         return _label_sets(training, column, sample, config, root, separator or " ")
     require_filled(training.table, column, path)

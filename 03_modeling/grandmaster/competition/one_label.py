@@ -164,7 +164,9 @@ def _narrow_form(
         if config.metric in DECISION_METRICS and not foreign:
             return "hard_label", f"{label}, because {config.metric} counts decisions"
         numbered = set(classes) == {"0", "1"}
-        if (len(sample.cells) == 1 and (numbered or foreign)) or (not sample.cells and numbered):
+        if (len(sample.cells) == 1 and sample.in_unit_range and (numbered or foreign)) or (
+            not sample.cells and numbered
+        ):
             held = f"{sample.cells[0]} only" if sample.cells else "nothing"
             return "one_probability", (
                 f"{probability}there are two classes and the sample holds {held} (`submission_format: hard_label` says "
