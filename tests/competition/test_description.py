@@ -64,6 +64,9 @@ def test_an_empty_file_says_nothing(tmp_path: Path) -> None:
         ("group_column: patient", r"there is no column 'patient' \(data\.group_column\)"),
         ("classes: ['2', '9']", r"1 labels are missing in the list of classes \(data\.classes\): '10'"),
         ("classes: [2, 9, 10, 9]", "holds a label twice"),
+        ("top_k: 3\nsubmission_format: hard_label", r"top_k \(data\.top_k\) means nothing here"),
+        ("positive_class: '2'", r"positive_class \(data\.positive_class\) means nothing here"),
+        ("separator: ';'", r"separator \(data\.separator\) means nothing here"),
         ("submission_format: label_set", "label_set does not go with one class"),
         (
             "layout: L4",

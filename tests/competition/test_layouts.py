@@ -312,6 +312,29 @@ def test_coco_beside_its_pictures(tmp_path: Path) -> None:
         read(tmp_path)
 
 
+def test_coco_with_other_names_for_ids(tmp_path: Path) -> None:
+    """As herbarium-2022: `image_id`, `scientificName`, test pictures as a bare list, several taxa in one picture."""
+    for n in range(9):
+        draw(tmp_path / "train_images" / "000" / f"00000__{n:03d}.jpg", one_hot(n % 3, 3), n)
+    draw(tmp_path / "test_images" / "000" / "000.jpg", one_hot(0, 3), 50)
+    known = {
+        "images": [{"image_id": f"00000__{n:03d}", "file_name": f"000/00000__{n:03d}.jpg"} for n in range(9)],
+        "annotations": [{"image_id": f"00000__{n:03d}", "category_id": n % 3} for n in range(9)],
+        "categories": [{"category_id": n, "scientificName": f"Abies {n}"} for n in range(3)],
+    }
+    (tmp_path / "train_metadata.json").write_text(json.dumps(known))
+    (tmp_path / "test_metadata.json").write_text('[{"image_id": "0", "file_name": "000/000.jpg"}]')
+    table(tmp_path / "sample_submission.csv", "Id,Predicted", [("0", 42)])
+    c = read(tmp_path)
+    assert (c.layout, c.kind, c.class_names) == ("L12", "multiclass", ("Abies 0", "Abies 1", "Abies 2"))
+    assert c.train["id"][0] == "00000__000"
+    assert Path(c.test["path"][0]).parts[-3:] == ("test_images", "000", "000.jpg")
+    known["annotations"].append({"image_id": "00000__000", "category_id": 2})
+    (tmp_path / "train_metadata.json").write_text(json.dumps(known))
+    c = read(tmp_path)
+    assert (c.kind, c.targets[0].tolist()) == ("multilabel", [1, 0, 1])
+
+
 def test_coco_annotations_are_not_passed_over_for_class_folders(tmp_path: Path) -> None:
     root = herbarium(tmp_path)
     (root / "nybg2020" / "train" / "metadata.json").write_text('{"images": []}')
@@ -454,6 +477,55 @@ def test_prediction_rows_must_have_pictures(made: dict[str, Path]) -> None:
     fewer = replace(c, test=c.test.iloc[2:].reset_index(drop=True))
     with pytest.raises(UserError, match="1 rows of the sample submission have no test picture: '10021_R'"):
         write_submission(Path("never.csv"), random_predictions(fewer), fewer)
+
+
+def test_rows_that_the_training_table_cannot_tell(tmp_path: Path) -> None:
+    root = rsna_breast(tmp_path)
+    for name in ("train.csv", "test.csv"):
+        frame = read_table(root / name).drop(columns=["laterality", "patient_id"])
+        frame.to_csv(root / name, index=False)
+    c = read(root)
+    assert c.train["row"].tolist() == c.train["id"].tolist()
+    assert any("no columns that make it up: validation scores pictures" in line for line in c.understood)
+
+
+def test_rows_are_groups_where_there_are_no_others(tmp_path: Path) -> None:
+    root = rsna_breast(tmp_path)
+    for name in ("train.csv", "test.csv"):
+        file = root / name
+        file.write_text(file.read_text().replace("patient_id", "who"))
+    c = read(root)
+    assert c.group_column is None
+    assert c.train["group"].tolist() == c.train["row"].tolist()
+    assert c.train["row"][0] == "10006_L"
+    assert any("groups: the 12 rows that pictures belong to" in line for line in c.understood)
+    text = (root / "train.csv").read_text()
+    put(root, train_csv=text.replace("10006,3000,L,CC,61.0,1", "10006,3000,L,CC,61.0,0"))
+    assert any(
+        "pictures of 1 training rows are labelled differently: '10006_L'" in line
+        for line in read(root).understood
+    )
+
+
+def test_two_files_of_one_picture_are_settled_by_the_folder(tmp_path: Path) -> None:
+    """As siim-isic: the same ids as JPEG and as DICOM."""
+    root = siim_isic(tmp_path)
+    for split in ("train", "test"):
+        shutil.copytree(root / "jpeg" / split, root / split)
+        for path in (root / split).iterdir():
+            path.rename(path.with_suffix(".dcm"))
+    with pytest.raises(UserError, match=r"fit more than one picture.*`images: \[\.\.\.\]`"):
+        read(root)
+    c = read(root, images=("jpeg",))
+    assert c.train["path"].str.contains("/jpeg/").all()
+
+
+def test_a_table_beside_class_folders(tmp_path: Path) -> None:
+    root = LAYOUT_MAKERS["L10"](tmp_path)
+    put(root, train_notes_csv="remark,who\nnone,me\n")
+    with pytest.raises(UserError, match=r"L10 .*there is a training table, train_notes\.csv"):
+        read(root)
+    assert read(root, layout="L10").classes == ("Black-grass", "Common wheat", "Shepherds Purse")
 
 
 def test_rows_of_test_csv_and_sample_must_agree(tmp_path: Path) -> None:

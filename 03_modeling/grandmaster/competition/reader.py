@@ -12,7 +12,7 @@ from grandmaster.competition.folder import CompetitionFolder, NotThisLayout
 from grandmaster.competition.layouts import LAYOUTS, Evidence, Reading
 from grandmaster.competition.metric_choice import default_metric
 from grandmaster.competition.metrics import METRICS
-from grandmaster.competition.table import Competition
+from grandmaster.competition.table import Competition, SubmissionFormat
 from grandmaster.config import DataConfig
 from grandmaster.errors import UserError
 
@@ -55,8 +55,28 @@ def read_competition(root: Path, config: DataConfig) -> Competition:
     )
 
 
+# Settings that mean something for these forms of a submission only.
+BELONGS_TO: dict[str, tuple[SubmissionFormat, ...]] = {
+    "top_k": ("ranked_labels",),
+    "positive_class": ("one_probability",),
+    "separator": ("label_set", "ranked_labels", "independent_probabilities"),
+}
+
+
+def _refuse_pointless(config: DataConfig, submission_format: SubmissionFormat, path: Path) -> None:
+    """Refuse a setting that would be passed over without a word."""
+    for name, forms in BELONGS_TO.items():
+        if getattr(config, name) is not None and submission_format not in forms:
+            raise UserError(
+                f"{name} (data.{name}) means nothing here: the sample submission is read as {submission_format}",
+                where=path,
+                fix=f"Take it away, or set data.submission_format to {' or '.join(forms)}.",
+            )
+
+
 def _competition(folder: CompetitionFolder, layout: str, reading: Reading) -> Competition:
     targets, config = reading.targets, folder.config
+    _refuse_pointless(config, targets.submission_format, reading.sample.path)
     asked = config.submission_format
     if asked is not None and asked != targets.submission_format:
         raise UserError(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,11 +33,6 @@ from grandmaster.competition.targets import TrainingTable
 from grandmaster.errors import UserError
 
 
-class _Category(msgspec.Struct):
-    id: int | str
-    name: str = ""
-
-
 class _Annotation(msgspec.Struct):
     image_id: int | str
     category_id: int | str
@@ -47,7 +43,15 @@ class _Coco(msgspec.Struct):
 
     images: list[dict[str, Any]]
     annotations: list[_Annotation] = []
-    categories: list[_Category] = []
+    categories: list[dict[str, Any]] = []
+
+
+# Some competitions call an id after what it is of, or write the test pictures as a bare list.
+_PICTURE_ID, _CATEGORY_ID, _CATEGORY_NAME = (
+    ("id", "image_id"),
+    ("id", "category_id"),
+    ("name", "scientificName"),
+)
 
 
 def read_coco(evidence: Evidence) -> Reading:
@@ -58,7 +62,7 @@ def read_coco(evidence: Evidence) -> Reading:
         UserError: a file that is no COCO, several that may be meant, ids that contradict each other.
     """
     folder = evidence.folder
-    if folder.has("train"):
+    if folder.has("train") and folder.config.layout is None:
         raise NotThisLayout(f"there is a training table, {folder.path('train').name}")
     folder.path("sample")
     path = training_json(folder)
@@ -107,13 +111,19 @@ def _json_file(folder: CompetitionFolder, split: Split) -> Path | None:
 
 def _read(path: Path) -> _Coco:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=_Coco)
+        content = msgspec.json.decode(path.read_bytes(), type=_Coco | list[dict[str, Any]])
     except OSError as error:
         raise UserError(f"cannot read: {error.strerror or error}", where=path) from error
     except msgspec.ValidationError as error:
         raise UserError(f"not in the format of COCO: {error}", where=path) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UserError(f"not valid JSON: {error}", where=path) from error
+    return content if isinstance(content, _Coco) else _Coco(images=content)
+
+
+def _first(entry: dict[str, Any], keys: Sequence[str]) -> str | None:
+    """The first of these entries that is there, as text."""
+    return next((str(entry[key]) for key in keys if isinstance(entry.get(key), str | int)), None)
 
 
 def _training_table(folder: CompetitionFolder, path: Path, coco: _Coco) -> tuple[TrainingTable, list[str]]:
@@ -149,7 +159,7 @@ def _training_table(folder: CompetitionFolder, path: Path, coco: _Coco) -> tuple
         key: None
         for picture_id in ids
         for key, value in images[picture_id].items()
-        if isinstance(value, str | int | float) and key not in ("file_name", *table.columns)
+        if isinstance(value, str | int | float) and key not in ("file_name", "image_id", *table.columns)
     }
     further = {
         key: [
@@ -158,7 +168,12 @@ def _training_table(folder: CompetitionFolder, path: Path, coco: _Coco) -> tuple
         for key in simple
     }
     table = pd.concat([table, pd.DataFrame(further, dtype=str)], axis=1)
-    names = {str(category.id): category.name or str(category.id) for category in coco.categories}
+    names: dict[str, str] = {}
+    for category in coco.categories:
+        label = _first(category, _CATEGORY_ID)
+        if label is None:
+            raise UserError(f"a category has no id: {str(category)[:80]}", where=path)
+        names[label] = _first(category, _CATEGORY_NAME) or label
     lacking = sorted({label for labels in categories.values() for label in labels} - set(names))
     if lacking:
         raise UserError(
@@ -186,11 +201,12 @@ def _images(coco: _Coco, path: Path) -> dict[str, dict[str, Any]]:
     """
     images: dict[str, dict[str, Any]] = {}
     for image in coco.images:
-        if not isinstance(image.get("id"), str | int) or not isinstance(image.get("file_name"), str):
+        picture_id = _first(image, _PICTURE_ID)
+        if picture_id is None or not isinstance(image.get("file_name"), str):
             raise UserError(f"a listed picture has no id or no file_name: {str(image)[:80]}", where=path)
-        if str(image["id"]) in images:
-            raise UserError(f"picture id {str(image['id'])!r} is listed twice", where=path)
-        images[str(image["id"])] = image
+        if picture_id in images:
+            raise UserError(f"picture id {picture_id!r} is listed twice", where=path)
+        images[picture_id] = image
     return images
 
 

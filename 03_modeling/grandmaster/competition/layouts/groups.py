@@ -79,6 +79,7 @@ def find_groups(table: pd.DataFrame, ids: list[str], config: DataConfig, taken: 
             continue
         usable.append(column)
     if not usable:
+        lines.append("groups: no column says which pictures belong together; each is its own")
         return Groups(column=None, values=ids, understood=tuple(lines))
     column = usable[0]
     values = _filled(table[column].tolist(), ids)

@@ -55,11 +55,12 @@ def _training_pictures(folder: CompetitionFolder) -> list[str]:
     Raises:
         NotThisLayout: there is a training table, no sample submission or no such folder.
     """
-    if folder.has("train"):
+    asked = folder.config.layout is not None  # then other files that may hold labels do not count
+    if folder.has("train") and not asked:
         raise NotThisLayout(f"there is a training table, {folder.path('train').name}")
     folder.path("sample")
-    annotations = training_json(folder)
-    if annotations is not None and folder.config.layout is None:
+    annotations = None if asked else training_json(folder)
+    if annotations is not None:
         raise NotThisLayout(f"{annotations.name} may hold the labels (data.layout says that it does not)")
     pictures = folder.pictures.of_split("train")
     if not pictures:

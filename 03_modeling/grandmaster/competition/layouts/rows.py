@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -110,7 +111,7 @@ def _by_table(folder: CompetitionFolder, sample: SampleForm) -> _Found:
         )
         return tables, pictures, None, line
     line = f"rows: {row_column!r} is {joint.join(parts)!r} in {path.name}, so it is in {folder.path('train').name}"
-    return tables, pictures, train[list(parts)].agg(joint.join, axis=1).tolist(), line
+    return tables, pictures, _joined(train, parts, joint), line
 
 
 def _picture_column(folder: CompetitionFolder, table: pd.DataFrame, split: Split, but: str) -> str:
@@ -137,20 +138,22 @@ def _picture_column(folder: CompetitionFolder, table: pd.DataFrame, split: Split
 
 def _composition(table: pd.DataFrame, whole: str, columns: list[str]) -> tuple[tuple[str, ...], str]:
     """The columns, and what stands between them, that make up the ids of rows; none: `((), "")`."""
-    few, wanted = table.iloc[:20], table[whole]
+    first, wanted = table.iloc[0], table[whole].tolist()
     choices = [name for name in columns if name != whole]
     for count in (1, 2, 3):
         for parts in itertools.permutations(choices, count):
             for joint in JOINTS if count > 1 else ("",):
-                for part_of_table in (few, table):  # most are refuted by a few rows
-                    if (
-                        part_of_table[list(parts)].agg(joint.join, axis=1).tolist()
-                        != wanted.loc[part_of_table.index].tolist()
-                    ):
-                        break
-                else:
+                # The first row refutes nearly all of them.
+                if (
+                    joint.join(first[name] for name in parts) == wanted[0]
+                    and _joined(table, parts, joint) == wanted
+                ):
                     return parts, joint
     return (), ""
+
+
+def _joined(table: pd.DataFrame, columns: Sequence[str], joint: str) -> list[str]:
+    return [joint.join(cells) for cells in zip(*(table[name] for name in columns), strict=True)]
 
 
 def _by_folder(folder: CompetitionFolder, sample: SampleForm) -> _Found:

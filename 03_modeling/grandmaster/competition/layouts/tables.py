@@ -141,9 +141,10 @@ class Tables:
         paths = self.paths
         test = test or pictures_to_predict(self.folder, self.sample)
         groups = find_groups(table, self.ids, config, (self.training.id_column, *targets.columns))
-        group_values = groups.values
-        if rows is not None and groups.column is None:
-            group_values = rows  # pictures of one row must not be split between training and validation
+        group_values, group_lines = groups.values, groups.understood
+        if rows is not None and groups.column is None and config.group_column is None:
+            # Pictures of one row must not be split between training and validation.
+            group_values, group_lines = rows, (f"groups: the {len(set(rows))} rows that pictures belong to",)
         train = pd.DataFrame(
             {"id": self.ids, "path": paths, "group": group_values, "row": self.ids if rows is None else rows}
         )
@@ -154,7 +155,7 @@ class Tables:
             f"{len(train)} training pictures from {self._ids_from} {_id_form(self.ids, paths)}",
             *test.understood,
             *targets.understood,
-            *groups.understood,
+            *group_lines,
         ]
         if meta:
             understood.append(
