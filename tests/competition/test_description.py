@@ -128,7 +128,7 @@ def test_two_training_tables(tmp_path: Path) -> None:
             "id,label\nq,x\n",
             "columns 'a', 'b' may each hold the labels",
             "target_columns: [b]",
-            {"layout": "L6", "classes": ("x", "y")},
+            {"layout": "L3", "classes": ("x", "y")},
         ),
         (
             "id,colour\n0,red\n1,dark red\n2,red\n3,blue\n4,dark red\n5,blue\n",

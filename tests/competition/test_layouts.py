@@ -376,6 +376,23 @@ def test_happywhale_takes_the_column_that_the_sample_speaks_of(tmp_path: Path) -
     assert any("there is no class for the unknown" in line for line in c.understood)
 
 
+def test_a_repeated_word_is_no_ranking(tmp_path: Path) -> None:
+    pictures(tmp_path / "images", ["0.jpg", "1.jpg", "2.jpg", "q.jpg"])
+    put(tmp_path, train_csv="id,label\n0,tut\n1,pom\n2,pom\n", sample_submission_csv="id,label\nq,pom pom\n")
+    assert read(tmp_path).submission_format == "hard_label"
+
+
+def test_ids_that_name_pictures_in_the_sample_only(tmp_path: Path) -> None:
+    pictures(tmp_path / "images", ["a.jpg", "b.jpg", "q.jpg"])
+    put(tmp_path, train_csv="id,image,label\n0,a,x\n1,b,y\n", sample_submission_csv="id,label\nq,x\n")
+    c = read(tmp_path)
+    assert (c.layout, c.train["id"].tolist(), c.train["meta_id"].tolist()) == ("L3", ["a", "b"], ["0", "1"])
+    put(tmp_path, train_csv="id,image,copy,label\n0,a,b,x\n1,b,a,y\n")
+    with pytest.raises(UserError, match=r"'image', 'copy' may each hold the ids.*`id_column: image`"):
+        read(tmp_path)
+    assert read(tmp_path, id_column="copy").train["label"].tolist() == [1, 0]
+
+
 def test_ranked_labels_cannot_hold_the_separator(tmp_path: Path) -> None:
     root = humpback(tmp_path)
     put(root, train_csv=(root / "train.csv").read_text().replace("w_5287fbc", "w 5"))
@@ -462,6 +479,14 @@ def test_ids_that_leave_the_folder(tmp_path: Path, make: Any, old: str, new: str
     file.write_text(file.read_text().replace(old, new))
     with pytest.raises(UserError, match="lead out of the data folder"):
         read(root)
+
+
+def test_coco_file_names_are_those_beside_it(tmp_path: Path) -> None:
+    root = herbarium(tmp_path)
+    for split in ("train", "test"):
+        shutil.copytree(root / "nybg2020" / split / "images", root / "small" / split / "images")
+    c = read(root)
+    assert [path.count("/nybg2020/") for path in (*c.train["path"], *c.test["path"])] == [1] * 24
 
 
 def test_coco_file_names_that_leave_the_folder(tmp_path: Path) -> None:

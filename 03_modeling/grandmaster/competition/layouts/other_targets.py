@@ -19,10 +19,10 @@ def read_label_columns(evidence: Evidence) -> Reading:
 
 
 def read_binary_with_metadata(evidence: Evidence) -> Reading:
-    """L6: one of two classes, and columns that say more about the picture."""
+    """L6: one of two classes whose probability is asked for, and columns that say more about the picture."""
     tables = _with_form(evidence, "one label")
-    if len(tables.targets.classes) != 2:
-        raise NotThisLayout(f"there are {len(tables.targets.classes)} classes, not two")
+    if tables.targets.submission_format != "one_probability":
+        raise NotThisLayout("not the probability of one of two classes is asked for")
     if not tables.further_columns:
         raise NotThisLayout(f"{tables.training.path.name} has no further columns")
     return tables.read()
