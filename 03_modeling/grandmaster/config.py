@@ -37,23 +37,86 @@ AugmentationPolicy = Literal["auto", "none", "light", "test_like"]
 
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
 
+LayoutName = Literal[
+    "L1", "L2", "L3", "L4", "L5", "L6", "L7", "L8", "L9", "L10", "L11", "L12", "L13", "L14"
+]  # fmt: skip
+TargetKind = Literal["multiclass", "multilabel", "ordinal", "regression"]
+SubmissionFormat = Literal[
+    "hard_label",  # the label of one class, whole number or text
+    "class_probabilities",  # wide: one column a class, rows sum to 1
+    "independent_probabilities",  # wide: one column a label, each 0 to 1
+    "one_probability",  # that of the positive class of a binary target
+    "real_number",  # one or several estimated values
+    "ordinal_label",  # a grade; cut points fitted on out-of-fold predictions
+    "label_set",  # labels of one picture in one cell, space-delimited; thresholds fitted likewise
+    "ranked_labels",  # the k best labels in one cell, best first, space-delimited
+]
+
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A group of settings."""
 
 
 class DataConfig(Section, frozen=True, kw_only=True):
-    """The competition's files."""
+    """The competition's files: what is found out unless it is said here or in the folder's `competition.yaml`."""
 
     metric: Annotated[
         MetricName | None,
         Meta(description="the competition's metric; open: chosen from the submission's form"),
     ] = None
-    id_column: Annotated[
-        str | None, Meta(description="column of picture ids; open: the sample submission's first")
+    layout: Annotated[
+        LayoutName | None, Meta(description="how the files are laid out; open: the first that fits")
     ] = None
-    target_column: Annotated[
-        str | None, Meta(description="column of labels in the training CSV; open: found")
+    train: Annotated[
+        str | None,
+        Meta(description="training table, CSV or COCO JSON in the folder; open: found by its name"),
+    ] = None
+    test: Annotated[
+        str | None, Meta(description="table of test pictures in the folder; open: found by its name")
+    ] = None
+    sample: Annotated[
+        str | None, Meta(description="sample submission in the folder; open: found by its name")
+    ] = None
+    images: Annotated[
+        tuple[str, ...] | None,
+        Meta(description="folders that hold the pictures, others are passed over; open: all"),
+    ] = None
+    id_column: Annotated[
+        str | None,
+        Meta(
+            description="column of picture ids; open: the sample submission's first, or the one naming pictures"
+        ),
+    ] = None
+    target_columns: Annotated[
+        tuple[str, ...] | None, Meta(description="columns of labels in the training table; open: found")
+    ] = None
+    kind: Annotated[
+        TargetKind | None, Meta(description="what is to be predicted; open: found from labels and sample")
+    ] = None
+    submission_format: Annotated[
+        SubmissionFormat | None, Meta(description="what is handed in; open: found from the sample submission")
+    ] = None
+    group_column: Annotated[
+        str | None,
+        Meta(
+            description="column whose equal values stay in one fold (the id column: no groups); open: found"
+        ),
+    ] = None
+    classes: Annotated[
+        tuple[str, ...] | None,
+        Meta(
+            description="labels in their order: grades from low to high, or as the sample's columns; open: found"
+        ),
+    ] = None
+    positive_class: Annotated[
+        str | None, Meta(description="label whose probability is handed in, of two; open: found")
+    ] = None
+    top_k: Annotated[
+        Annotated[int, Meta(ge=1, le=1000)] | None,
+        Meta(description="ranked labels to hand in for a row; open: as many as the sample has"),
+    ] = None
+    separator: Annotated[
+        str | None, Meta(description="what stands between the labels of one cell; open: a blank")
     ] = None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -69,8 +70,8 @@ def plants(root: Path, *, train_csv: str | None = None, sample: str = "0.25,0.25
     return root
 
 
-def read(root: Path, **settings: str) -> Competition:
-    return read_competition(root, DataConfig(**settings))  # type: ignore[arg-type]
+def read(root: Path, **settings: Any) -> Competition:
+    return read_competition(root, DataConfig(**settings))
 
 
 def predicted(competition: Competition, best: Sequence[int], *, seed: int = 0) -> Predictions:

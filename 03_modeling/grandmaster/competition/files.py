@@ -6,23 +6,27 @@ import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PureWindowsPath
 from typing import Literal
 
 from grandmaster.competition.csv_files import first_few
-from grandmaster.errors import UserError
+from grandmaster.errors import UserError, did_you_mean
 
 Split = Literal["train", "test"]
 
 PICTURE_SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".jp2", ".ppm", ".pgm")
+    (
+        *(".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".jp2", ".ppm", ".pgm"),
+        *(".dcm", ".dicom"),
+    )
 )
 TABLE_SUFFIXES = frozenset((".csv", ".tsv", ".json"))
 
 _SPLIT_FOLDER = re.compile(
-    r"(train|test)(ing)?([_-]?(images?|imgs?|pictures|photos|set|data))?", re.IGNORECASE
+    r"(train|test)(ing)?([_-]?(images?|imgs?|pictures|photos|set|data|jpg|jpeg|png))?([_-]?\d{1,4})?",
+    re.IGNORECASE,
 )
 
 
@@ -98,6 +102,26 @@ class PictureIndex:
             tables=tuple(sorted(tables)),
         )
 
+    def only_in(self, folders: Sequence[str]) -> PictureIndex:
+        """The same with only the pictures in (or below) these folders.
+
+        Args:
+            folders: relative to the root.
+
+        Raises:
+            UserError: a folder holds no picture.
+        """
+        wanted = {folder: folder.replace("\\", "/").strip("/").removeprefix("./") for folder in folders}
+        for folder, start in wanted.items():
+            if not any(picture.startswith(f"{start}/") for picture in self.pictures):
+                raise UserError(
+                    f"there are no pictures in folder {folder!r} (data.images)",
+                    where=self.root,
+                    fix=did_you_mean(start, self.folders),
+                )
+        starts = tuple(f"{start}/" for start in wanted.values())
+        return replace(self, pictures=tuple(path for path in self.pictures if path.startswith(starts)))
+
     @cached_property
     def _by_name(self) -> dict[str, list[str]]:
         """File name -> relative paths."""
@@ -128,6 +152,31 @@ class PictureIndex:
             if split is not None:
                 found[split].append(folder)
         return {split: tuple(folders) for split, folders in found.items()}
+
+    def of_split(self, split: Split) -> list[str]:
+        """Relative paths of all pictures in folders that, by their names, belong to this split."""
+        return [picture for picture in self.pictures if _split_of(picture) == split]
+
+    def fits(self, picture_id: str, split: Split) -> bool:
+        """Whether an id names exactly one picture, as `match` looks for it."""
+        try:
+            return len(self._files_of(picture_id, split)) == 1
+        except _LeavesFolder:
+            return False
+
+    @cached_property
+    def _by_folder(self) -> dict[str, list[str]]:
+        """Name of a folder -> relative paths of the pictures anywhere below one that is called so."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for picture in self.pictures:
+            for name in set(picture.split("/")[:-1]):
+                found[name].append(picture)
+        return dict(found)
+
+    def in_folder(self, name: str, split: Split) -> list[str]:
+        """Relative paths of this split's pictures below a folder of this name."""
+        found = self._by_folder.get(name, [])
+        return [picture for picture in found if _split_of(picture) in (split, None)]
 
     def match(self, ids: Sequence[str], *, split: Split, where: Path) -> list[str]:
         """The file of every id, as absolute paths in the order of `ids`.
@@ -179,7 +228,8 @@ class PictureIndex:
             raise UserError(
                 f"{len(several)} {split} ids fit more than one picture: {first_few([i for i, _ in several])}",
                 where=where,
-                fix=f"{picture_id!r} may be {first_few(found)}; remove all but one, or write the id with its folder.",
+                fix=f"{picture_id!r} may be {first_few(found)}; remove all but one, write the id with "
+                "its folder, or name the folders that count in competition.yaml (`images: [...]`).",
             )
         self._refuse_shared(ids, paths, split, where)
         return paths

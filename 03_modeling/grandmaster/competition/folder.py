@@ -10,12 +10,19 @@ from pathlib import Path
 import pandas as pd
 
 from grandmaster.competition.csv_files import first_few, read_table
+from grandmaster.competition.description import FILE_NAME, described
 from grandmaster.competition.files import PictureIndex
 from grandmaster.config import DataConfig
 from grandmaster.errors import UserError, did_you_mean
 
-# Compared without case, `_`, `-` and blanks: `sampleSubmission.csv` is the sample too.
-TABLE_NAMES = {"train": "train", "test": "test", "sample": "samplesubmission"}
+# Compared without case, `_`, `-` and blanks: `sampleSubmission.csv` is the sample too. The first row of patterns
+# that any file fits decides; nothing else is opened, for it could be the competition's answers.
+TABLE_NAMES: dict[str, tuple[str, ...]] = {
+    "train": ("train", "labels?|train(ing)?(labels?|set|data|meta|metadata)|training", "train.+"),
+    "test": ("test",),
+    "sample": ("samplesubmission", "samplesub.*|submissionsample|submissionformat|.*samplesubmission.*"),
+}
+USUAL_NAMES = {"train": "train", "test": "test", "sample": "sample_submission"}
 
 
 class NotThisLayout(Exception):
@@ -28,12 +35,14 @@ class CompetitionFolder:
 
     Attributes:
         root: the folder, absolute.
-        config: the settings that name columns.
-        pictures: every picture below the root.
+        config: the settings, with what `competition.yaml` says where they were open.
+        said: lines on what that file decided.
+        pictures: every picture below the root, or those in the folders that the settings name.
     """
 
     root: Path
     config: DataConfig
+    said: tuple[str, ...]
     pictures: PictureIndex
 
     @classmethod
@@ -41,7 +50,7 @@ class CompetitionFolder:
         """Look into a folder.
 
         Raises:
-            UserError: it is not there, no folder, or cannot be read.
+            UserError: it is not there, no folder, or cannot be read; `competition.yaml` is wrong.
         """
         if not root.exists():
             beside = [path.name for path in root.parent.iterdir()] if root.parent.is_dir() else []
@@ -51,33 +60,61 @@ class CompetitionFolder:
         if not root.is_dir():
             raise UserError("this is a file, not a folder", where=root, fix="Give the folder it lies in.")
         root = root.resolve()
-        return cls(root=root, config=config, pictures=PictureIndex.of(root))
+        config, said = described(root, config)
+        pictures = PictureIndex.of(root)
+        if config.images is not None:
+            pictures = pictures.only_in(config.images)
+        return cls(root=root, config=config, said=said, pictures=pictures)
 
     @cached_property
     def _paths(self) -> dict[str, Path]:
+        """Role -> file; a role that nothing fits is left out."""
+        files = {
+            path: re.sub(r"[_\-\s]", "", path.stem.lower())
+            for path in sorted(self.root.iterdir())
+            if path.suffix.lower() == ".csv" and path.is_file()
+        }
         found: dict[str, Path] = {}
-        for path in sorted(self.root.iterdir()):
-            name = re.sub(r"[_\-\s]", "", path.stem.lower())
-            if path.suffix.lower() != ".csv" or not path.is_file():
+        for role, patterns in TABLE_NAMES.items():
+            named = getattr(self.config, role)
+            if named is not None:
+                found[role] = self._named(role, named)
                 continue
-            for role, wanted in TABLE_NAMES.items():
-                if name == wanted and role in found:
+            for pattern in patterns:
+                fitting = [path for path, name in files.items() if re.fullmatch(pattern, name)]
+                if len(fitting) > 1:
                     raise UserError(
-                        f"both {found[role].name} and {path.name} may be the {role} table",
+                        f"{first_few([path.name for path in fitting])} may each be the {role} table",
                         where=self.root,
-                        fix="Keep one.",
+                        fix=f"Keep one, or say which in {FILE_NAME}: `{role}: {fitting[0].name}`.",
                     )
-                if name == wanted:
-                    found[role] = path
+                if fitting:
+                    found[role] = fitting[0]
+                    break
         return found
+
+    def _named(self, role: str, name: str) -> Path:
+        """The file that the settings name.
+
+        Raises:
+            UserError: there is none in this folder.
+        """
+        path = (self.root / name).resolve()
+        if not path.is_relative_to(self.root) or not path.is_file():
+            raise UserError(
+                f"there is no file {name!r} (data.{role})",
+                where=self.root,
+                fix=did_you_mean(name, self.pictures.tables),
+            )
+        return path
 
     @cached_property
     def _tables(self) -> dict[str, pd.DataFrame]:
-        return {role: read_table(path) for role, path in self._paths.items()}
+        return {}
 
     def has(self, role: str) -> bool:
-        """Whether there is such a table: "train", "test" or "sample"."""
-        return role in self._paths
+        """Whether there is such a CSV table: "train", "test" or "sample"."""
+        return role in self._paths and self._paths[role].suffix.lower() == ".csv"
 
     def path(self, role: str) -> Path:
         """Where that table lies.
@@ -85,10 +122,14 @@ class CompetitionFolder:
         Raises:
             NotThisLayout: there is none.
         """
-        if role not in self._paths:
-            name = {"sample": "sample_submission"}.get(role, role)
-            raise NotThisLayout(f"there is no {name}.csv")
+        if not self.has(role):
+            raise NotThisLayout(f"there is no {USUAL_NAMES[role]}.csv")
         return self._paths[role]
+
+    def described_as_json(self, role: str) -> Path | None:
+        """The JSON file that the settings name for a role, if they do."""
+        path = self._paths.get(role)
+        return path if path is not None and path.suffix.lower() == ".json" else None
 
     def table(self, role: str) -> pd.DataFrame:
         """That table, every cell a string, index: line in the file.
@@ -97,7 +138,9 @@ class CompetitionFolder:
             NotThisLayout: there is none.
             UserError: it cannot be read.
         """
-        self.path(role)
+        path = self.path(role)
+        if role not in self._tables:
+            self._tables[role] = read_table(path)
         return self._tables[role]
 
     def contents(self) -> str:

@@ -1,240 +1,276 @@
-"""Which columns of the training file hold the labels, and what the sample submission asks for."""
+"""Which columns of the training table hold what is to be predicted, and what several columns say together."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from grandmaster.competition.csv_files import first_few, require_filled
-from grandmaster.competition.folder import CompetitionFolder, NotThisLayout
-from grandmaster.competition.labels import (
-    are_integers,
-    are_numbers,
-    find_name_map,
-    one_hot_labels,
-    ordered_classes,
-)
+from grandmaster.competition.csv_files import first_few
+from grandmaster.competition.description import ambiguous
+from grandmaster.competition.folder import NotThisLayout
+from grandmaster.competition.label_cells import find_separator, read_cells
+from grandmaster.competition.labels import one_hot_labels
+from grandmaster.competition.sample_form import SampleForm, numbers, split_labels
 from grandmaster.competition.table import SubmissionFormat
+from grandmaster.competition.targets import TargetReading, TrainingTable, in_given_order
+from grandmaster.config import DataConfig
 from grandmaster.errors import UserError, did_you_mean
 
-PROBABILITY_SUM_TOLERANCE = 0.01
 
-
-@dataclass(frozen=True, kw_only=True)
-class LabelReading:
-    """The labels of the training file, and the form in which the submission wants them.
-
-    Attributes:
-        texts: the label of each row.
-        columns: the columns they were read from.
-        classes: in frozen order; for class probabilities, in the order of the submission's columns.
-        class_names: the same order.
-        submission_format: what the sample submission asks for.
-        understood: lines that say what was found.
-    """
-
-    texts: list[str]
-    columns: tuple[str, ...]
-    classes: tuple[str, ...]
-    class_names: tuple[str, ...]
-    submission_format: SubmissionFormat
-    understood: tuple[str, ...]
-
-
-def read_labels(
-    folder: CompetitionFolder, train_id: str, targets: tuple[str, ...], *, one_hot: bool
-) -> LabelReading:
-    """Find and read the training labels, from one column or from one-hot columns.
+def read_targets(
+    training: TrainingTable, sample: SampleForm, config: DataConfig, root: Path
+) -> TargetReading:
+    """Find the columns that hold the targets, and read them.
 
     Args:
-        folder: with a training file and a sample submission.
-        train_id: the id column of the training file.
-        targets: the sample submission's columns beside its ids.
-        one_hot: whether the layout may have a column for each class.
+        training: the training table.
+        sample: decides on the form of what is handed in.
+        config: what is known beforehand.
+        root: the competition's folder, where a name map may lie.
 
     Raises:
-        NotThisLayout: there are no such labels, or another kind of task is asked for.
-        UserError: an unknown column is named in the settings, a cell is empty, rows are not one-hot, there is
-            only one class, or the name map does not fit.
+        NotThisLayout: there are no such columns, or the sample asks for something else than they hold.
+        UserError: the settings name an unknown column, cells are empty or contradict each other, or what is asked
+            for cannot be told (names the choices).
     """
-    train, path = folder.table("train"), folder.path("train")
-    wanted = folder.config.target_column
-    if wanted is not None and wanted not in train.columns:
-        raise UserError(
-            f"there is no column {wanted!r} (data.target_column)",
-            where=path,
-            fix=did_you_mean(wanted, train.columns),
-        )
-    if wanted is None and len(targets) > 1 and set(targets) <= set(train.columns):
-        if not one_hot:
-            raise NotThisLayout("train.csv has one column for each class")
-        return _one_hot(folder, train_id, targets)
-    others = [column for column in train.columns if column != train_id]
-    if wanted is not None:
-        column = wanted
-    elif len(targets) == 1 and targets[0] in train.columns:
-        column = targets[0]
-    elif len(others) == 1:
-        column = others[0]
-    else:
-        fitting = [column for column in others if _names_columns(train[column], targets)]
-        if len(fitting) != 1:
-            raise NotThisLayout(
-                f"no label column was found in train.csv for the sample's {first_few(targets, 3)}; it has "
-                f"{first_few(others)} (data.target_column names the right one)"
+    table, targets = training.table, sample.targets
+    for column in config.target_columns or ():
+        if column not in table.columns:
+            raise UserError(
+                f"there is no column {column!r} (data.target_columns)",
+                where=training.path,
+                fix=did_you_mean(column, table.columns),
             )
-        column = fitting[0]
-    require_filled(train, column, path)
-    return _one_column(folder, column, targets)
+    if config.target_columns is not None and len(config.target_columns) > 1:
+        return _several_columns(training, config.target_columns, sample, config)
+    if config.target_columns is None and len(targets) > 1 and set(targets) <= set(table.columns):
+        return _several_columns(training, targets, sample, config)
+    column = config.target_columns[0] if config.target_columns else _label_column(training, sample)
+    return read_cells(training, column, sample, config, root)
 
 
-def _names_columns(labels: pd.Series, targets: tuple[str, ...]) -> bool:
-    """Whether the values of a column are names of the submission's columns."""
-    return len(targets) > 1 and set(labels) <= set(targets)
-
-
-def _one_hot(folder: CompetitionFolder, train_id: str, targets: tuple[str, ...]) -> LabelReading:
-    train, path = folder.table("train"), folder.path("train")
-    texts = one_hot_labels(train, targets, train_id, path)
-    _require_probabilities(folder, targets)
-    absent = [column for column in targets if column not in set(texts)]
-    lines = [
-        f"labels: one-hot columns; {len(targets)} classes in the order of the sample submission's columns",
-        _probability_line(folder),
-    ]
-    if absent:
-        lines.append(f"warning: classes without a training picture: {first_few(absent)}")
-    return LabelReading(
-        texts=texts,
-        columns=targets,
-        classes=targets,
-        class_names=targets,
-        submission_format="class_probabilities",
-        understood=tuple(lines),
-    )
-
-
-def _one_column(folder: CompetitionFolder, column: str, targets: tuple[str, ...]) -> LabelReading:
-    train, path = folder.table("train"), folder.path("train")
-    texts = train[column].tolist()
-    classes = ordered_classes(texts)
-    _refuse_other_tasks(column, texts, classes)
-    if len(classes) < 2:
-        raise UserError(f"column {column!r} holds one class only: {classes[0]!r}", where=path)
-    name_map = find_name_map(folder.root, set(classes))
-    names = dict(name_map.names) if name_map else {}
-    form = "whole numbers, in numeric order" if are_integers(classes) else "text, in alphabetic order"
-    lines = []
-    submission_format: SubmissionFormat = "hard_label"
-    if len(targets) == 1:
-        lines.append(f"labels: column {column!r}, {len(classes)} classes: {form}")
-        lines += _hard_label_lines(folder, targets[0], classes)
-    else:
-        classes = _classes_of_columns(targets, classes, names)
-        _require_probabilities(folder, targets)
-        submission_format = "class_probabilities"
-        lines.append(
-            f"labels: column {column!r}, {len(classes)} classes in the order of the sample submission's columns"
-        )
-        lines.append(_probability_line(folder))
-        absent = sorted(set(classes) - set(texts))
-        if absent:
-            lines.append(f"warning: classes without a training picture: {first_few(absent)}")
-    if name_map:
-        lines.append(f"class names from {name_map.path.name}")
-        unused = [f"{label} {names[label]}" for label in names if label not in classes]
-        if unused:
-            lines.append(
-                f"warning: {len(unused)} classes of {name_map.path.name} have no training picture and "
-                f"are left out: {first_few(unused)}"
-            )
-    return LabelReading(
-        texts=texts,
-        columns=(column,),
-        classes=classes,
-        class_names=tuple(names.get(label, label) for label in classes),
-        submission_format=submission_format,
-        understood=tuple(lines),
-    )
-
-
-def _refuse_other_tasks(column: str, texts: list[str], classes: tuple[str, ...]) -> None:
-    """Leave label columns that ask for something else than one class to other layouts.
+def _label_column(training: TrainingTable, sample: SampleForm) -> str:
+    """The one column that holds the label or value of each picture.
 
     Raises:
-        NotThisLayout: several labels in one cell, or numbers with a fraction.
+        NotThisLayout: none does.
+        UserError: several may.
     """
-    several = [label for label in classes if len(label.split()) > 1]
-    alone = set(classes)
-    if several and all(alone.issuperset(label.split()) or are_integers(label.split()) for label in several):
-        raise NotThisLayout(f"column {column!r} holds several labels in a cell, such as {several[0]!r}")
-    if are_numbers(classes) and any(float(label) % 1 for label in classes):
+    if training.label_column is not None:
+        return training.label_column
+    table, targets = training.table, sample.targets
+    others = [column for column in table.columns if column != training.id_column]
+    if len(targets) == 1 and targets[0] in others:
+        return targets[0]
+    if len(others) == 1:
+        return others[0]
+    fitting = [column for column in others if _fits_sample(table[column].tolist(), column, sample)]
+    if len(fitting) > 1:
+        raise ambiguous(
+            f"columns {first_few(fitting)} may each hold the labels",
+            training.path,
+            [(f"target_columns: [{column}]", "this one") for column in fitting[:3]],
+        )
+    if not fitting:
         raise NotThisLayout(
-            f"column {column!r} holds numbers with a fraction: a value to estimate, not a class"
+            f"no label column was found in {training.path.name} for the sample's {first_few(targets, 3)}; it has "
+            f"{first_few(others)} (data.target_columns names the right one)"
         )
+    return fitting[0]
 
 
-def _hard_label_lines(folder: CompetitionFolder, target: str, classes: tuple[str, ...]) -> list[str]:
-    """What the sample's single target column asks for; anything but a label is refused.
+def _fits_sample(texts: list[str], column: str, sample: SampleForm) -> bool:
+    """Whether the cells of a column hold what the sample submission asks for."""
+    known = set(texts)
+    if len(known) < 2:
+        return False
+    if len(sample.targets) > 1:
+        return known <= set(sample.targets) or _parts(texts, column) <= set(sample.targets)
+    if not sample.cells:
+        return False
+    asked = set(sample.cells)
+    return asked <= known or {part for cell in asked for part in split_labels(cell, " ")} <= known
+
+
+def _parts(texts: list[str], column: str) -> set[str]:
+    """The labels in the cells of a column with label sets; else the cells."""
+    separator = find_separator(texts, column)
+    return {part for text in texts for part in split_labels(text, separator)} if separator else set(texts)
+
+
+def _several_columns(
+    training: TrainingTable, columns: tuple[str, ...], sample: SampleForm, config: DataConfig
+) -> TargetReading:
+    """One column a class, a label, or a value.
 
     Raises:
-        NotThisLayout: it holds a probability or an estimated value.
+        UserError: cells that are neither 0 nor 1 among many that are, contradictions with the sample.
     """
-    given = set(folder.table("sample")[target])
-    lines = [f"submission: one label for each picture in column {target!r}"]
-    foreign = sorted(given - set(classes))
-    if foreign and are_numbers(foreign) and not are_integers(foreign):
-        raise NotThisLayout(
-            f"column {target!r} of the sample submission holds {foreign[0]!r}: a probability or an estimated "
-            "value, not a class"
-        )
-    if foreign:
-        lines.append(
-            f"warning: the sample submission holds {first_few(foreign)}, which is no training label; taken for a "
-            "placeholder"
-        )
-    return lines
-
-
-def _classes_of_columns(
-    targets: tuple[str, ...], classes: tuple[str, ...], names: dict[str, str]
-) -> tuple[str, ...]:
-    """The class of each submission column: the column is the label, or the label's name in the name map.
-
-    Raises:
-        NotThisLayout: a class has no column, or a column no class.
-    """
-    if set(classes) <= set(targets):
-        return targets
-    label_of = {name: label for label, name in names.items()}
-    if len(label_of) == len(names) and set(targets) == {names.get(label, label) for label in classes}:
-        return tuple(label_of[target] for target in targets)
-    lacking = sorted(set(classes) - set(targets))
-    raise NotThisLayout(f"the sample submission has no column for the labels {first_few(lacking)}")
-
-
-def _require_probabilities(folder: CompetitionFolder, targets: Sequence[str]) -> None:
-    """Refuse a wide sample whose cells are no class probabilities.
-
-    Raises:
-        NotThisLayout: text cells, or rows that neither sum to 1 nor are all alike.
-    """
-    values = folder.table("sample")[list(targets)].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
-    if not np.isfinite(values).all():
+    if set(columns) == set(sample.targets):
+        columns = sample.targets  # the submission's order
+    if len(sample.targets) > 1 and not sample.numeric and not sample.has_empty:
         raise NotThisLayout("the sample submission's target columns hold something else than numbers")
-    sums_to_one = np.abs(values.sum(axis=1) - 1) <= PROBABILITY_SUM_TOLERANCE
-    if not sums_to_one.all() and not (values == values[0, 0]).all():
-        raise NotThisLayout(
-            "rows of the sample submission neither sum to 1 nor hold one constant: independent probabilities, "
-            "not one class for each picture"
-        )
+    values = numbers(training.table, columns)
+    zero_one = np.isin(values, (0.0, 1.0))
+    kind = config.kind
+    if kind == "ordinal":
+        raise UserError("a grade is read from one column, not from several", where=training.path)
+    if kind is None and not zero_one.all():
+        # Few cells that are no 0 or 1 are faults of the file; many are values to estimate.
+        values_asked = np.isfinite(values).all() and zero_one.mean() < 0.5 and not sample.sums_to_one
+        kind = "regression" if values_asked else "multiclass"
+    if kind is None and (values.sum(axis=1) == 1).all():
+        if not sample.sums_to_one and not sample.constant:
+            raise ambiguous(
+                f"every row of {training.path.name} has exactly one 1, but rows of {sample.path.name} neither sum "
+                "to 1 nor hold one constant",
+                training.path,
+                [
+                    ("kind: multiclass", "one class a picture"),
+                    ("kind: multilabel", "independent probabilities"),
+                ],
+            )
+        kind = "multiclass"
+    if kind is None:
+        kind = (
+            "multiclass" if sample.sums_to_one else "multilabel"
+        )  # the former names the rows that speak against
+    if kind == "regression":
+        return _values(training, columns, sample, values)
+    if kind == "multiclass":
+        return _one_hot(training, columns, sample, config)
+    return _label_columns(training, columns, sample, config)
 
 
-def _probability_line(folder: CompetitionFolder) -> str:
-    columns = len(folder.table("sample").columns) - 1
-    return (
-        f"submission: the probability of every class, {columns} columns, because the sample has one for each"
+def _one_hot(
+    training: TrainingTable, columns: tuple[str, ...], sample: SampleForm, config: DataConfig
+) -> TargetReading:
+    if len(sample.targets) == 1:
+        columns = in_given_order(columns, config, training.path)
+    texts = one_hot_labels(training.table, columns, training.id_column, training.path)
+    form = _wide_form(training, columns, sample, "class_probabilities", "hard_label")
+    order = " in the order of the sample submission's columns" if len(sample.targets) > 1 else ""
+    lines = [f"labels: one-hot columns; {len(columns)} classes{order}"]
+    lines += [submission_line(form, len(columns)), *_absent(columns, set(texts))]
+    position = {label: place for place, label in enumerate(columns)}
+    return TargetReading(
+        form="one-hot columns",
+        kind="multiclass",
+        classes=columns,
+        class_names=columns,
+        targets=np.array([position[text] for text in texts], np.int64),
+        texts=texts,
+        columns=columns,
+        submission_format=form,
+        understood=tuple(lines),
     )
+
+
+def _label_columns(
+    training: TrainingTable, columns: tuple[str, ...], sample: SampleForm, config: DataConfig
+) -> TargetReading:
+    if len(sample.targets) == 1:
+        columns = in_given_order(columns, config, training.path)
+    values = numbers(training.table, columns)
+    strange = ~np.isin(values, (0.0, 1.0))
+    if strange.any():
+        row, place = (int(found[0]) for found in np.nonzero(strange))
+        raise UserError(
+            f"line {training.table.index[row]} has {training.table[columns[place]].iloc[row]!r} in column "
+            f"{columns[place]!r}; label columns hold 0 or 1",
+            where=training.path,
+        )
+    form = _wide_form(training, columns, sample, "independent_probabilities", "label_set")
+    sums = values.sum(axis=1)
+    lines = [
+        f"labels: {len(columns)} columns of 0 and 1, each a label of its own, because rows hold {int(sums.min())} to "
+        f"{int(sums.max())} of them",
+        submission_line(form, len(columns)),
+        *_absent(columns, {columns[place] for place in np.flatnonzero(values.any(axis=0))}),
+    ]
+    return TargetReading(
+        form="label columns",
+        kind="multilabel",
+        classes=columns,
+        class_names=columns,
+        targets=values.astype(np.float32),
+        texts=["".join("1" if cell else "0" for cell in row) for row in values],
+        columns=columns,
+        submission_format=form,
+        separator=config.separator or " ",
+        understood=tuple(lines),
+    )
+
+
+def _values(
+    training: TrainingTable, columns: tuple[str, ...], sample: SampleForm, values: np.ndarray
+) -> TargetReading:
+    if len(columns) != len(sample.targets):
+        raise UserError(
+            f"{len(columns)} columns of values for {len(sample.targets)} columns of {sample.path.name}",
+            where=training.path,
+        )
+    bad = ~np.isfinite(values)
+    if bad.any():
+        row, place = (int(found[0]) for found in np.nonzero(bad))
+        raise UserError(
+            f"line {training.table.index[row]} has {training.table[columns[place]].iloc[row]!r} in column "
+            f"{columns[place]!r}; a value to estimate is a finite number",
+            where=training.path,
+        )
+    return TargetReading(
+        form="values",
+        kind="regression",
+        classes=(),
+        class_names=(),
+        targets=values.astype(np.float32),
+        texts=[" ".join(row) for row in training.table[list(columns)].to_numpy().tolist()],
+        columns=columns,
+        submission_format="real_number",
+        understood=(
+            f"target: {len(columns)} columns of values to estimate: {first_few(columns)}",
+            submission_line("real_number", len(columns)),
+        ),
+    )
+
+
+def _wide_form(
+    training: TrainingTable,
+    columns: tuple[str, ...],
+    sample: SampleForm,
+    wide: SubmissionFormat,
+    narrow: SubmissionFormat,
+) -> SubmissionFormat:
+    """The form of the submission: a column for each label, or one cell with their names.
+
+    Raises:
+        NotThisLayout: the columns of the sample are others.
+    """
+    if len(sample.targets) == 1:
+        return narrow
+    if set(columns) != set(sample.targets):
+        lacking = sorted(set(columns) ^ set(sample.targets))
+        raise NotThisLayout(
+            f"columns of {training.path.name} and {sample.path.name} differ: {first_few(lacking)}"
+        )
+    return wide
+
+
+def _absent(classes: tuple[str, ...], there: set[str]) -> list[str]:
+    absent = [label for label in classes if label not in there]
+    return [f"warning: classes without a training picture: {first_few(absent)}"] if absent else []
+
+
+def submission_line(form: SubmissionFormat, columns: int) -> str:
+    """What is to be handed in, for the person."""
+    return {
+        "class_probabilities": f"submission: the probability of every class, {columns} columns, because the sample "
+        "has one for each",
+        "independent_probabilities": f"submission: the probability of every label on its own, {columns} columns",
+        "real_number": f"submission: the estimated value, {columns} columns"
+        if columns > 1
+        else "submission: the estimated value",
+        "hard_label": "submission: one label for each row",
+        "label_set": "submission: the labels of each row in one cell",
+    }[form]

@@ -17,7 +17,7 @@ from grandmaster.storage import read_json
 
 # Only files with such a name are opened as a name map: any other could be the competition's answers.
 _MAP_FILE = re.compile(
-    r"(meta|meta_?data|class(es)?|.*class_?(names?|map)|.*label_?(names?|map)|.*_map|label_\w+_map)",
+    r"(meta|meta_?data|class(es)?|labels|.*class_?(names?|map)|.*label_?(names?|map)|.*_map|label_\w+_map)",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
@@ -73,7 +73,8 @@ def one_hot_labels(table: pd.DataFrame, columns: Sequence[str], id_column: str, 
             f"{int((sums != 1).sum())} pictures do not have exactly one class; the first is line "
             f"{table.index[row]} (id {table[id_column].iloc[row]!r}) with {int(sums[row])}",
             where=path,
-            fix="Several labels for one picture (multi-label) are not supported yet; give each row one 1.",
+            fix="Give each row one 1; for several labels a picture (multi-label) write `kind: multilabel` into "
+            "competition.yaml.",
         )
     return [columns[place] for place in values.argmax(axis=1)]
 
@@ -91,18 +92,23 @@ class NameMap:
     names: Mapping[str, str]
 
 
-def find_name_map(root: Path, labels: set[str]) -> NameMap | None:
+def find_name_map(root: Path, labels: set[str], *, but: Path | None = None) -> NameMap | None:
     """The name map of a competition: a CSV or JSON file right in its folder, by its name and what it holds.
 
     A CSV map has a column of labels and one of names (`target,class_name`); a JSON map is one flat object, label
     to name or name to label. A file that shares no label with the training file is something else.
+
+    Args:
+        root: the competition's folder.
+        labels: of the training table.
+        but: the training table itself, which may be called `labels.csv`.
 
     Raises:
         UserError: two maps that differ, a map that lacks labels of the training file, repeats one or has empty cells.
     """
     found: list[NameMap] = []
     for path in sorted(root.iterdir()):
-        if not path.is_file() or not _MAP_FILE.fullmatch(path.stem):
+        if path == but or not path.is_file() or not _MAP_FILE.fullmatch(path.stem):
             continue
         names = {".csv": _csv_map, ".json": _json_map}.get(path.suffix.lower(), _no_map)(path, labels)
         if names is None:

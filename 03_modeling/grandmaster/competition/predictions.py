@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,3 +84,27 @@ class Predictions:
             raise ValueError(f"{len(missing)} ids have no prediction, the first is {missing[0]!r}")
         rows = [position[picture_id] for picture_id in ids]
         return Predictions(ids=tuple(ids), outputs=self.outputs, values=self.values[rows])
+
+    def mean_over(self, rows: Mapping[str, str]) -> Predictions:
+        """The mean of the pictures of each row of a submission.
+
+        Args:
+            rows: picture id -> row; of every picture.
+
+        Returns:
+            A prediction for each row, in the order in which their first pictures come; means are taken in float64.
+
+        Raises:
+            ValueError: a picture has no row; names the first.
+        """
+        missing = [picture_id for picture_id in self.ids if picture_id not in rows]
+        if missing:
+            raise ValueError(f"{len(missing)} ids belong to no row, the first is {missing[0]!r}")
+        place: dict[str, int] = {}
+        places = np.array(
+            [place.setdefault(rows[picture_id], len(place)) for picture_id in self.ids], np.int64
+        )
+        sums = np.zeros((len(place), len(self.outputs)))
+        np.add.at(sums, places, self.values)
+        means = sums / np.bincount(places, minlength=len(place))[:, None]
+        return Predictions(ids=tuple(place), outputs=self.outputs, values=means.astype(np.float32))

@@ -2,48 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from grandmaster.competition.csv_files import first_few
+from grandmaster.competition.description import FILE_NAME
 from grandmaster.competition.folder import CompetitionFolder, NotThisLayout
-from grandmaster.competition.layouts import LAYOUTS, Reading
+from grandmaster.competition.layouts import LAYOUTS, Evidence, Reading
+from grandmaster.competition.metric_choice import default_metric
 from grandmaster.competition.metrics import METRICS
-from grandmaster.competition.table import Competition
+from grandmaster.competition.table import Competition, SubmissionFormat
 from grandmaster.config import DataConfig
 from grandmaster.errors import UserError
-
-# From here on the rarest class weighs too little in an average over pictures to be noticed.
-IMBALANCED_RATIO = 1.5
 
 
 def read_competition(root: Path, config: DataConfig) -> Competition:
     """Find out how a competition's files are laid out, and read them.
 
     The sample submission decides on column names, the order of rows and the form of an id. Ids and labels are
-    kept exactly as written. Answers (`solution.csv` and the like) are never opened.
+    kept exactly as written. Answers (`solution.csv` and the like) are never opened. What is found out wrongly, or
+    not at all, is said in the folder's `competition.yaml` (see `competition.description`).
 
     Args:
         root: the folder that holds the competition's files.
-        config: the metric and columns, where they are not to be found out.
+        config: what is not to be found out; counts more than `competition.yaml`.
 
     Raises:
-        UserError: no known layout fits (says what was found), or the data contradict themselves: ids without a
-            picture or with two, repeated ids, empty cells, labels without a name.
+        UserError: no known layout fits (says what was found), something can be read in two ways (says the choices),
+            or the data contradict themselves: ids without a picture or with two, repeated ids, empty cells, labels
+            without a name.
     """
     folder = CompetitionFolder.of(root, config)
+    evidence = Evidence(folder=folder)
+    wanted = folder.config.layout
     against: dict[str, list[str]] = {}
     for layout, way in LAYOUTS.items():
+        if wanted not in (None, layout):
+            continue
         try:
-            reading = way.read(folder)
+            reading = way.read(evidence)
         except NotThisLayout as reason:
             against.setdefault(str(reason), []).append(f"{layout} ({way.title})")
             continue
         return _competition(folder, layout, reading)
     tried = "; ".join(f"{' and '.join(layouts)}: {reason}" for reason, layouts in against.items())
-    fix = "Give the folder that holds train.csv, sample_submission.csv and the pictures."
+    fix = f"Give the folder that holds train.csv, sample_submission.csv and the pictures, or a {FILE_NAME}."
     if not folder.pictures.pictures and folder.has("train") and folder.has("sample"):
         fix = "Unpack the competition's pictures into this folder."
     raise UserError(
@@ -51,60 +55,84 @@ def read_competition(root: Path, config: DataConfig) -> Competition:
     )
 
 
+# Settings that mean something for these forms of a submission only.
+BELONGS_TO: dict[str, tuple[SubmissionFormat, ...]] = {
+    "top_k": ("ranked_labels",),
+    "positive_class": ("one_probability",),
+    "separator": ("label_set", "ranked_labels", "independent_probabilities"),
+}
+
+
+def _refuse_pointless(config: DataConfig, submission_format: SubmissionFormat, path: Path) -> None:
+    """Refuse a setting that would be passed over without a word."""
+    for name, forms in BELONGS_TO.items():
+        if getattr(config, name) is not None and submission_format not in forms:
+            raise UserError(
+                f"{name} (data.{name}) means nothing here: the sample submission is read as {submission_format}",
+                where=path,
+                fix=f"Take it away, or set data.submission_format to {' or '.join(forms)}.",
+            )
+
+
 def _competition(folder: CompetitionFolder, layout: str, reading: Reading) -> Competition:
-    position = {label: place for place, label in enumerate(reading.classes)}
-    train = reading.train.assign(label=reading.train["label"].map(position).astype("int64"))
+    targets, config = reading.targets, folder.config
+    _refuse_pointless(config, targets.submission_format, reading.sample.path)
+    asked = config.submission_format
+    if asked is not None and asked != targets.submission_format:
+        raise UserError(
+            f"{asked} (data.submission_format) does not go with {targets.kind} targets and "
+            f"{len(reading.sample.targets)} target columns",
+            where=reading.sample.path,
+            fix=f"It is read as {targets.submission_format}; data.kind may be meant.",
+        )
     # Folds and seeds must not depend on the order in which somebody wrote the file.
-    train = train.sort_values("id", kind="stable", ignore_index=True).assign(
-        group=lambda table: table["id"], row=lambda table: table["id"]
-    )
-    per_class = np.bincount(train["label"], minlength=len(reading.classes)).tolist()
-    counts = [count for count in per_class if count]  # a one-hot column may have no picture
-    metric, reason = _metric(folder.config, reading, counts)
-    title = METRICS[metric].title
-    balance = f"the largest class has {max(counts)} pictures, the smallest {min(counts)}"
-    understood = [
-        f"layout {layout}: {LAYOUTS[layout].title}",
-        *reading.understood,
-        f"classes: {balance}",
-        f"metric: {title}, {reason}",
-    ]
-    single = [label for label, count in zip(reading.classes, per_class, strict=True) if count == 1]
-    if single:
-        understood.append(f"warning: {len(single)} classes have one picture only: {first_few(single)}")
-    if reading.submission_format == "hard_label" and not METRICS[metric].needs_labels_only:
+    order = np.argsort(reading.train["id"].to_numpy(dtype=np.str_), kind="stable")
+    train = reading.train.iloc[order].reset_index(drop=True)
+    values = targets.targets[order]
+    understood = [*folder.said, f"layout {layout}: {LAYOUTS[layout].title}", *reading.understood]
+    understood.append(f"kind: {targets.kind}, handed in as {targets.submission_format.replace('_', ' ')}")
+    counts: list[int] = []
+    if targets.kind in ("multiclass", "ordinal"):
+        labels = values.reshape(len(values)).astype(np.int64)
+        train.insert(2, "label", labels)
+        per_class = np.bincount(labels, minlength=len(targets.classes)).tolist()
+        counts = [count for count in per_class if count]  # a one-hot column may have no picture
+        understood.append(
+            f"classes: the largest class has {max(counts)} pictures, the smallest {min(counts)}"
+        )
+        single = [label for label, count in zip(targets.classes, per_class, strict=True) if count == 1]
+        if single:
+            understood.append(f"warning: {len(single)} classes have one picture only: {first_few(single)}")
+    metric, reason = default_metric(targets.kind, targets.submission_format, counts)
+    if config.metric is not None:
+        metric, reason = config.metric, "as the settings say"
+    title = METRICS[metric].title if metric in METRICS else metric.replace("_", " ")
+    understood.append(f"metric: {title}, {reason}")
+    if (
+        targets.submission_format == "hard_label"
+        and metric in METRICS
+        and not METRICS[metric].needs_labels_only
+    ):
         understood.append(f"warning: {title} needs probabilities, but labels are submitted")
     return Competition(
         name=folder.root.name,
         root=folder.root,
         layout=layout,
         understood=tuple(understood),
-        id_column=reading.id_column,
-        target_columns=reading.target_columns,
-        classes=reading.classes,
-        class_names=reading.class_names,
+        id_column=reading.sample.id_column,
+        target_columns=reading.sample.targets,
+        kind=targets.kind,
+        classes=targets.classes,
+        class_names=targets.class_names,
         train=train,
-        targets=train["label"].to_numpy(np.int64),
-        test=reading.test.assign(row=reading.test["id"]),
-        sample_submission=reading.sample_submission,
-        submission_format=reading.submission_format,
+        targets=values,
+        test=reading.test.reset_index(drop=True),
+        sample_submission=reading.sample.table.reset_index(drop=True),
+        submission_format=targets.submission_format,
         metric=metric,
         metric_reason=reason,
+        positive_class=targets.positive_class,
+        top_k=targets.top_k,
+        group_column=reading.group_column,
+        separator=targets.separator,
     )
-
-
-def _metric(config: DataConfig, reading: Reading, counts: Sequence[int]) -> tuple[str, str]:
-    """The metric's name, and why this one."""
-    if config.metric is not None:
-        return config.metric, "as the settings say"
-    if reading.submission_format == "class_probabilities":
-        return "log_loss", "chosen because probabilities of classes are submitted (data.metric names another)"
-    ratio = max(counts) / min(counts)
-    if ratio >= IMBALANCED_RATIO:
-        why = (
-            f"chosen because labels are submitted and the largest class has {ratio:.1f} times the pictures of the "
-            "smallest: every class counts alike"
-        )
-    else:
-        why = "chosen because labels are submitted; with classes of similar size it stays close to accuracy"
-    return "macro_f1", f"{why} (data.metric names another)"

@@ -4,25 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from grandmaster.config import SubmissionFormat, TargetKind
 from grandmaster.storage import digest
 
-TargetKind = Literal["multiclass", "multilabel", "ordinal", "regression"]
-SubmissionFormat = Literal[
-    "hard_label",  # the label of one class, whole number or text
-    "class_probabilities",  # wide: one column a class, rows sum to 1
-    "independent_probabilities",  # wide: one column a label, each 0 to 1
-    "one_probability",  # that of the positive class of a binary target
-    "real_number",  # one or several estimated values
-    "ordinal_label",  # a grade; cut points fitted on out-of-fold predictions
-    "label_set",  # labels of one picture in one cell, space-delimited; thresholds fitted likewise
-    "ranked_labels",  # the k best labels in one cell, best first, space-delimited
-]
 # int64 (n,) indices of classes for multiclass; else float32 (n, outputs).
 Truth = npt.NDArray[np.integer[Any]] | npt.NDArray[np.floating[Any]]
 
@@ -56,6 +46,7 @@ class Competition:
         positive_class: index into `classes` of the class whose probability is handed in ("one_probability").
         top_k: labels to hand in for each row ("ranked_labels").
         group_column: the training file's column behind `group`, or None.
+        separator: what stands between the labels of one cell ("label_set", "ranked_labels").
     """
 
     name: str
@@ -77,6 +68,7 @@ class Competition:
     positive_class: int = 1
     top_k: int = 1
     group_column: str | None = None
+    separator: str = " "
 
     @property
     def outputs(self) -> tuple[str, ...]:
