@@ -162,6 +162,9 @@ def read_settings(options: argparse.Namespace) -> Settings:
     weights_dir = None if weights is None else _weights_folder(weights)
     if weights_dir is not None:
         config = with_settings(config, [f"model.weights_dir={weights_dir}"], where="--weights_dir")
+    if config.data.label_fixes is not None:  # a path, which has to mean the same wherever the run is resumed
+        fixes = data_loader.resolve(config.data.label_fixes)
+        config = with_settings(config, [f"data.label_fixes={fixes}"])
     return Settings(
         mode=mode,
         config=config,

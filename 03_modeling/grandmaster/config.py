@@ -40,6 +40,10 @@ class DataConfig(Section, frozen=True, kw_only=True):
     target_column: Annotated[
         str | None, Meta(description="column of labels in the training CSV; open: found")
     ] = None
+    label_fixes: Annotated[
+        str | None,
+        Meta(description="CSV of corrected labels (id, label or drop); open: label_fixes.csv in its folder"),
+    ] = None
 
 
 class InspectConfig(Section, frozen=True, kw_only=True):

@@ -44,10 +44,13 @@ class RunContext:
 
     @cached_property
     def data_hash(self) -> str:
-        """Changes when an id, a label or a picture file (by size and time) does."""
+        """Changes when an id, a target or a picture file (by size and time) does."""
         entries = []
-        for frame in (self.competition.train, self.competition.test):
-            labels = frame["label"].tolist() if "label" in frame else [None] * len(frame)
+        truth = self.competition.targets.tolist()
+        for frame, labels in (
+            (self.competition.train, truth),
+            (self.competition.test, [None] * len(self.competition.test)),
+        ):
             for picture_id, path, label in zip(frame["id"], frame["path"], labels, strict=True):
                 facts = Path(path).stat() if Path(path).exists() else None
                 stamp = (facts.st_size, facts.st_mtime_ns) if facts else None

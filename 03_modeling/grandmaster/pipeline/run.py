@@ -12,6 +12,7 @@ import filelock
 import msgspec
 import torch
 
+from grandmaster.competition.label_fixes import with_label_fixes
 from grandmaster.competition.reader import read_competition
 from grandmaster.config import Config
 from grandmaster.errors import UserError, did_you_mean
@@ -106,7 +107,8 @@ def plan_only(request: RunRequest, progress: Progress) -> Plan:
 
 
 def _open(request: RunRequest, progress: Progress) -> RunContext:
-    competition = read_competition(request.data_path, request.config.data)
+    settings = request.config.data
+    competition = with_label_fixes(read_competition(request.data_path, settings), settings.label_fixes)
     for line in competition.understood:
         progress.message(line, "warn" if line.startswith("warning") else "info")
     hardware = read_hardware(request.config.hardware)
