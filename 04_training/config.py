@@ -10,7 +10,7 @@ from messages import Language
 
 # What `--until` takes: the stages of `grandmaster.pipeline.run`, repeated here so that `--help` needs none of its
 # imports (a test holds the two equal).
-STAGES = ("inspect", "plan", "train", "predict", "ensemble", "submit", "report")
+STAGES = ("inspect", "plan", "train", "predict", "ensemble", "label_quality", "submit", "report")
 
 # The large backbones of a full run; names of our own for pretrained models of timm.
 BACKBONES = (

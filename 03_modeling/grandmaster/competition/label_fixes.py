@@ -178,3 +178,21 @@ def _vanished(competition: Competition, kept: np.ndarray[tuple[int, ...], np.dty
     if not lost:
         return []
     return [f"warning: {path.name} leaves no training picture of {len(lost)} classes: {first_few(lost)}"]
+
+
+def add_label_fixes(path: Path, new: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Rows of a file of fixes with new ones behind them; what the file says already of an id stays. Writes nothing.
+
+    Args:
+        path: the file, which need not be there yet.
+        new: columns `id` and `label`, ids unique.
+
+    Returns:
+        Columns `id`, `label`; and how many of the new rows are in it.
+
+    Raises:
+        UserError: the file that is there is not a file of fixes.
+    """
+    known = read_label_fixes(path) if path.is_file() else pd.DataFrame(columns=list(COLUMNS), dtype=str)
+    added = new.loc[~new["id"].isin(known["id"]), list(COLUMNS)]
+    return pd.concat([known, added], ignore_index=True), len(added)

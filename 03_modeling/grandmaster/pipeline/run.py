@@ -16,7 +16,7 @@ from grandmaster.competition.label_fixes import with_label_fixes
 from grandmaster.competition.reader import read_competition
 from grandmaster.config import Config
 from grandmaster.errors import UserError, did_you_mean
-from grandmaster.pipeline import outcome, predicting, preparing, training
+from grandmaster.pipeline import labels, outcome, predicting, preparing, training
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.hardware import describe_environment, read_hardware
 from grandmaster.pipeline.plan import Plan
@@ -31,6 +31,7 @@ STAGE_FUNCTIONS: dict[str, Callable[[RunContext], None]] = {
     "train": training.train,
     "predict": predicting.predict_test,
     "ensemble": predicting.ensemble,
+    "label_quality": labels.label_quality,
     "submit": outcome.submit,
     "report": outcome.report,
 }
