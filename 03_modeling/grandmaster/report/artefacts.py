@@ -15,11 +15,8 @@ import pandas as pd
 
 from grandmaster.competition.predictions import Predictions
 from grandmaster.errors import UserError
+from grandmaster.report.fingerprint import Artefact, Fingerprint
 from grandmaster.storage import file_sha256, read_json
-
-
-class Artefact(msgspec.Struct, frozen=True, kw_only=True):
-    """Part of a file that a run writes."""
 
 
 class Score(Artefact, frozen=True, kw_only=True):
@@ -104,53 +101,6 @@ class FinalResults(Artefact, frozen=True, kw_only=True):
     total_seconds: float | None = None
     command: str | None = None
     created: str | None = None
-
-
-class Split(Artefact, frozen=True, kw_only=True):
-    """Picture statistics of train or test: name -> mean, std, q05, q25, q50, q75, q95."""
-
-    count: int | None = None
-    statistics: dict[str, dict[str, float | None]] = {}
-
-
-class ClassCount(Artefact, frozen=True, kw_only=True):
-    """How often one class occurs in train."""
-
-    index: int
-    label: str
-    name: str
-    count: int
-    share: float | None = None
-
-
-class Unreadable(Artefact, frozen=True, kw_only=True):
-    """A picture that could not be decoded."""
-
-    split: str
-    id: str
-    path: str | None = None
-    reason: str | None = None
-
-
-class Duplicates(Artefact, frozen=True, kw_only=True):
-    """Groups of ids that show the same picture."""
-
-    exact: tuple[tuple[str, ...], ...] = ()
-    near: tuple[tuple[str, ...], ...] = ()
-    groups: tuple[tuple[str, ...], ...] = ()
-    label_conflicts: tuple[tuple[str, ...], ...] = ()
-    across: tuple[tuple[str, ...], ...] = ()
-
-
-class Fingerprint(Artefact, frozen=True, kw_only=True):
-    """`fingerprint.json`."""
-
-    analysis_size: int | None = None
-    train: Split = Split()
-    test: Split = Split()
-    classes: tuple[ClassCount, ...] = ()
-    unreadable: tuple[Unreadable, ...] = ()
-    duplicates: Duplicates = Duplicates()
 
 
 class Decision(Artefact, frozen=True, kw_only=True):

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from grandmaster.competition.table import Competition
-from grandmaster.report.artefacts import ClassCount, Fingerprint, RunArtefacts, Unreadable
+from grandmaster.report.artefacts import RunArtefacts
+from grandmaster.report.fingerprint import ClassCount, Fingerprint, Unreadable
 from grandmaster.report.pictures import first_readable, thumbnail
 
 EXAMPLES = 8
