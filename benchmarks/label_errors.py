@@ -56,7 +56,9 @@ FILTERS = (
     "confident_learning",
     "predicted_neq_given",
     "low_normalized_margin",
+    "low_self_confidence",
 )
+SURE = 0.9  # probability of the suggested label
 
 
 def plant(source: Path, folder: Path, share: float, seed: int) -> dict[str, str]:
@@ -128,6 +130,7 @@ def judge(
     label_quality.FILTER = method
     suspects = label_quality.find_label_suspects(competition, predictions, conflicts).suspects
     planted = suspects["id"].isin(truth.keys()).to_numpy()
+    sure = suspects["p_suggested"].to_numpy() >= SURE
     right = suspects["suggested"].to_numpy() == suspects["id"].map(truth).to_numpy()
     count = max(1, len(truth))
     return {
@@ -137,6 +140,8 @@ def judge(
         "precision": planted.sum() / max(1, len(suspects)),
         "recall": planted.sum() / count,
         "precision_at_planted": planted[: len(truth)].sum() / count,
+        "precision_where_sure": (planted & sure).sum() / max(1, sure.sum()),
+        "recall_where_sure": (planted & sure).sum() / count,
         "suggested_right": (right & planted).sum() / max(1, planted.sum()),
     }
 

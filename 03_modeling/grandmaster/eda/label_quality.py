@@ -26,8 +26,8 @@ NUMBERS = ("quality", "p_label", "p_suggested")
 CLEANLAB = "cleanlab"
 DIGITS = 4
 # Of cleanlab's filters and scores; compared in benchmarks/label_errors.py.
-FILTER = "prune_by_noise_rate"
-SCORE = "normalized_margin"
+FILTER = "low_self_confidence"
+SCORE = "self_confidence"
 SMALLEST = 1e-7  # a probability of 0 has no logarithm
 
 Floats = npt.NDArray[np.float64]

@@ -6,6 +6,7 @@ that the report does not show are ignored, so that a run of a later version can 
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -146,7 +147,7 @@ class Operation(Artefact, frozen=True, kw_only=True):
 class Plan(Artefact, frozen=True, kw_only=True):
     """`plan.json`."""
 
-    decisions: dict[str, Decision] = {}
+    decisions: dict[str, Decision] = msgspec.field(default_factory=dict)
     operations: tuple[Operation, ...] = ()
     models: tuple[ModelPlan, ...] = ()
     folds_total: int | None = None
@@ -169,7 +170,7 @@ class Environment(Artefact, frozen=True, kw_only=True):
     cores: int | None = None
     memory_gb: float | None = None
     gpu: Gpu | None = None
-    versions: dict[str, str | None] = {}
+    versions: dict[str, str | None] = msgspec.field(default_factory=dict)
     command: str | None = None
     mode: str | None = None
 
@@ -205,7 +206,27 @@ class FitResult(Artefact, frozen=True, kw_only=True):
 class TrainingResults(Artefact, frozen=True, kw_only=True):
     """`training_results.json`, of which the report needs the time only; the fits come from their folders."""
 
-    seconds: dict[str, float | None] = {}
+    seconds: dict[str, float | None] = msgspec.field(default_factory=dict)
+
+
+class LabelQuality(Artefact, frozen=True, kw_only=True):
+    """`label_quality.json`."""
+
+    judged: int | None = None
+    training_pictures: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Suspect(Artefact, frozen=True, kw_only=True):
+    """A line of `label_suspects.csv`."""
+
+    id: str
+    label: str
+    suggested: str
+    quality: float | None = None
+    p_label: float | None = None
+    p_suggested: float | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,6 +246,7 @@ class RunArtefacts:
     Attributes:
         folds: columns id, group, fold.
         out_of_fold: blended probabilities of the validation pictures of the folds that were trained.
+        suspects: labels that are probably wrong, the least credible first.
         hashes: file (relative to the folder) -> hex SHA-256.
     """
 
@@ -237,6 +259,8 @@ class RunArtefacts:
     fits: tuple[Fit, ...]
     folds: pd.DataFrame | None
     out_of_fold: Predictions | None
+    label_quality: LabelQuality | None
+    suspects: tuple[Suspect, ...] | None
     hashes: dict[str, str]
 
 
@@ -250,6 +274,7 @@ HASHED = (
     "ensemble/oof.npz",
     "ensemble/test.npz",
 )
+NUMBERS = frozenset(Suspect.__struct_fields__) - {"id", "label", "suggested", "reason"}
 REPAIR = "Delete the file and run the same command again: only what is missing is made again."
 
 
@@ -277,6 +302,8 @@ def read_run(folder: Path) -> RunArtefacts:
         fits=_read_fits(folder, plan),
         folds=_read_folds(folder / "folds.csv"),
         out_of_fold=Predictions.load(oof_path) if oof_path.exists() else None,
+        label_quality=_read(folder / "label_quality.json", LabelQuality),
+        suspects=_read_suspects(folder / "label_suspects.csv"),
         hashes={name: file_sha256(folder / name) for name in hashed if (folder / name).is_file()},
     )
 
@@ -298,6 +325,25 @@ def _read_folds(path: Path) -> pd.DataFrame | None:
     if missing:
         raise UserError(f"no column {missing[0]!r}", where=path, fix=REPAIR)
     return folds
+
+
+def _read_suspects(path: Path) -> tuple[Suspect, ...] | None:
+    if not path.exists():
+        return None
+    with path.open(encoding="utf-8", newline="") as file:
+        rows: list[dict[str, Any]] = list(csv.DictReader(file))
+    try:
+        return tuple(
+            # An empty cell is a number that is not known; an empty label is the empty set of labels.
+            msgspec.convert(
+                {key: None if value == "" and key in NUMBERS else value for key, value in row.items()},
+                Suspect,
+                strict=False,
+            )
+            for row in rows
+        )
+    except (msgspec.ValidationError, AttributeError) as error:
+        raise UserError(f"not what a run writes: {error}", where=path, fix=REPAIR) from error
 
 
 def _read_fits(folder: Path, plan: Plan | None) -> tuple[Fit, ...]:

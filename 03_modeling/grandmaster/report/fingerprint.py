@@ -24,16 +24,38 @@ class ClassCount(Artefact, frozen=True, kw_only=True):
     name: str
     count: int
     share: float | None = None
-    statistics: dict[str, dict[str, float | None]] = {}
 
 
 class Unreadable(Artefact, frozen=True, kw_only=True):
-    """A picture that could not be decoded, or that is odd in some other way; `reason` says how."""
+    """A picture that could not be decoded."""
 
     split: str
     id: str
     path: str | None = None
     reason: str | None = None
+
+
+class OddExample(Artefact, frozen=True, kw_only=True):
+    """One picture that is odd."""
+
+    split: str
+    id: str
+
+
+class Odd(Artefact, frozen=True, kw_only=True):
+    """Pictures that can be read and are worth a look, for one reason: how many, and the first of them."""
+
+    reason: str
+    train: int = 0
+    test: int = 0
+    examples: tuple[OddExample, ...] = ()
+
+
+class ClassStatistics(Artefact, frozen=True, kw_only=True):
+    """Statistics of each class, by label."""
+
+    classes_left_out: int = 0
+    classes: dict[str, Split] = {}
 
 
 class Duplicates(Artefact, frozen=True, kw_only=True):
@@ -44,7 +66,7 @@ class Duplicates(Artefact, frozen=True, kw_only=True):
     groups: tuple[tuple[str, ...], ...] = ()
     label_conflicts: tuple[tuple[str, ...], ...] = ()
     across: tuple[tuple[str, ...], ...] = ()
-    within_test: tuple[tuple[str, ...], ...] = ()
+    test_groups: tuple[tuple[str, ...], ...] = ()
 
 
 class Feature(Artefact, frozen=True, kw_only=True):
@@ -71,7 +93,8 @@ class Fingerprint(Artefact, frozen=True, kw_only=True):
     train: Split = Split()
     test: Split = Split()
     classes: tuple[ClassCount, ...] = ()
+    class_statistics: ClassStatistics = ClassStatistics()
     unreadable: tuple[Unreadable, ...] = ()
-    odd: tuple[Unreadable, ...] = ()
+    odd: tuple[Odd, ...] = ()
     duplicates: Duplicates = Duplicates()
     adversarial: Adversarial | None = None
