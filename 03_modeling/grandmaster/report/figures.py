@@ -183,7 +183,7 @@ def balance_figure(counts: Sequence[int], *, about: str) -> Markup:
         axes.set_ylim(0, 1.08 * max(1, ordered[0]))
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
         axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
-        axes.set_xlabel(f"classes, the largest first  ·  dashed: mean {mean:,.0f}", color=MUTED)
+        axes.set_xlabel(f"classes, the largest first  ·  dashed: mean {mean:,.1f}", color=MUTED)
         return _svg(figure, about)
 
 
