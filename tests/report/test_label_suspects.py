@@ -59,6 +59,14 @@ def test_many_suspects_are_cut_and_counted(run: Path, competition: Competition) 
     assert f"--top {MOST_SUSPECTS}" in page.text("labels")
 
 
+def test_the_command_names_the_folder_that_the_run_lies_in(run: Path, competition: Competition) -> None:
+    suspect(run, "0001.jpg,0,3,0.0123,0.0123,0.9544,cleanlab")
+    path = run / "final_results.json"
+    changed = json.loads(path.read_text()) | {"command": "python x.py --mode quick_test --output '/my runs'"}
+    path.write_text(json.dumps(changed))
+    assert "accept_labels.py --run '/my runs/shapes' --top 1" in clean(run, competition).text("labels")
+
+
 def test_no_suspects_and_no_list_are_told_apart(run: Path, competition: Competition) -> None:
     assert "Labels are doubted once" in clean(run, competition).text("labels")
     suspect(run)

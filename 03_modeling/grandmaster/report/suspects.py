@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 
 from grandmaster.competition.table import Competition
@@ -68,6 +69,17 @@ def describe_suspects(run: RunArtefacts, competition: Competition) -> Suspects |
         judged=summary.judged if summary else None,
         pictures=summary.training_pictures if summary else None,
         notes=summary.notes if summary else (),
-        command=f"python 04_training/accept_labels.py --run training_results/{run.folder.resolve().name} "
-        f"--top {min(len(run.suspects), MOST_SUSPECTS)}",
+        command=_command(run, min(len(run.suspects), MOST_SUSPECTS)),
     )
+
+
+def _command(run: RunArtefacts, top: int) -> str:
+    """From the repository's root, as the run's own command is; its folder is where that command puts runs."""
+    own = (run.final and run.final.command) or (run.environment and run.environment.command) or ""
+    try:
+        words = shlex.split(own)
+    except ValueError:
+        words = []
+    results = words[words.index("--output") + 1] if "--output" in words[:-1] else "training_results"
+    folder = f"{results}/{run.folder.resolve().name}"
+    return shlex.join(["python", "04_training/accept_labels.py", "--run", folder, "--top", str(top)])
