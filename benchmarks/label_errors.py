@@ -1,7 +1,8 @@
 """How many planted wrong labels are found, and how many of the suspects were planted?
 
-Takes the training pictures of trash6, gives a seeded 2 % of them another label in a copy of the folder, reads it as any competition, makes out-of-fold predictions with a linear classifier on features of a frozen
-MobileNetV2, and looks for label errors as a run does. Features and duplicates do not depend on labels, so they are
+Takes the training pictures of trash6, gives a seeded 2 % of them another label in a copy of the folder, reads it as
+any competition, makes out-of-fold predictions with a linear classifier on features of a frozen MobileNetV2, and looks
+for label errors as a run does. Features and duplicates do not depend on labels, so they are
 found once, and several seeds plant anew. Suspects that were not planted count as false, although trash6 has wrong
 labels of its own (the row with 0 planted shows how many are suspected then).
 
