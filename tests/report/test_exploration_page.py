@@ -82,7 +82,10 @@ def test_everything_that_a_fingerprint_holds_is_shown(full: Path, competition: C
     assert "1 unreadable, 1 groups of duplicates that contradict each other" in text
     text = page.text("shift")
     assert "Test pictures are more often filled with one colour in the corners" in text
-    assert "sharpness 1,446 in train, 607.3 in test (large, −1.37 standard deviations)" in text
+    assert (
+        "Test pictures are blurrier: sharpness 1,446 in train, 607.3 in test (large, −1.37 standard deviations)"
+        in text
+    )
     assert "AUC 0.953 [0.941, 0.967]" in text
     assert "corner fill 0.61" in text
     text = page.text("classes")
@@ -148,6 +151,20 @@ def test_train_and_test_alike_is_said(run: Path, competition: Competition) -> No
 def test_a_plan_in_the_folder_shows_its_augmentation(run: Path, competition: Competition) -> None:
     page = explored(run, competition)
     assert "about 68% of test pictures are turned" in page.text("shift")
+
+
+def test_the_picture_that_contradicts_is_among_those_shown(run: Path, competition: Competition) -> None:
+    ids = competition.train["id"].tolist()
+    many = {"label_conflicts": [[*ids[:5], ids[-1]]]}
+    text = explored(with_fingerprint(run, duplicates=many), competition).text("duplicates")
+    assert f"bank statement {ids[0]} resume {ids[-1]} bank statement {ids[1]} and 3 more" in text
+
+
+def test_a_sheet_that_is_no_picture_is_left_out(full: Path, competition: Competition) -> None:
+    (full / "policy_sheet.png").write_bytes(b"half a pic")
+    page = explored(full, competition)
+    assert not page.having("img", "sheet")
+    assert "Augmentation" not in page.text("shift")
 
 
 def test_next_steps_are_commands_of_other_runs(full: Path, competition: Competition) -> None:
