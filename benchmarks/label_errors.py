@@ -6,7 +6,7 @@ for label errors as a run does. Features and duplicates do not depend on labels,
 found once, and several seeds plant anew. Suspects that were not planted count as false, although trash6 has wrong
 labels of its own (the row with 0 planted shows how many are suspected then).
 
-    python benchmarks/label_errors.py --weights_dir DIR [--data DIR] [--share 0.02] [--seeds 5]
+    python benchmarks/label_errors.py --weights_dir DIR [--data DIR] [--share 0.02] [--seeds 5] [--size 160]
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from grandmaster.storage import write_csv
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path(__file__).resolve().parent / "results" / "label_errors.csv"
-BACKBONE, SIZE, FOLDS, BATCH = "mobilenetv2_100", 160, 5, 32
+BACKBONE, FOLDS, BATCH = "mobilenetv2_100", 5, 32
 STRENGTH = 0.003  # inverse of the L2 penalty: 1,280 standardised features, about as many pictures
 FILTERS = (
     "prune_by_noise_rate",
@@ -79,18 +79,18 @@ def plant(source: Path, folder: Path, share: float, seed: int) -> dict[str, str]
 
 
 @torch.inference_mode()
-def features(paths: Sequence[str], weights_dir: Path | None) -> npt.NDArray[np.float32]:
+def features(paths: Sequence[str], size: int, weights_dir: Path | None) -> npt.NDArray[np.float32]:
     """(n, 1280) of the frozen backbone; the mean over a picture and its mirror image."""
     backbone = find_backbone(BACKBONE)
     weights = find_weights(backbone, weights_dir=weights_dir, pretrained=True)
     if not weights.pretrained:
         sys.exit(f"no weights: {weights.reason}")
-    net = build_model(backbone.timm_name, weights, classes=2, input_size=SIZE).eval()
+    net = build_model(backbone.timm_name, weights, classes=2, input_size=size).eval()
     net.reset_classifier(0)  # type: ignore[operator]  # timm's: pooled features instead of logits
     net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     found = []
     with ThreadPoolExecutor() as pool:
-        pictures = pool.map(lambda path: to_square(read_picture(Path(path), at_least=SIZE), SIZE), paths)
+        pictures = pool.map(lambda path: to_square(read_picture(Path(path), at_least=size), size), paths)
         for start in range(0, len(paths), BATCH):
             few = [
                 picture for _, picture in zip(range(min(BATCH, len(paths) - start)), pictures, strict=False)
@@ -155,6 +155,7 @@ def main() -> None:
     parser.add_argument("--weights_dir", type=Path)
     parser.add_argument("--share", type=float, default=0.02)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--size", type=int, default=160, help="side of the pictures, px")
     options = parser.parse_args()
     began = time.perf_counter()
     rows = []
@@ -163,7 +164,7 @@ def main() -> None:
         shutil.copytree(options.data, folder, ignore=shutil.ignore_patterns("solution.csv"))
         clean = read_competition(folder, DataConfig())
         groups = make_fingerprint(clean, InspectConfig(), SilentProgress())["duplicates"]["groups"]
-        values = features(clean.train["path"].tolist(), options.weights_dir)
+        values = features(clean.train["path"].tolist(), options.size, options.weights_dir)
         print(f"{len(values):,} pictures measured and looked at in {time.perf_counter() - began:.0f} s")
         for number in range(-1, options.seeds):
             truth = plant(options.data, folder, 0.0 if number < 0 else options.share, number + 1)
@@ -180,7 +181,9 @@ def main() -> None:
     spread.columns = [f"{name}_{end}" for name, end in spread.columns]
     summary = means.join(spread).reset_index().round(3)
     summary["seeds"] = np.where(summary["planted"] > 0, options.seeds, 1)
-    write_csv(RESULTS, summary)
+    summary.insert(0, "size", options.size)
+    earlier = pd.read_csv(RESULTS) if RESULTS.exists() else summary.head(0)
+    write_csv(RESULTS, pd.concat([earlier[earlier["size"] != options.size], summary], ignore_index=True))
     print(summary.to_string(index=False))
     print(f"{time.perf_counter() - began:.0f} s in all")
 
