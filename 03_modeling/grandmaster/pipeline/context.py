@@ -44,18 +44,18 @@ class RunContext:
 
     @cached_property
     def data_hash(self) -> str:
-        """Changes when an id, a target or a picture file (by size and time) does."""
+        """Changes when an id, a target, a group, a row or a picture file (by size and time) does."""
+        competition = self.competition
         entries = []
-        truth = self.competition.targets.tolist()
-        for frame, labels in (
-            (self.competition.train, truth),
-            (self.competition.test, [None] * len(self.competition.test)),
-        ):
-            for picture_id, path, label in zip(frame["id"], frame["path"], labels, strict=True):
+        for frame in (competition.train, competition.test):
+            groups = frame["group"] if "group" in frame else frame["row"]
+            for picture_id, path, group, row in zip(
+                frame["id"], frame["path"], groups, frame["row"], strict=True
+            ):
                 facts = Path(path).stat() if Path(path).exists() else None
                 stamp = (facts.st_size, facts.st_mtime_ns) if facts else None
-                entries.append((picture_id, label, stamp))
-        return digest([self.competition.classes, entries])
+                entries.append((picture_id, group, row, stamp))
+        return digest([competition.classes_hash, competition.targets.tolist(), entries])
 
     @cached_property
     def file_sizes(self) -> list[int]:

@@ -43,15 +43,6 @@ def report(context: RunContext) -> None:
     context.progress.finish("report")
 
 
-def explore(context: RunContext) -> None:
-    """Write `eda.html`."""
-    from grandmaster.report.explore import write_exploration
-
-    context.progress.start("explore", 1)
-    write_exploration(context.folder, context.competition, command=context.command)
-    context.progress.finish("explore")
-
-
 def _results(context: RunContext, submission: Path, gate: dict[str, Any]) -> dict[str, Any]:
     """The content of `final_results.json`."""
     plan, competition, folder = context.plan, context.competition, context.folder

@@ -18,7 +18,7 @@ from grandmaster.competition.reader import read_competition
 from grandmaster.competition.table import Competition
 from grandmaster.config import Config
 from grandmaster.errors import UserError, did_you_mean
-from grandmaster.pipeline import labels, outcome, predicting, preparing, training
+from grandmaster.pipeline import exploring, labels, outcome, predicting, preparing, training
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.hardware import describe_environment, read_hardware
 from grandmaster.pipeline.plan import Plan
@@ -41,7 +41,7 @@ STAGES = tuple(STAGE_FUNCTIONS)
 # An exploration trains nothing and needs no weights.
 EXPLORE_STAGE_FUNCTIONS: dict[str, Callable[[RunContext], None]] = {
     "inspect": preparing.inspect,
-    "explore": outcome.explore,
+    "explore": exploring.explore,
 }
 EXPLORE_STAGES = tuple(EXPLORE_STAGE_FUNCTIONS)
 

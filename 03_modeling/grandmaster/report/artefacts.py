@@ -244,14 +244,16 @@ class RunArtefacts:
     """All that a run folder holds; None or empty where a file is missing.
 
     Attributes:
+        suspects: labels that are probably wrong, the least credible first.
         folds: columns id, group, fold.
         out_of_fold: blended probabilities of the validation pictures of the folds that were trained.
-        suspects: labels that are probably wrong, the least credible first.
         hashes: file (relative to the folder) -> hex SHA-256.
     """
 
     folder: Path
     final: FinalResults | None
+    label_quality: LabelQuality | None
+    suspects: tuple[Suspect, ...] | None
     fingerprint: Fingerprint | None
     plan: Plan | None
     environment: Environment | None
@@ -259,8 +261,6 @@ class RunArtefacts:
     fits: tuple[Fit, ...]
     folds: pd.DataFrame | None
     out_of_fold: Predictions | None
-    label_quality: LabelQuality | None
-    suspects: tuple[Suspect, ...] | None
     hashes: dict[str, str]
 
 
@@ -295,6 +295,8 @@ def read_run(folder: Path) -> RunArtefacts:
     return RunArtefacts(
         folder=folder,
         final=final,
+        label_quality=_read(folder / "label_quality.json", LabelQuality),
+        suspects=_read_suspects(folder / "label_suspects.csv"),
         fingerprint=_read(folder / "fingerprint.json", Fingerprint),
         plan=plan,
         environment=_read(folder / "environment.json", Environment),
@@ -302,8 +304,6 @@ def read_run(folder: Path) -> RunArtefacts:
         fits=_read_fits(folder, plan),
         folds=_read_folds(folder / "folds.csv"),
         out_of_fold=Predictions.load(oof_path) if oof_path.exists() else None,
-        label_quality=_read(folder / "label_quality.json", LabelQuality),
-        suspects=_read_suspects(folder / "label_suspects.csv"),
         hashes={name: file_sha256(folder / name) for name in hashed if (folder / name).is_file()},
     )
 
@@ -325,25 +325,6 @@ def _read_folds(path: Path) -> pd.DataFrame | None:
     if missing:
         raise UserError(f"no column {missing[0]!r}", where=path, fix=REPAIR)
     return folds
-
-
-def _read_suspects(path: Path) -> tuple[Suspect, ...] | None:
-    if not path.exists():
-        return None
-    with path.open(encoding="utf-8", newline="") as file:
-        rows: list[dict[str, Any]] = list(csv.DictReader(file))
-    try:
-        return tuple(
-            # An empty cell is a number that is not known; an empty label is the empty set of labels.
-            msgspec.convert(
-                {key: None if value == "" and key in NUMBERS else value for key, value in row.items()},
-                Suspect,
-                strict=False,
-            )
-            for row in rows
-        )
-    except (msgspec.ValidationError, AttributeError) as error:
-        raise UserError(f"not what a run writes: {error}", where=path, fix=REPAIR) from error
 
 
 def _read_fits(folder: Path, plan: Plan | None) -> tuple[Fit, ...]:
@@ -375,3 +356,22 @@ def _read_epochs(path: Path) -> tuple[Epoch, ...]:
             raise UserError(f"line {number} is damaged: {error}", where=path, fix=REPAIR) from error
         epochs[epoch.epoch] = epoch
     return tuple(epochs[number] for number in sorted(epochs))
+
+
+def _read_suspects(path: Path) -> tuple[Suspect, ...] | None:
+    if not path.exists():
+        return None
+    with path.open(encoding="utf-8", newline="") as file:
+        rows: list[dict[str, Any]] = list(csv.DictReader(file))
+    try:
+        return tuple(
+            # An empty cell is a number that is not known; an empty label is the empty set of labels.
+            msgspec.convert(
+                {key: None if value == "" and key in NUMBERS else value for key, value in row.items()},
+                Suspect,
+                strict=False,
+            )
+            for row in rows
+        )
+    except (msgspec.ValidationError, AttributeError) as error:
+        raise UserError(f"not what a run writes: {error}", where=path, fix=REPAIR) from error

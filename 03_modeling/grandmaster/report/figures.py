@@ -104,62 +104,6 @@ def interval_figure(
         return _svg(figure, about)
 
 
-def curves_figure(
-    epochs: Sequence[Epoch], *, best_epoch: int | None, metric_title: str, about: str
-) -> Markup:
-    """Losses, validation score and learning rate of one fit, one under the other over the epochs.
-
-    Args:
-        epochs: in order; their numbers may be null.
-        best_epoch: marked where it is known.
-        metric_title: name of the score.
-        about: as for `interval_figure`.
-    """
-    with _style(about):
-        figure = _figure(width=3.9, height=3.4)
-        figure.subplots_adjust(left=0.135, right=0.985, bottom=0.12, top=0.935, hspace=0.34)
-        loss, score, rate = figure.subplots(3, 1, sharex=True, height_ratios=[1.0, 1.0, 0.42])
-        number = [epoch.epoch for epoch in epochs]
-        for axes in (loss, score, rate):
-            _dress(axes, grid=True)
-            if best_epoch is not None:
-                axes.axvline(best_epoch, color=GOOD, linewidth=1, linestyle=(0, (3, 2)), alpha=0.8)
-
-        _line(loss, number, [epoch.train_loss for epoch in epochs], FIRST, "train loss")
-        _line(loss, number, [epoch.val_loss for epoch in epochs], SECOND, "validation loss")
-        _line(score, number, [epoch.val_score for epoch in epochs], SECOND, metric_title)
-        _line(
-            score, number, [epoch.val_score_corrupted for epoch in epochs], THIRD, "corrupted as the test is"
-        )
-        best = next((epoch for epoch in epochs if epoch.epoch == best_epoch), None)
-        if best is not None and best.val_score is not None:
-            score.plot(
-                [best.epoch],
-                [best.val_score],
-                marker="o",
-                markersize=5.5,
-                color=GOOD,
-                linestyle="none",
-                label="best",
-            )
-        for axes in (loss, score):
-            _legend(axes)
-        rates = [math.nan if epoch.learning_rate is None else epoch.learning_rate for epoch in epochs]
-        peak = max((value for value in rates if math.isfinite(value)), default=None)
-        if peak:
-            rate.fill_between(number, rates, color=MUTED, alpha=0.22, linewidth=0)
-            rate.plot(number, rates, color=MUTED, linewidth=1.2)
-            rate.set_ylim(0, 1.25 * peak)
-            rate.set_yticks([0, peak], ["0", f"{peak:.1e}"])
-        else:
-            rate.yaxis.set_major_locator(NullLocator())
-        rate.set_xlabel("epoch  ·  bottom: learning rate", color=MUTED)
-        rate.xaxis.set_major_locator(MaxNLocator(integer=True))
-        if len(number) == 1:
-            rate.set_xlim(number[0] - 1, number[0] + 1)
-        return _svg(figure, about)
-
-
 def balance_figure(counts: Sequence[int], *, about: str) -> Markup:
     """Pictures of each class, the largest first, against the mean.
 
@@ -216,6 +160,62 @@ def ranges_figure(rows: Sequence[RangeRow], *, axis: str, about: str) -> Markup:
         axes.xaxis.set_major_locator(MaxNLocator(6))
         axes.margins(x=0.06)
         axes.set_xlabel(_plain(axis), color=MUTED)
+        return _svg(figure, about)
+
+
+def curves_figure(
+    epochs: Sequence[Epoch], *, best_epoch: int | None, metric_title: str, about: str
+) -> Markup:
+    """Losses, validation score and learning rate of one fit, one under the other over the epochs.
+
+    Args:
+        epochs: in order; their numbers may be null.
+        best_epoch: marked where it is known.
+        metric_title: name of the score.
+        about: as for `interval_figure`.
+    """
+    with _style(about):
+        figure = _figure(width=3.9, height=3.4)
+        figure.subplots_adjust(left=0.135, right=0.985, bottom=0.12, top=0.935, hspace=0.34)
+        loss, score, rate = figure.subplots(3, 1, sharex=True, height_ratios=[1.0, 1.0, 0.42])
+        number = [epoch.epoch for epoch in epochs]
+        for axes in (loss, score, rate):
+            _dress(axes, grid=True)
+            if best_epoch is not None:
+                axes.axvline(best_epoch, color=GOOD, linewidth=1, linestyle=(0, (3, 2)), alpha=0.8)
+
+        _line(loss, number, [epoch.train_loss for epoch in epochs], FIRST, "train loss")
+        _line(loss, number, [epoch.val_loss for epoch in epochs], SECOND, "validation loss")
+        _line(score, number, [epoch.val_score for epoch in epochs], SECOND, metric_title)
+        _line(
+            score, number, [epoch.val_score_corrupted for epoch in epochs], THIRD, "corrupted as the test is"
+        )
+        best = next((epoch for epoch in epochs if epoch.epoch == best_epoch), None)
+        if best is not None and best.val_score is not None:
+            score.plot(
+                [best.epoch],
+                [best.val_score],
+                marker="o",
+                markersize=5.5,
+                color=GOOD,
+                linestyle="none",
+                label="best",
+            )
+        for axes in (loss, score):
+            _legend(axes)
+        rates = [math.nan if epoch.learning_rate is None else epoch.learning_rate for epoch in epochs]
+        peak = max((value for value in rates if math.isfinite(value)), default=None)
+        if peak:
+            rate.fill_between(number, rates, color=MUTED, alpha=0.22, linewidth=0)
+            rate.plot(number, rates, color=MUTED, linewidth=1.2)
+            rate.set_ylim(0, 1.25 * peak)
+            rate.set_yticks([0, peak], ["0", f"{peak:.1e}"])
+        else:
+            rate.yaxis.set_major_locator(NullLocator())
+        rate.set_xlabel("epoch  ·  bottom: learning rate", color=MUTED)
+        rate.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if len(number) == 1:
+            rate.set_xlim(number[0] - 1, number[0] + 1)
         return _svg(figure, about)
 
 

@@ -101,10 +101,10 @@ def render_report(run: RunArtefacts, competition: Competition) -> str:
         curves=_curves(run.fits, headline.metric_title),
         curves_left_out=max(0, len(run.fits) - MOST_CURVES),
         oof=oof,
-        suspects=describe_suspects(run, competition),
         model_scores=_model_scores(run, headline),
         tta_gain=_tta_gain(run),
         stages=_stages(run),
+        suspects=describe_suspects(run, competition),
     )
 
 
