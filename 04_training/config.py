@@ -1,4 +1,4 @@
-"""The four modes, each a named value of `grandmaster.config.Config`."""
+"""The modes, each a named value of `grandmaster.config.Config`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from messages import Language
 
 # What `--until` takes: the stages of `grandmaster.pipeline.run`, repeated here so that `--help` needs none of its
 # imports (a test holds the two equal).
-STAGES = ("inspect", "shift", "plan", "train", "predict", "ensemble", "submit", "report")
+STAGES = ("inspect", "shift", "plan", "train", "predict", "ensemble", "label_quality", "submit", "report")
+EXPLORE_STAGES = ("inspect", "shift", "explore")
 
 # The large backbones of a full run; names of our own for pretrained models of timm.
 BACKBONES = (
@@ -35,6 +36,7 @@ class Mode:
         time: as the original documentation states it for a GPU of 16 GB; `--dry_run` prints the estimate for this machine.
         models_wanted: how many backbones the plan looks for (fewer where the machine has no GPU).
         config: its settings; what is open there, the plan decides.
+        stages: what its `--until` takes.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Mode:
     time: dict[Language, str]
     models_wanted: int
     config: Config
+    stages: tuple[str, ...] = STAGES
 
 
 MODES: dict[str, Mode] = {
@@ -82,6 +85,18 @@ MODES: dict[str, Mode] = {
             config=Config(
                 training=TrainingConfig(patience=0), ensemble=EnsembleConfig(bootstrap_rounds=5000)
             ),
+        ),
+        Mode(
+            name="explore",
+            title={"en": "Explore the data", "ko": "데이터 탐색"},
+            about={
+                "en": "looks at every picture and writes eda.html, a page about the data; trains nothing",
+                "ko": "모든 이미지를 살펴보고 데이터 보고서 eda.html을 만듦 (훈련하지 않음)",
+            },
+            time={"en": "minutes, without a GPU", "ko": "GPU 없이 몇 분"},
+            models_wanted=1,
+            config=Config(),
+            stages=EXPLORE_STAGES,
         ),
         Mode(
             name="debug",

@@ -87,14 +87,16 @@ def experiment_name(competition: Path, mode: str) -> str:
 
 
 def load(folder: Path, config: DataConfig | None = None) -> Competition:
-    """Read a competition.
+    """Read a competition, with its label fixes.
 
     Raises:
         UserError: it cannot be read.
     """
+    from grandmaster.competition.label_fixes import with_label_fixes
     from grandmaster.competition.reader import read_competition
 
-    return read_competition(folder, config or DataConfig())
+    settings = config or DataConfig()
+    return with_label_fixes(read_competition(folder, settings), settings.label_fixes)
 
 
 def make_sample_competition(progress: Progress) -> Path:

@@ -115,6 +115,35 @@ def run(settings: Settings, request: RunRequest, command: str, log: RunLog) -> i
     return DONE
 
 
+def explore(settings: Settings, request: RunRequest, command: str, log: RunLog) -> int:
+    """`--mode explore`: a page about the data; `--dry_run`: what was understood, and what would be written."""
+    import utils
+    from grandmaster.pipeline.run import explore_data, read_data
+    from live_view import make_view
+    from screens import competition_panel
+
+    console = utils.make_console()
+    page = data_loader.shown(request.run_folder / "eda.html")
+    title = f"{request.run_folder.name} · {settings.mode.name}"
+    if settings.dry_run:
+        with make_view(console, log, title=title, plain=settings.plain) as view:
+            competition = read_data(request, view)
+        console.print(competition_panel(competition))
+        console.print(text("explore.written_nothing", path=page), style="dim")
+        console.print(command, soft_wrap=True, markup=False)
+        return DONE
+    log.write(f"{request.command} (grandmaster {__version__})")
+    with make_view(console, log, title=title, plain=settings.plain) as view:
+        written = explore_data(request, view)
+    if written is None:
+        console.print(text("end.stopped", stage=request.until))
+        console.print(command, soft_wrap=True, markup=False)
+    else:
+        console.print(text("explore.done", path=page), soft_wrap=True, markup=False)
+        log.write(FINISHED)
+    return DONE
+
+
 def execute(settings: Settings) -> int:
     """Do what was asked and turn every way of ending into an exit code and one line."""
     from utils import RunLog
@@ -127,9 +156,11 @@ def execute(settings: Settings) -> int:
         experiment = settings.experiment or data_loader.experiment_name(data_path, settings.mode.name)
         command = command_line(settings, data_path, experiment, Path.cwd())
         request = make_request(settings, data_path, experiment)
+        log = RunLog(None if settings.dry_run else request.run_folder / "train.log")
+        if settings.mode.name == "explore":
+            return explore(settings, request, command, log)
         if settings.dry_run:
             return show_plan(settings, request, command)
-        log = RunLog(request.run_folder / "train.log")
         return run(settings, request, command, log)
     except UserError as error:
         log.write(f"error: {error}")

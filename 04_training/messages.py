@@ -87,6 +87,13 @@ TEXTS: dict[str, dict[Language, str]] = {
         "en": "Nothing was written. Run it with:",
         "ko": "아무것도 저장하지 않았습니다. 실행하려면:",
     },
+    # --- exploration ----------------------------------------------------------------------------
+    "explore.done": {"en": "The page about the data: {path}", "ko": "데이터 보고서: {path}"},
+    "explore.written_nothing": {
+        "en": "Nothing was written. It trains nothing and writes {path}, beside it what was measured and the log. "
+        "Run it with:",
+        "ko": "아무것도 저장하지 않았습니다. 훈련 없이 {path}와 측정값, 로그만 저장합니다. 실행하려면:",
+    },
     # --- end of a run ---------------------------------------------------------------------------
     "end.title": {"en": "Done: {name}", "ko": "완료: {name}"},
     "end.score": {"en": "cross-validated", "ko": "교차 검증"},

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import data_loader
 from _source_roots import ROOT
-from config import BACKBONES, MODES, STAGES, Mode
+from config import BACKBONES, EXPLORE_STAGES, MODES, STAGES, Mode
 from grandmaster import __version__
 from grandmaster.config import Config, fields, with_settings
 from grandmaster.errors import UserError, did_you_mean
@@ -78,7 +78,11 @@ def make_parser() -> Parser:
         metavar="FOLDER",
         help="pretrained weights as .safetensors, used before the hub (offline)",
     )
-    add("--dry_run", action="store_true", help="print the plan with its reasons, write nothing, stop")
+    add(
+        "--dry_run",
+        action="store_true",
+        help="print the plan with its reasons (explore: what was found), write nothing, stop",
+    )
     add(
         "--models",
         metavar="NAME,...",
@@ -92,7 +96,11 @@ def make_parser() -> Parser:
         default=[],
         help="change one setting (repeatable; see below); --models, --folds and --weights_dir win over it",
     )
-    add("--until", metavar="STAGE", help=f"stop after a stage: {', '.join(STAGES)}")
+    add(
+        "--until",
+        metavar="STAGE",
+        help=f"stop after a stage: {', '.join(STAGES)} (explore: {', '.join(EXPLORE_STAGES)})",
+    )
     add("--output", metavar="FOLDER", help="where runs are kept (default: training_results/)")
     add("--plain", action="store_true", help="plain lines instead of the live view")
     add("--version", action="version", version=f"grandmaster {__version__}")
@@ -142,7 +150,7 @@ def read_settings(options: argparse.Namespace) -> Settings:
             "no --mode given", fix=f"One of {', '.join(MODES)}; or run run_training.py for a menu"
         )
     mode = MODES[choice("--mode", options.mode, list(MODES))]
-    until = None if options.until is None else choice("--until", options.until, list(STAGES))
+    until = None if options.until is None else choice("--until", options.until, list(mode.stages))
     config = with_settings(mode.config, options.set)
     if options.models is not None:
         config = with_settings(config, [f"model.backbones={options.models}"], where="--models")
@@ -162,6 +170,9 @@ def read_settings(options: argparse.Namespace) -> Settings:
     weights_dir = None if weights is None else _weights_folder(weights)
     if weights_dir is not None:
         config = with_settings(config, [f"model.weights_dir={weights_dir}"], where="--weights_dir")
+    if config.data.label_fixes is not None:  # a path, which has to mean the same wherever the run is resumed
+        fixes = data_loader.resolve(config.data.label_fixes)
+        config = with_settings(config, [f"data.label_fixes={fixes}"])
     return Settings(
         mode=mode,
         config=config,

@@ -129,7 +129,7 @@ def show_plan() -> None:
             action=partial(train, name, "--dry_run"),
         )
         for name, mode in MODES.items()
-        if name != "debug"
+        if name not in ("debug", "explore")
     ]
     choose(text("menu.which_mode"), [*modes, Item(title=text("menu.back"), action=lambda: None)]).action()
 
@@ -150,8 +150,11 @@ def show_found() -> None:
 
 
 def open_report() -> None:
-    """The newest report: in a browser where there is a display, else its path."""
-    reports = sorted(options.RESULTS_FOLDER.glob("*/report.html"), key=lambda path: path.stat().st_mtime)
+    """The newest report, of a run or about data: in a browser where there is a display, else its path."""
+    pages = (
+        page for name in ("report.html", "eda.html") for page in options.RESULTS_FOLDER.glob(f"*/{name}")
+    )
+    reports = sorted(pages, key=lambda path: path.stat().st_mtime)
     if not reports:
         print(text("menu.no_report"))
     elif utils.has_display() and webbrowser.open(reports[-1].resolve().as_uri()):

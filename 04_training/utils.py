@@ -18,14 +18,15 @@ _WIDTH_WITHOUT_TERMINAL = 120
 def make_console(stream: TextIO | None = None) -> Console:
     """A console on a stream (default: standard output).
 
-    A stream whose encoding lacks a sign shows "?" instead of ending the run.
+    A stream whose encoding lacks a sign shows "?" instead of ending the run. A notebook gets lines of text too, not
+    a block of HTML for each.
     """
     target = stream or sys.stdout
     reconfigure = getattr(target, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="replace")
     wide = None if target.isatty() or "COLUMNS" in os.environ else _WIDTH_WITHOUT_TERMINAL
-    return Console(file=target, width=wide, highlight=False, emoji=False)
+    return Console(file=target, width=wide, highlight=False, emoji=False, force_jupyter=False)
 
 
 def is_interactive() -> bool:

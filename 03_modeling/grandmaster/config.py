@@ -118,6 +118,10 @@ class DataConfig(Section, frozen=True, kw_only=True):
     separator: Annotated[
         str | None, Meta(description="what stands between the labels of one cell; open: a blank")
     ] = None
+    label_fixes: Annotated[
+        str | None,
+        Meta(description="CSV of corrected labels (id, label or drop); open: label_fixes.csv in its folder"),
+    ] = None
 
 
 class InspectConfig(Section, frozen=True, kw_only=True):
@@ -129,7 +133,7 @@ class InspectConfig(Section, frozen=True, kw_only=True):
     duplicate_distance: Annotated[
         int,
         Meta(ge=0, le=16, description="largest distance, bits of 64, of two hashes called near-duplicates"),
-    ] = 4
+    ] = 6
     shift_pictures: Annotated[
         int,
         Meta(ge=40, le=20_000, description="pictures of train and of test that are compared with each other"),

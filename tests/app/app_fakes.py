@@ -101,6 +101,7 @@ class FakePipeline:
         self.behaviour = behaviour
         self.runs: list[Any] = []
         self.plans: list[Any] = []
+        self.explored: list[Any] = []
 
     def run_pipeline(self, request: Any, progress: Any) -> dict[str, Any]:
         from grandmaster.errors import UserError
@@ -136,10 +137,30 @@ class FakePipeline:
         self.plans.append(request)
         return Plan()
 
+    def read_data(self, request: Any, progress: Any) -> Any:
+        return read_competition(request.data_path, request.config.data)
+
+    def explore_data(self, request: Any, progress: Any) -> Path | None:
+        self.explored.append(request)
+        if self.behaviour == "interrupt":
+            raise KeyboardInterrupt
+        request.run_folder.mkdir(parents=True, exist_ok=True)
+        progress.finish("inspect", "2 pictures")
+        if request.until == "inspect":
+            return None
+        (request.run_folder / "eda.html").write_text("<html></html>")
+        return Path(request.run_folder / "eda.html")
+
     def modules(self) -> dict[str, types.ModuleType]:
         """What goes into `sys.modules`."""
         run = types.ModuleType("grandmaster.pipeline.run")
-        run.__dict__.update(RunRequest=RunRequest, run_pipeline=self.run_pipeline, plan_only=self.plan_only)
+        run.__dict__.update(
+            RunRequest=RunRequest,
+            run_pipeline=self.run_pipeline,
+            plan_only=self.plan_only,
+            explore_data=self.explore_data,
+            read_data=self.read_data,
+        )
         reader = types.ModuleType("grandmaster.competition.reader")
         reader.__dict__.update(read_competition=read_competition)
         sample = types.ModuleType("grandmaster.competition.sample")
@@ -244,7 +265,7 @@ def _start(folder: Path, program: str, arguments: list[str]) -> int:
     try:
         return grandmaster_train.main(arguments) if program == "train" else run_training.main()
     finally:
-        asked = {"runs": pipeline.runs, "plans": pipeline.plans}
+        asked = {"runs": pipeline.runs, "plans": pipeline.plans, "explored": pipeline.explored}
         plain = {
             kind: [
                 {"mode": request.mode, "folder": request.run_folder.name, "data": request.data_path.name}

@@ -175,6 +175,14 @@ def test_no_data_fails_with_the_fix(pipeline: FakePipeline, home: Path) -> None:
     assert "no train.csv" in check.found
 
 
+def test_label_fixes_that_cannot_be_followed_fail(pipeline: FakePipeline, home: Path) -> None:
+    (home / "data/toy/label_fixes.csv").write_text("id,label\nnobody.jpg,1\n")
+    (check,) = doctor.check_competitions([home / "data/toy"], Config())
+    assert check.status == "fail"
+    assert "line 2" in check.found
+    assert "label_fixes.csv" in check.found
+
+
 @pytest.fixture
 def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weights, "hub_reachable", lambda: False)

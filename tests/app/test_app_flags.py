@@ -22,7 +22,7 @@ import live_view
 import options
 import score_submission
 import utils
-from config import BACKBONES, MODES, STAGES
+from config import BACKBONES, EXPLORE_STAGES, MODES, STAGES
 from grandmaster import __version__
 from grandmaster.config import Config, fields
 
@@ -168,7 +168,7 @@ def check_help(pipeline: FakePipeline, home: Path, screen: Callable[[], str]) ->
         assert f"default {'open' if field.default is None else str(field.default).lower()}" in line
         assert field.help
         assert field.help in shown
-    for name in (*MODES, *STAGES, *BACKBONES):
+    for name in (*MODES, *STAGES, *EXPLORE_STAGES, *BACKBONES):
         assert name in re.sub(r"\s+", " ", shown)
     for code in (0, 1, 2, 3, 130):
         assert re.search(rf"^  {code} +\S", shown, re.MULTILINE)
@@ -208,10 +208,12 @@ def test_what_is_repeated_here_is_that_of_the_pipeline() -> None:
 
     from grandmaster.models.registry import LARGE_SEVEN
     from grandmaster.pipeline.plan import ModelPlan, Plan
+    from grandmaster.pipeline.run import EXPLORE_STAGES as REAL_EXPLORE_STAGES
     from grandmaster.pipeline.run import STAGES as REAL_STAGES
     from grandmaster.pipeline.run import RunRequest
 
     assert REAL_STAGES == STAGES
+    assert REAL_EXPLORE_STAGES == EXPLORE_STAGES
     assert tuple(LARGE_SEVEN) == BACKBONES
     assert {field.name for field in dataclasses.fields(FakeModelPlan)} <= set(ModelPlan.__struct_fields__)
     request = {field.name for field in dataclasses.fields(RunRequest)}

@@ -19,7 +19,10 @@ import pytest
 
 PROGRAM = [app_fakes.__file__]
 DOWN, ENTER = "\x1b[B", "\r"
-ITEMS = ["quick_test", "full_training", "competition_ready", "debug", "found", "plan", "report", "resume"]
+ITEMS = [
+    *("quick_test", "full_training", "competition_ready", "explore", "debug"),
+    *("found", "plan", "report", "resume"),
+]
 
 
 def asked(home: Path) -> Any:
@@ -91,6 +94,8 @@ def test_every_item_by_arrow_keys(home: Path) -> None:
             pick(child, place)
             child.expect(f"Done: {folder}")
             child.expect("Macro F1 0.9123")
+        pick(child, ITEMS.index("explore"))
+        child.expect("The page about the data: runs/toy_explore/eda.html")
         pick(child, ITEMS.index("debug"))
         child.expect("System check")
         child.expect(r"good, \d+ to look at, 0 failed")
@@ -100,7 +105,7 @@ def test_every_item_by_arrow_keys(home: Path) -> None:
         pick(child, 1, "which mode")
         child.expect("test is brighter")
         pick(child, ITEMS.index("report"))
-        child.expect("The report: runs/toy_competition_ready/report.html")
+        child.expect("The report: runs/toy_explore/eda.html")
         pick(child, ITEMS.index("resume"))
         child.expect("Resuming old_run")
         child.expect("Done: old_run")
@@ -171,7 +176,7 @@ def test_every_item_by_number(home: Path) -> None:
         4,
         places["report"],
         places["resume"],
-        9,
+        len(ITEMS) + 1,
     )
     for part in (
         "Done: toy_quick_test",
@@ -195,7 +200,7 @@ def test_nothing_to_open_or_resume(home: Path) -> None:
     output = piped(home, ITEMS.index("report") + 1, ITEMS.index("resume") + 1)
     assert "No report yet" in output
     assert "Nothing to resume: every run in runs is finished" in output
-    assert asked(home) == {"runs": [], "plans": []}
+    assert asked(home) == {"runs": [], "plans": [], "explored": []}
 
 
 def test_quit_and_sample_and_wrong_numbers_by_number(home: Path) -> None:

@@ -275,10 +275,11 @@ def check_competitions(folders: Sequence[Path], config: Config) -> Iterator[Chec
         yield Check(name="data", status="fail", found="no competition found", fix=fix)
     for folder in folders:
         try:
+            from grandmaster.competition.label_fixes import with_label_fixes
             from grandmaster.competition.reader import read_competition
             from grandmaster.pipeline.targets import target_text
 
-            competition = read_competition(folder, config.data)
+            competition = with_label_fixes(read_competition(folder, config.data), config.data.label_fixes)
         except UserError as error:
             found = f"{folder.name}: {error.what}" + (f" (in {error.where})" if error.where else "")
             yield Check(name="data", status="fail", found=found, fix=error.fix or "")

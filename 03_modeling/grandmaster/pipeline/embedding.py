@@ -58,7 +58,7 @@ def find_embedder(config: Config, device: str) -> Embedder | None:
     The hub is not asked: comparing pictures must not wait for a network.
     """
     folder = None if config.model.weights_dir is None else Path(config.model.weights_dir)
-    if folder is None or not config.model.pretrained:
+    if folder is None or not folder.is_dir() or not config.model.pretrained:
         return None
     at_hand = architectures_at_hand(folder, list(SMALL.values()))
     if not at_hand:

@@ -9,13 +9,16 @@ import msgspec
 from grandmaster.eda.fingerprint import Inspection, inspect_pictures
 from grandmaster.eda.shift_reading import compare_with_test
 from grandmaster.errors import UserError
+from grandmaster.images.policy import test_like_policy
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.embedding import find_embedder
 from grandmaster.pipeline.folds import make_folds
 from grandmaster.pipeline.manifest import is_done, mark_done
 from grandmaster.pipeline.plan import Plan, read_plan, write_plan
 from grandmaster.pipeline.planner import make_plan, plan_inputs
-from grandmaster.storage import file_sha256, read_json, write_csv, write_json
+from grandmaster.report.policy_sheet import FILE_NAME as SHEET
+from grandmaster.report.policy_sheet import policy_sheet
+from grandmaster.storage import file_sha256, read_json, write_atomic, write_csv, write_json
 
 CACHE_FOLDER = ".cache"  # beside the run folders, for all of them
 
@@ -44,15 +47,18 @@ def inspect(context: RunContext) -> None:
 
 
 def shift(context: RunContext) -> None:
-    """Compare train with test, and read what was done to test -> `shift.json`."""
+    """Compare train with test, and read what was done to test -> `shift.json`, `policy_sheet.jpg`."""
     manifest = context.folder / "shift.manifest.json"
     inputs = {"data": context.data_hash, "settings": msgspec.to_builtins(context.config.inspect)}
     if is_done(manifest, inputs):
         context.progress.message("Compare with test: done before.", "good")
         return
-    path = context.folder / "shift.json"
-    write_json(path, _compared(context))
-    mark_done(manifest, inputs, [path])
+    path, sheet = context.folder / "shift.json", context.folder / SHEET
+    content = _compared(context)
+    write_json(path, content)
+    if len(context.competition.test):
+        write_atomic(sheet, policy_sheet(context.competition, test_like_policy(content)))
+    mark_done(manifest, inputs, [path, *([sheet] if sheet.exists() else [])])
 
 
 def _look_at_pictures(context: RunContext, *, start_cache: bool = True) -> Inspection:

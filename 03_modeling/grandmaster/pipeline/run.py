@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ import filelock
 import msgspec
 import torch
 
+from grandmaster.competition.label_fixes import with_label_fixes
 from grandmaster.competition.reader import read_competition
+from grandmaster.competition.table import Competition
 from grandmaster.config import Config
 from grandmaster.errors import UserError, did_you_mean
-from grandmaster.pipeline import outcome, predicting, preparing, training
+from grandmaster.pipeline import exploring, labels, outcome, predicting, preparing, training
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.hardware import describe_environment, read_hardware
 from grandmaster.pipeline.plan import Plan
@@ -31,10 +34,18 @@ STAGE_FUNCTIONS: dict[str, Callable[[RunContext], None]] = {
     "train": training.train,
     "predict": predicting.predict_test,
     "ensemble": predicting.ensemble,
+    "label_quality": labels.label_quality,
     "submit": outcome.submit,
     "report": outcome.report,
 }
 STAGES = tuple(STAGE_FUNCTIONS)
+# An exploration trains nothing and needs no weights.
+EXPLORE_STAGE_FUNCTIONS: dict[str, Callable[[RunContext], None]] = {
+    "inspect": preparing.inspect,
+    "shift": preparing.shift,
+    "explore": exploring.explore,
+}
+EXPLORE_STAGES = tuple(EXPLORE_STAGE_FUNCTIONS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,10 +79,48 @@ def run_pipeline(request: RunRequest, progress: Progress) -> dict[str, Any]:
     Raises:
         UserError: bad data or settings, another run in this folder, or a folder that holds a different run.
     """
-    if request.until is not None and request.until not in STAGES:
+    _check_until(request, STAGES)
+    with _held_folder(request):
+        _refuse_other_run(request)
+        context = _open(request, progress)
+        environment = describe_environment(context.hardware, command=request.command, mode=request.mode)
+        write_json(request.run_folder / "environment.json", environment)
+        if not _do(STAGE_FUNCTIONS, context, request.until):
+            return {}
+        results: dict[str, Any] = read_json(request.run_folder / "final_results.json")
+        return results
+
+
+def explore_data(request: RunRequest, progress: Progress) -> Path | None:
+    """Look at the data and write `eda.html`; train nothing.
+
+    The folder may be that of a run of the same data: the page then shows its plan too, and the run goes on unharmed.
+
+    Returns:
+        The page; None when `until` ends it before.
+
+    Raises:
+        UserError: bad data or settings, another run at work in this folder, or a folder with a run of other data.
+    """
+    _check_until(request, EXPLORE_STAGES)
+    with _held_folder(request):
+        _refuse_other_data(request)
+        context = _open(request, progress)
+        # Not timed: the times of a run that may lie in this folder are the run's own.
+        done = _do(EXPLORE_STAGE_FUNCTIONS, context, request.until, timed=False)
+    return context.folder / "eda.html" if done else None
+
+
+def _check_until(request: RunRequest, stages: Sequence[str]) -> None:
+    if request.until is not None and request.until not in stages:
         raise UserError(
-            f"no stage is called {request.until!r}", where="--until", fix=did_you_mean(request.until, STAGES)
+            f"no stage is called {request.until!r}", where="--until", fix=did_you_mean(request.until, stages)
         )
+
+
+@contextmanager
+def _held_folder(request: RunRequest) -> Iterator[None]:
+    """The run's folder, to itself."""
     _claim_folder(request)
     try:
         held = filelock.FileLock(request.run_folder / ".lock").acquire(timeout=0)
@@ -82,22 +131,29 @@ def run_pipeline(request: RunRequest, progress: Progress) -> dict[str, Any]:
             fix="Wait for it, stop it, or choose another --experiment_name.",
         ) from None
     with held:
-        _refuse_other_run(request)
-        context = _open(request, progress)
-        environment = describe_environment(context.hardware, command=request.command, mode=request.mode)
-        write_json(request.run_folder / "environment.json", environment)
-        # A guess until the plan knows more: a picture takes about 10 ms to read.
-        pictures = len(context.competition.train) + len(context.competition.test)
-        progress.expect({"inspect": 0.01 * pictures / context.hardware.cores})
-        for name, stage in STAGE_FUNCTIONS.items():
-            started = time.perf_counter()
-            stage(context)
+        yield
+
+
+def _do(
+    stages: Mapping[str, Callable[[RunContext], None]],
+    context: RunContext,
+    until: str | None,
+    *,
+    timed: bool = True,
+) -> bool:
+    """Every stage in order; False where `until` ended it before the last."""
+    # A guess until the plan knows more: a picture takes about 10 ms to read.
+    pictures = len(context.competition.train) + len(context.competition.test)
+    context.progress.expect({"inspect": 0.01 * pictures / context.hardware.cores})
+    for name, stage in stages.items():
+        started = time.perf_counter()
+        stage(context)
+        if timed:
             context.add_seconds(name, time.perf_counter() - started)
-            if name == request.until:
-                progress.message(f"Stopped after stage {name!r}, as asked.")
-                return {}
-        results: dict[str, Any] = read_json(request.run_folder / "final_results.json")
-        return results
+        if name == until and name != list(stages)[-1]:
+            context.progress.message(f"Stopped after stage {name!r}, as asked.")
+            return False
+    return True
 
 
 def plan_only(request: RunRequest, progress: Progress) -> Plan:
@@ -106,8 +162,14 @@ def plan_only(request: RunRequest, progress: Progress) -> Plan:
     return preparing.planned(context)
 
 
+def read_data(request: RunRequest, progress: Progress) -> Competition:
+    """Read the data as a run does, label fixes included, and say how they were understood; write nothing."""
+    return _open(request, progress).competition
+
+
 def _open(request: RunRequest, progress: Progress) -> RunContext:
-    competition = read_competition(request.data_path, request.config.data)
+    settings = request.config.data
+    competition = with_label_fixes(read_competition(request.data_path, settings), settings.label_fixes)
     for line in competition.understood:
         progress.message(line, "warn" if line.startswith("warning") else "info")
     hardware = read_hardware(request.config.hardware)
@@ -137,6 +199,18 @@ def _claim_folder(request: RunRequest) -> None:
             where=request.run_folder,
             fix="Choose another with --output.",
         ) from error
+
+
+def _refuse_other_data(request: RunRequest) -> None:
+    """An exploration may look at a run's data from inside its folder, but not at other data."""
+    path = request.run_folder / "config.json"
+    then = read_json(path).get("data_path") if path.exists() else None
+    if then is not None and then != str(request.data_path.resolve()):
+        raise UserError(
+            f"this folder holds a run of other data: {then}",
+            where=request.run_folder,
+            fix="Choose another --experiment_name.",
+        )
 
 
 def _refuse_other_run(request: RunRequest) -> None:

@@ -6,6 +6,7 @@ that the report does not show are ignored, so that a run of a later version can 
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,11 +17,9 @@ import pandas as pd
 from grandmaster.competition.decisions import DecisionRule
 from grandmaster.competition.predictions import Predictions
 from grandmaster.errors import UserError
+from grandmaster.report.fingerprint import Artefact, Fingerprint
+from grandmaster.report.shift import Shift
 from grandmaster.storage import file_sha256, read_json
-
-
-class Artefact(msgspec.Struct, frozen=True, kw_only=True):
-    """Part of a file that a run writes."""
 
 
 class Score(Artefact, frozen=True, kw_only=True):
@@ -69,7 +68,7 @@ class DecisionMade(Artefact, frozen=True, kw_only=True):
     rule: str | None = None
     why: str | None = None
     fitted_on: str | None = None
-    thresholds: dict[str, float] = {}
+    thresholds: dict[str, float] = msgspec.field(default_factory=dict)
     cut_points: tuple[float, ...] = ()
     nested: bool | None = None
 
@@ -126,53 +125,6 @@ class FinalResults(Artefact, frozen=True, kw_only=True):
     created: str | None = None
 
 
-class Split(Artefact, frozen=True, kw_only=True):
-    """Picture statistics of train or test: name -> mean, std, q05, q25, q50, q75, q95."""
-
-    count: int | None = None
-    statistics: dict[str, dict[str, float | None]] = {}
-
-
-class ClassCount(Artefact, frozen=True, kw_only=True):
-    """How often one class occurs in train."""
-
-    index: int
-    label: str
-    name: str
-    count: int
-    share: float | None = None
-
-
-class Unreadable(Artefact, frozen=True, kw_only=True):
-    """A picture that could not be decoded."""
-
-    split: str
-    id: str
-    path: str | None = None
-    reason: str | None = None
-
-
-class Duplicates(Artefact, frozen=True, kw_only=True):
-    """Groups of ids that show the same picture."""
-
-    exact: tuple[tuple[str, ...], ...] = ()
-    near: tuple[tuple[str, ...], ...] = ()
-    groups: tuple[tuple[str, ...], ...] = ()
-    label_conflicts: tuple[tuple[str, ...], ...] = ()
-    across: tuple[tuple[str, ...], ...] = ()
-
-
-class Fingerprint(Artefact, frozen=True, kw_only=True):
-    """`fingerprint.json`."""
-
-    analysis_size: int | None = None
-    train: Split = Split()
-    test: Split = Split()
-    classes: tuple[ClassCount, ...] = ()
-    unreadable: tuple[Unreadable, ...] = ()
-    duplicates: Duplicates = Duplicates()
-
-
 class Decision(Artefact, frozen=True, kw_only=True):
     """One line of the plan."""
 
@@ -216,7 +168,7 @@ class Operation(Artefact, frozen=True, kw_only=True):
 class Plan(Artefact, frozen=True, kw_only=True):
     """`plan.json`."""
 
-    decisions: dict[str, Decision] = {}
+    decisions: dict[str, Decision] = msgspec.field(default_factory=dict)
     operations: tuple[Operation, ...] = ()
     models: tuple[ModelPlan, ...] = ()
     folds_total: int | None = None
@@ -239,7 +191,7 @@ class Environment(Artefact, frozen=True, kw_only=True):
     cores: int | None = None
     memory_gb: float | None = None
     gpu: Gpu | None = None
-    versions: dict[str, str | None] = {}
+    versions: dict[str, str | None] = msgspec.field(default_factory=dict)
     command: str | None = None
     mode: str | None = None
 
@@ -275,7 +227,27 @@ class FitResult(Artefact, frozen=True, kw_only=True):
 class TrainingResults(Artefact, frozen=True, kw_only=True):
     """`training_results.json`, of which the report needs the time only; the fits come from their folders."""
 
-    seconds: dict[str, float | None] = {}
+    seconds: dict[str, float | None] = msgspec.field(default_factory=dict)
+
+
+class LabelQuality(Artefact, frozen=True, kw_only=True):
+    """`label_quality.json`."""
+
+    judged: int | None = None
+    training_pictures: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Suspect(Artefact, frozen=True, kw_only=True):
+    """A line of `label_suspects.csv`."""
+
+    id: str
+    label: str
+    suggested: str
+    quality: float | None = None
+    p_label: float | None = None
+    p_suggested: float | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -293,6 +265,7 @@ class RunArtefacts:
     """All that a run folder holds; None or empty where a file is missing.
 
     Attributes:
+        suspects: labels that are probably wrong, the least credible first.
         folds: columns id, group, fold.
         out_of_fold: blended predictions of the validation pictures of the folds that were trained.
         rule: that makes decisions of values.
@@ -301,7 +274,10 @@ class RunArtefacts:
 
     folder: Path
     final: FinalResults | None
+    label_quality: LabelQuality | None
+    suspects: tuple[Suspect, ...] | None
     fingerprint: Fingerprint | None
+    shift: Shift | None
     plan: Plan | None
     environment: Environment | None
     training: TrainingResults | None
@@ -317,12 +293,14 @@ ArtefactType = TypeVar("ArtefactType", bound=Artefact)
 HASHED = (
     "config.json",
     "fingerprint.json",
+    "shift.json",
     "plan.json",
     "folds.csv",
     "ensemble/oof.npz",
     "ensemble/test.npz",
     "ensemble/decision_rule.json",
 )
+NUMBERS = frozenset(Suspect.__struct_fields__) - {"id", "label", "suggested", "reason"}
 REPAIR = "Delete the file and run the same command again: only what is missing is made again."
 
 
@@ -343,7 +321,10 @@ def read_run(folder: Path) -> RunArtefacts:
     return RunArtefacts(
         folder=folder,
         final=final,
+        label_quality=_read(folder / "label_quality.json", LabelQuality),
+        suspects=_read_suspects(folder / "label_suspects.csv"),
         fingerprint=_read(folder / "fingerprint.json", Fingerprint),
+        shift=_read(folder / "shift.json", Shift),
         plan=plan,
         environment=_read(folder / "environment.json", Environment),
         training=_read(folder / "training_results.json", TrainingResults),
@@ -412,3 +393,22 @@ def _read_epochs(path: Path) -> tuple[Epoch, ...]:
             raise UserError(f"line {number} is damaged: {error}", where=path, fix=REPAIR) from error
         epochs[epoch.epoch] = epoch
     return tuple(epochs[number] for number in sorted(epochs))
+
+
+def _read_suspects(path: Path) -> tuple[Suspect, ...] | None:
+    if not path.exists():
+        return None
+    with path.open(encoding="utf-8", newline="") as file:
+        rows: list[dict[str, Any]] = list(csv.DictReader(file))
+    try:
+        return tuple(
+            # An empty cell is a number that is not known; an empty label is the empty set of labels.
+            msgspec.convert(
+                {key: None if value == "" and key in NUMBERS else value for key, value in row.items()},
+                Suspect,
+                strict=False,
+            )
+            for row in rows
+        )
+    except (msgspec.ValidationError, AttributeError) as error:
+        raise UserError(f"not what a run writes: {error}", where=path, fix=REPAIR) from error

@@ -11,17 +11,17 @@ import numpy as np
 import pandas as pd
 
 from grandmaster.competition.table import Competition
-from grandmaster.report.artefacts import ClassCount, Fingerprint, RunArtefacts, Unreadable
-from grandmaster.report.pictures import first_readable, thumbnail
-from grandmaster.report.truth import answer, varied_order
+from grandmaster.report.artefacts import RunArtefacts
+from grandmaster.report.fingerprint import ClassCount, Fingerprint, Unreadable
+from grandmaster.report.groups import Example, Group, Known, show_groups, training_pictures
+from grandmaster.report.pictures import first_readable
+from grandmaster.report.truth import varied_order
 
 EXAMPLES = 8
 """Pictures shown of each side."""
 MOST_CLASSES = 40
 MOST_LISTED = 10
 MOST_IDS = 6
-MOST_CONFLICT_GROUPS = 6
-CONFLICT_PICTURES = 3
 
 STATISTICS = {
     "brightness": ("Brightness", "mean grey, 0–255"),
@@ -53,6 +53,7 @@ class Spread:
 class StatisticRow:
     """One statistic of train and test; `shift` is the standardised difference of the means."""
 
+    key: str
     name: str
     unit: str
     is_bytes: bool
@@ -67,15 +68,6 @@ class StatisticRow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Example:
-    """One picture."""
-
-    id: str
-    caption: str
-    picture: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class Listed:
     """The first of a list that may be long, and how many there are."""
 
@@ -86,14 +78,6 @@ class Listed:
     def left_out(self) -> int:
         """How many are not shown."""
         return self.count - len(self.shown)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Conflict:
-    """Pictures that look the same and carry different labels."""
-
-    pictures: tuple[Example, ...]
-    others: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +97,7 @@ class DataSection:
     exact: Listed
     near: Listed
     across: Listed
-    conflicts: tuple[Conflict, ...]
+    conflicts: tuple[Group, ...]
     conflict_count: int
     fold_sizes: tuple[int, ...]
     group_count: int | None
@@ -121,7 +105,7 @@ class DataSection:
 
 def describe_data(run: RunArtefacts, competition: Competition) -> DataSection:
     """Gather the section from the fingerprint, the folds and the pictures."""
-    fingerprint = run.fingerprint or Fingerprint()
+    fingerprint, known = run.fingerprint or Fingerprint(), training_pictures(competition)
     duplicates = fingerprint.duplicates
     classes = sorted(fingerprint.classes, key=lambda item: item.index)
     counts = [item.count for item in classes]
@@ -135,14 +119,16 @@ def describe_data(run: RunArtefacts, competition: Competition) -> DataSection:
         smallest_class=min(counts, default=0),
         statistics=statistics,
         strongest=tuple(row for row in by_shift if row.strength in ("large", "medium"))[:3],
-        train_examples=_train_examples(competition, broken),
+        train_examples=_train_examples(competition, broken, known),
         test_examples=_test_examples(competition, broken),
         unreadable=fingerprint.unreadable[:MOST_LISTED],
         unreadable_count=len(fingerprint.unreadable),
         exact=_listed(duplicates.exact),
         near=_listed(duplicates.near),
         across=_listed(duplicates.across),
-        conflicts=_conflicts(duplicates.label_conflicts[:MOST_CONFLICT_GROUPS], competition),
+        conflicts=show_groups(
+            [(picture_id, known) for picture_id in group] for group in duplicates.label_conflicts
+        ),
         conflict_count=len(duplicates.label_conflicts),
         fold_sizes=()
         if run.folds is None
@@ -184,6 +170,7 @@ def _statistics(fingerprint: Fingerprint) -> tuple[StatisticRow, ...]:
         train_spread, test_spread = _spreads(of_train, of_test)
         rows.append(
             StatisticRow(
+                key=name,
                 name=title,
                 unit=unit,
                 is_bytes=name == "bytes",
@@ -228,12 +215,11 @@ def _shuffled(rows: pd.DataFrame) -> list[tuple[str, str]]:
     return sorted(pairs, key=lambda pair: hashlib.sha256(pair[0].encode()).digest())
 
 
-def _train_examples(competition: Competition, broken: set[str]) -> tuple[Example, ...]:
+def _train_examples(competition: Competition, broken: set[str], known: Known) -> tuple[Example, ...]:
     """One picture each of targets spread evenly over all of them; more of each where there are few classes."""
     train = competition.train[~competition.train["id"].isin(broken)]
     if train.empty:
         return ()
-    position = {picture_id: place for place, picture_id in enumerate(competition.train["id"])}
     if "label" in train:
         present = sorted(train["label"].unique())
         spaced = [present[place * len(present) // EXAMPLES] for place in range(EXAMPLES)]
@@ -242,6 +228,7 @@ def _train_examples(competition: Competition, broken: set[str]) -> tuple[Example
             for label in (spaced if len(present) >= EXAMPLES else present)
         ]
     else:
+        position = {picture_id: place for place, picture_id in enumerate(competition.train["id"])}
         places = np.array([position[picture_id] for picture_id, _ in _shuffled(train)], np.int64)
         columns = competition.train["id"].to_numpy(object), competition.train["path"].to_numpy(object)
         parts = [
@@ -253,8 +240,7 @@ def _train_examples(competition: Competition, broken: set[str]) -> tuple[Example
     for candidate in candidates * math.ceil(EXAMPLES / len(candidates)):
         found = first_readable(candidate)
         if found is not None and len(examples) < EXAMPLES:
-            caption = answer(competition, competition.targets[position[found[0]]])
-            examples.append(Example(id=found[0], caption=caption, picture=found[1]))
+            examples.append(Example(id=found[0], caption=known.captions[found[0]], picture=found[1]))
     return tuple(examples)
 
 
@@ -274,25 +260,3 @@ def _listed(groups: Iterable[tuple[str, ...]]) -> Listed:
         for ids in every[:MOST_LISTED]
     )
     return Listed(shown=shown, count=len(every))
-
-
-def _conflicts(groups: Iterable[tuple[str, ...]], competition: Competition) -> tuple[Conflict, ...]:
-    train = competition.train
-    known = {
-        picture_id: (answer(competition, target), path)
-        for picture_id, target, path in zip(train["id"], competition.targets, train["path"], strict=True)
-    }
-    conflicts = []
-    for ids in groups:
-        one_of_each = {
-            known[picture_id][0]: picture_id for picture_id in reversed(ids) if picture_id in known
-        }
-        # one picture of each label first: they are what contradicts
-        first = [picture_id for picture_id in ids if picture_id in one_of_each.values()]
-        rest = [picture_id for picture_id in ids if picture_id in known and picture_id not in first]
-        pictures = []
-        for picture_id in (first + rest)[:CONFLICT_PICTURES]:
-            caption, path = known[picture_id]
-            pictures.append(Example(id=picture_id, caption=caption, picture=thumbnail(path) or ""))
-        conflicts.append(Conflict(pictures=tuple(pictures), others=len(ids) - len(pictures)))
-    return tuple(conflicts)

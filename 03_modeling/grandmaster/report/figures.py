@@ -54,6 +54,15 @@ class IntervalRow:
     colour: str = FIRST
 
 
+@dataclass(frozen=True, kw_only=True)
+class RangeRow:
+    """The 5, 25, 50, 75 and 95 % points of one measure on both sides, None where they are not known."""
+
+    label: str
+    train: tuple[float, ...] | None
+    test: tuple[float, ...] | None
+
+
 def interval_figure(
     rows: Sequence[IntervalRow], *, baseline: float | None, baseline_name: str, axis: str, about: str
 ) -> Markup:
@@ -96,6 +105,65 @@ def interval_figure(
         if baseline is not None:
             label += f"  ·  dashed: {baseline_name} {score_text(baseline)}"
         axes.set_xlabel(_plain(label), color=MUTED)
+        return _svg(figure, about)
+
+
+def balance_figure(counts: Sequence[int], *, about: str) -> Markup:
+    """Pictures of each class, the largest first, against the mean.
+
+    Args:
+        counts: at least one.
+        about: as for `interval_figure`.
+    """
+    with _style(about):
+        figure = _figure(width=3.9, height=1.7)
+        figure.subplots_adjust(left=0.135, right=0.985, bottom=0.23, top=0.96)
+        axes = figure.add_subplot()
+        _dress(axes, grid=True)
+        ordered = sorted(counts, reverse=True)
+        place = range(1, len(ordered) + 1)
+        # One shape and not a bar each: thousands of classes are a figure too.
+        edges = [0.5, *(number + 0.5 for number in place)]
+        axes.stairs(ordered, edges, fill=True, color=FIRST, alpha=0.75)
+        mean = sum(ordered) / len(ordered)
+        axes.axhline(mean, color=MUTED, linestyle=(0, (3, 2)), linewidth=1.2)
+        axes.set_xlim(0.5, len(ordered) + 0.5)
+        axes.set_ylim(0, 1.08 * max(1, ordered[0]))
+        axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+        axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+        axes.set_xlabel(f"classes, the largest first  ·  dashed: mean {mean:,.1f}", color=MUTED)
+        return _svg(figure, about)
+
+
+def ranges_figure(rows: Sequence[RangeRow], *, axis: str, about: str) -> Markup:
+    """Where train and test lie on one axis: 5 to 95 % as a line, 25 to 75 % as a bar, the median as a mark.
+
+    Args:
+        rows: from top to bottom.
+        axis: what is measured, and its unit.
+        about: as for `interval_figure`.
+    """
+    with _style(about):
+        height = 0.42 + 0.5 * len(rows)
+        figure = _figure(width=3.9, height=height)
+        figure.subplots_adjust(left=0.135, right=0.97, bottom=0.4 / height, top=1.0 - 0.02 / height)
+        axes = figure.add_subplot()
+        _dress(axes, grid=False)
+        axes.grid(axis="x", color=GRID, linewidth=0.7)
+        for place, row in enumerate(rows):
+            for quantiles, colour, offset in ((row.train, FIRST, -0.17), (row.test, THIRD, 0.17)):
+                if quantiles is None:
+                    continue
+                q05, q25, q50, q75, q95 = quantiles
+                level = place + offset
+                axes.plot([q05, q95], [level, level], color=colour, linewidth=1.6, alpha=0.55)
+                axes.plot([q25, q75], [level, level], color=colour, linewidth=7, alpha=0.45)
+                axes.plot([q50], [level], marker="|", markersize=11, markeredgewidth=2, color=colour)
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.set_yticks(range(len(rows)), [_plain(row.label) for row in rows])
+        axes.xaxis.set_major_locator(MaxNLocator(6))
+        axes.margins(x=0.06)
+        axes.set_xlabel(_plain(axis), color=MUTED)
         return _svg(figure, about)
 
 

@@ -16,6 +16,7 @@ from grandmaster.report.values import level
 from grandmaster.report.values import score as score_text
 
 NEXT_MODE = {
+    "explore": "quick_test",
     "debug": "quick_test",
     "quick_test": "full_training",
     "full_training": "competition_ready",
@@ -208,6 +209,6 @@ def in_mode(command: str, mode: str) -> str | None:
 
 def _without_mode(experiment: str) -> str:
     """The name before an earlier advice added its mode, so that names do not grow from run to run."""
-    for mode in NEXT_MODE.values():
+    for mode in {**NEXT_MODE, **dict.fromkeys(NEXT_MODE.values())}:
         experiment = experiment.removesuffix(f"_{mode}")
     return experiment

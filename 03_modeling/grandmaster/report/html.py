@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
@@ -24,6 +25,7 @@ from grandmaster.report.headline import Headline, describe_result
 from grandmaster.report.out_of_fold import judge
 from grandmaster.report.out_of_fold_labels import judge_labels
 from grandmaster.report.out_of_fold_numbers import judge_numbers
+from grandmaster.report.suspects import describe_suspects
 from grandmaster.report.values import FILTERS
 from grandmaster.storage import write_atomic
 
@@ -99,9 +101,8 @@ def render_report(run: RunArtefacts, competition: Competition) -> str:
         else None
     )
     headline = describe_result(run, competition, oof)
-    return _template().render(
-        style=Markup((HERE / "style.css").read_text(encoding="utf-8")),
-        version=__version__,
+    return render_page(
+        "template.html.jinja",
         competition=competition,
         run=run,
         final=run.final,
@@ -116,11 +117,18 @@ def render_report(run: RunArtefacts, competition: Competition) -> str:
         model_scores=_model_scores(run, headline),
         tta_gain=_tta_gain(run),
         stages=_stages(run),
+        suspects=describe_suspects(run, competition),
     )
 
 
+def render_page(name: str, **content: Any) -> str:
+    """A page from its template, with the style inside."""
+    style = Markup((HERE / "style.css").read_text(encoding="utf-8"))
+    return _environment().get_template(name).render(style=style, version=__version__, **content)
+
+
 @functools.cache
-def _template() -> jinja2.Template:
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE),
         autoescape=True,
@@ -129,7 +137,7 @@ def _template() -> jinja2.Template:
         lstrip_blocks=True,
     )
     environment.filters.update(FILTERS)
-    return environment.get_template("template.html.jinja")
+    return environment
 
 
 def _planned_models(run: RunArtefacts) -> tuple[PlannedModel, ...]:

@@ -31,6 +31,23 @@ def thumbnail(path: str | Path) -> str | None:
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"
 
 
+def whole_picture(path: Path) -> str | None:
+    """A picture as a `data:` URI of its own bytes: a sheet that was drawn to be read at full size.
+
+    None if it cannot be read or is neither PNG nor JPEG.
+    """
+    kind = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}.get(path.suffix.lower())
+    try:
+        read_picture(path)
+    except PictureError:
+        return None
+    return (
+        None
+        if kind is None
+        else f"data:image/{kind};base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
+    )
+
+
 def _jpeg(picture: npt.NDArray[np.uint8]) -> bytes:
     height, width = picture.shape[:2]
     scale = min(1.0, SIDE / max(height, width))
