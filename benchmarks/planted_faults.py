@@ -80,6 +80,9 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=40, help="faults of each kind and relation (default 40)")
     parser.add_argument("--no_csv", action="store_true", help="print only")
     options = parser.parse_args()
+    for folder in options.data:
+        if not folder.is_dir():
+            parser.error(f"{folder} is no folder: name those of competitions with --data")
     rows = [row for folder in options.data for row in plant(folder, options.each)]
     table = pd.DataFrame(rows)
     print(table.to_string(index=False))

@@ -1,6 +1,6 @@
 """What is kept of one picture after its only decode: its statistics, and what finds its duplicates.
 
-A record has a fixed size, so that those of 100,000 pictures are one array of 35 MB. The thumbnail, 9 kB a picture, is
+A record has a fixed size, so that those of 100,000 pictures are one array of 32 MB. The thumbnail, 9 kB a picture, is
 kept apart and on disk (`eda.cache`): it is needed for the few pairs that hash alike only.
 """
 

@@ -176,7 +176,7 @@ def corner_fill(grey: Grey) -> tuple[float, int | None]:
     calm = (cv2.medianBlur(grey, 3) if min(grey.shape) >= 3 else grey).ravel()
     triangles, tips = _corner_pixels(*grey.shape)
     pixels = calm[triangles].astype(np.int16)
-    low, level, high = np.percentile(calm[tips], (25, 50, 75), axis=1)
+    low, level, high = _quartiles(calm[tips])
     white, black = level >= FILL_WHITE, level <= FILL_BLACK
     filled = (high - low <= FILL_SPREAD) & (white | black)
     same = np.abs(pixels - level[:, None]) <= FILL_TOLERANCE
@@ -184,6 +184,16 @@ def corner_fill(grey: Grey) -> tuple[float, int | None]:
     whites, blacks = int((white & filled).sum()), int((black & filled).sum())
     fill = None if whites + blacks == 0 else 255 if whites >= blacks else 0
     return share, fill
+
+
+def _quartiles(values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """(3, rows) of (rows, k), as `numpy.percentile` has them, whose own work takes a tenth of its time here."""
+    ordered = np.sort(values, axis=1).astype(np.float64)
+    places = np.array([0.25, 0.5, 0.75]) * (values.shape[1] - 1)
+    below = places.astype(np.intp)
+    above = np.minimum(below + 1, values.shape[1] - 1)
+    quartiles = ordered[:, below] + (ordered[:, above] - ordered[:, below]) * (places - below)
+    return np.asarray(quartiles.T)
 
 
 @lru_cache(maxsize=256)
