@@ -74,14 +74,14 @@ def test_rare_labels_stay_close_to_the_common_threshold() -> None:
     truth, values = label_sets(2000)
     rare = np.zeros(2000, bool)
     rare[:2] = True
-    truth[:, 2], values[:, 2] = (
-        rare,
-        np.where(rare, 0.95, values[:, 2]),
-    )  # perfect above 0.3, with two pictures
+    # perfect above 0.85, with two pictures; some others lie between that and the common threshold
+    truth[:, 2] = rare
+    values[:, 2] = np.where(rare, 0.95, np.where(np.arange(2000) < 40, 0.75, values[:, 2]))
     rule = fit_rule(competition("multilabel", "label_set", "macro_f1", 3), truth, values)
     common = float(rule.why.split("common threshold ")[1].split(";")[0])
     assert "1 of 3 labels with under 20 positives stay close to it" in rule.why
-    assert abs(rule.thresholds[2] - common) < 0.05
+    assert common < 0.6
+    assert 0 < rule.thresholds[2] - common < 0.1 * (0.85 - common) + 0.01
     assert abs(rule.thresholds[0] - common) > 0.05
 
 

@@ -64,6 +64,8 @@ def make_competition(root: Path, case: str, *, train: int = 60, test: int = 12) 
     else:
         columns = ("target",)
     groups = tables["train"]["row"]
+    if case == "ordinal":  # pairs of pictures of one patient, each a row of its own
+        groups = pd.Series([f"patient{number // 2:03d}" for number in range(train)])
     frame = tables["train"].assign(group=groups)
     if kind != "multilabel" and case != "regression":
         frame["label"] = targets["train"].reshape(-1).astype(int)
@@ -87,5 +89,5 @@ def make_competition(root: Path, case: str, *, train: int = 60, test: int = 12) 
         metric_reason="as the test says",
         positive_class=1,
         top_k=2 if case == "ranked" else 1,
-        group_column="row" if case == "rows" else None,
+        group_column="patient" if case in ("rows", "ordinal") else None,
     )

@@ -126,6 +126,17 @@ def test_groups_rows_and_planted_duplicates_stay_together(kind):
         assert set(name[together]) == {min(together)}
 
 
+@pytest.mark.parametrize("column", ["group", "row"])
+def test_either_ties_pictures_together(column):
+    train = grouped_table(120)
+    other = "row" if column == "group" else "group"
+    alone = train.assign(**{other: train["id"]})
+    folds, _ = make_folds(
+        alone, [], count=4, seed=2, kind="regression", targets=targets_of("regression", 120)
+    )
+    assert folds["fold"].groupby(train[column].to_numpy()).nunique().max() == 1
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_same_split_whatever_the_order_of_rows_for_every_kind(kind):
     train, targets = grouped_table(120), targets_of(kind, 120)

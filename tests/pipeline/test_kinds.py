@@ -17,7 +17,7 @@ from sklearn.metrics import cohen_kappa_score, root_mean_squared_error
 from small_competition import Record, request
 
 from grandmaster.competition.decisions import DecisionRule
-from grandmaster.competition.metrics import METRICS, score
+from grandmaster.competition.metrics import METRICS, bootstrap_interval, score
 from grandmaster.competition.predictions import Predictions
 from grandmaster.competition.rule_fitting import fit_rule
 from grandmaster.competition.submission import GateReport
@@ -96,6 +96,19 @@ def test_values_are_in_the_targets_own_unit_and_test_has_every_picture(done: Don
         assert 80 < test.values.min() < test.values.max() < 160
 
 
+def test_the_scale_of_a_fold_comes_from_what_it_trains_on(done: Done) -> None:
+    folds = pd.read_csv(done.folder / "folds.csv", dtype={"id": str}).set_index("id")["fold"]
+    fold = folds[done.competition.train["id"]].to_numpy()
+    for number in (0, 1):
+        kept = done.folder / f"fold_{number}" / "test_resnet" / "checkpoint" / "best.json"
+        head = json.loads(kept.read_text())["head"]
+        assert (head["kind"], head["outputs"]) == (done.competition.kind, len(done.competition.outputs))
+        if done.competition.kind in ("ordinal", "regression"):
+            learnt = done.competition.targets[fold != number].astype(float)
+            assert head["mean"] == pytest.approx([learnt.mean()])
+            assert head["std"] == pytest.approx([learnt.std()])
+
+
 def test_folds_hold_rows_together(done: Done) -> None:
     folds = pd.read_csv(done.folder / "folds.csv", dtype={"id": str}).set_index("id")["fold"]
     row = done.competition.train.set_index("id")["row"]
@@ -117,6 +130,15 @@ def test_the_score_is_nested_and_of_rows(done: Done) -> None:
             inside = folds.to_numpy() == fold
             decided[inside] = fit_rule(competition, truth[~inside], values[~inside]).decide(values[inside])
         expected = score(competition.metric, truth, values, decisions=decided)
+        spread = bootstrap_interval(
+            competition.metric,
+            truth,
+            values,
+            decisions=decided,
+            groups=competition.train["group"].to_numpy()[place.to_numpy()],
+            rounds=100,
+        )
+        assert done.results["cross_validation"]["low"] == pytest.approx(spread.low)
         if competition.kind == "ordinal":
             known = truth[:, 0].astype(int)
             assert expected == pytest.approx(

@@ -22,6 +22,8 @@ Flags = npt.NDArray[np.bool_]
 DRAWN_TO_COMMON = 20
 MOST_CANDIDATES = 200
 """Thresholds, or places of a cut point, that are tried at once."""
+MOST_BY_PICTURE = 64
+"""The same where every candidate costs a look at all pictures."""
 MOST_ROUNDS = 10
 
 
@@ -107,22 +109,28 @@ def _fit_thresholds(metric: Metric, truth: Flags, values: Floats) -> DecisionRul
     """
     count = truth.shape[1]
     by_label = metric.terms is formulas.label_terms
-    worth = (_worth_by_label if by_label else _worth_by_picture)(metric, truth, values)
-    own = np.zeros(count)
-    tried = _candidates(values.ravel())
-    common = float(tried[int(worth(own, None, tried).argmax())])
-    own[:] = common
+    make_worth = _worth_by_label if by_label else _worth_by_picture
+    most = MOST_CANDIDATES if by_label else MOST_BY_PICTURE
+    worth = make_worth(metric, truth, values)
+    positives = truth.sum(axis=0)
+    # An average over labels would let the luck of one with two positives decide for all: the others decide.
+    usual = positives >= DRAWN_TO_COMMON
+    if not by_label or not usual.any():
+        usual[:] = True
+    tried = _candidates(truth[:, usual].ravel(), values[:, usual].ravel(), most)
+    of_usual = make_worth(metric, truth[:, usual], values[:, usual])
+    common = float(tried[int(of_usual(np.zeros(int(usual.sum())), None, tried).argmax())])
+    own = np.full(count, common)
     best = float(worth(own, None, np.array([common]))[0])
     for _ in range(1 if metric.name in ("macro_f1", "weighted_f1") else MOST_ROUNDS):
         before = best
         for label in range(count):
-            tried = _candidates(values[:, label])
+            tried = _candidates(truth[:, label], values[:, label], most)
             found = worth(own, label, tried)
             if found.max() > best + 1e-12:
                 best, own[label] = float(found.max()), tried[int(found.argmax())]
         if best <= before + 1e-12:
             break
-    positives = truth.sum(axis=0)
     weight = positives / (positives + DRAWN_TO_COMMON)
     drawn = weight * own + (1 - weight) * common
     rare = int((positives < DRAWN_TO_COMMON).sum())
@@ -135,13 +143,17 @@ def _fit_thresholds(metric: Metric, truth: Flags, values: Floats) -> DecisionRul
     return DecisionRule(name="thresholds", thresholds=tuple(float(cut) for cut in drawn), why=why)
 
 
-def _candidates(values: Floats) -> Floats:
-    """Thresholds that tell values apart, at most `MOST_CANDIDATES`: below all, between neighbours, above all."""
-    different = np.unique(values)
-    middle = (different[1:] + different[:-1]) / 2
-    cuts = np.concatenate([[different[0] - 1e-6], middle, [different[-1] + 1e-6]])
-    if len(cuts) > MOST_CANDIDATES:
-        cuts = cuts[np.linspace(0, len(cuts) - 1, MOST_CANDIDATES).round().astype(int)]
+def _candidates(truth: Flags, values: Floats, most: int) -> Floats:
+    """Thresholds worth trying, at most `most`: just below each positive, and above all.
+
+    Between two positives a higher threshold only drops wrong answers, so nothing better lies elsewhere.
+    """
+    different, place = np.unique(values, return_inverse=True)
+    bears = np.bincount(place, weights=truth) > 0
+    lower = np.concatenate([[different[0] - 2e-6], different[:-1]])
+    cuts = np.concatenate([((lower + different) / 2)[bears], [different[-1] + 1e-6]])
+    if len(cuts) > most:
+        cuts = cuts[np.linspace(0, len(cuts) - 1, most).round().astype(int)]
     return cuts
 
 

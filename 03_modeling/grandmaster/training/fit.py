@@ -151,7 +151,13 @@ def fit_fold(
         state.epoch, state.step = state.epoch + 1, step
         if better:
             state.best_score, state.best_epoch = chosen, state.epoch
-            facts = {"fit": spec.digest, "epoch": state.epoch, "score": chosen, "classes": spec.classes_hash}
+            facts = {
+                "fit": spec.digest,
+                "epoch": state.epoch,
+                "score": chosen,
+                "classes": spec.classes_hash,
+                "head": spec.head,
+            }
             checkpoint.save_best(kept, judged, facts)
         state.history = [
             *state.history,
