@@ -310,3 +310,43 @@ def test_label_sets_for_wide_probabilities(tmp_path: Path) -> None:
     put(root, train_csv=(root / "train.csv").read_text().replace("a b", "a b a"))
     with pytest.raises(UserError, match="line 2 repeats a label"):
         read(root)
+
+
+@pytest.mark.parametrize(
+    ("cells", "sample", "found"),
+    [
+        ([".5", ".25"], ".5", ("regression", "real_number")),
+        (["-1.5", "2e-3"], "0", ("regression", "real_number")),
+        (["0.0", "1.0"], "0.0", ("multiclass", "one_probability")),
+        (["True", "False"], "0.5", ("multiclass", "one_probability")),
+        (["True", "False"], "False", ("multiclass", "hard_label")),
+        (["0.0", "1.0", "2.0"], "1.0", ("multiclass", "hard_label")),
+    ],
+)
+def test_numbers_as_people_write_them(
+    tmp_path: Path, cells: list[str], sample: str, found: tuple[str, str]
+) -> None:
+    rows = "".join(f"{n},{cells[n % len(cells)]}\n" for n in range(6))
+    c = read(flat(tmp_path, f"id,y\n{rows}", f"id,y\nq,{sample}\n"))
+    assert (c.kind, c.submission_format) == found
+
+
+def test_one_bad_cell_among_values_is_named(tmp_path: Path) -> None:
+    root = flat(tmp_path, "id,y\n0,0.5\n1,nan\n2,1.5\n3,2.5\n4,2\n5,0.1\n", "id,y\nq,0\n")
+    with pytest.raises(UserError, match="line 3 has 'nan' in column 'y', which is no number"):
+        read(root)
+
+
+def test_pixel_positions_are_no_labels(tmp_path: Path) -> None:
+    rows = "".join(f"{n},{n * 7 + 1} {n + 2} {n * 9 + 400} {n + 3000}\n" for n in range(24))
+    root = flat(tmp_path, f"id,EncodedPixels\n{rows}", "id,EncodedPixels\nq,1 1\n", names=24)
+    with pytest.raises(UserError, match=r"no known layout fits.*numbers that hardly recur"):
+        read(root)
+
+
+def test_soft_labels_are_asked(tmp_path: Path) -> None:
+    rows = "".join(f"{n},0.{n + 1},0.{9 - n - 1}\n" for n in range(6))
+    root = flat(tmp_path, f"id,a,b\n{rows}", "id,a,b\nq,0.5,0.5\n")
+    with pytest.raises(UserError, match=r"sum to 1 like probabilities of classes.*`kind: regression`"):
+        read(root)
+    assert read(root, kind="regression").outputs == ("a", "b")

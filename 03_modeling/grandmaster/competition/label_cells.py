@@ -16,6 +16,7 @@ from grandmaster.competition.labels import (
     are_integers,
     are_numbers,
     find_name_map,
+    has_fraction,
     ordered_classes,
 )
 from grandmaster.competition.one_label import read_one_label
@@ -41,6 +42,7 @@ SEVERAL_WORDS = frozenset(("labels", "tags", "attributes", "classes", "categorie
 # With more different whole numbers than pictures for each, it may as well be a value that was rounded.
 RARE_NUMBER = 0.5
 RARE_NUMBER_ROWS = 20
+FEWEST_NUMBERS = 40  # in all label sets together, before they are judged by that
 
 
 def read_cells(
@@ -135,12 +137,17 @@ def _label_sets(
     separator: str,
 ) -> TargetReading:
     sets = [split_labels(text, separator) for text in training.table[column]]
+    there = {label for labels in sets for label in labels}
+    written = sum(map(len, sets))
+    if are_integers(there) and written >= FEWEST_NUMBERS and len(there) > RARE_NUMBER * written:
+        raise NotThisLayout(
+            f"column {column!r} holds numbers that hardly recur: positions (of pixels or boxes) rather than labels"
+        )
+    if len(there) < 2:
+        raise UserError(f"column {column!r} holds fewer than two labels", where=training.path)
     for line, labels in zip(training.table.index, sets, strict=True):
         if len(set(labels)) != len(labels):
             raise UserError(f"line {line} repeats a label in column {column!r}", where=training.path)
-    there = {label for labels in sets for label in labels}
-    if len(there) < 2:
-        raise UserError(f"column {column!r} holds fewer than two labels", where=training.path)
     name_map = training.names or find_name_map(root, there, but=training.path)
     classes = ordered_classes(there)
     submission_format: SubmissionFormat = "label_set"
@@ -187,11 +194,13 @@ def _label_sets(
 
 def _why_values(classes: Sequence[str], texts: Sequence[str], column: str, sample: SampleForm) -> str | None:
     """Why the cells are values to estimate; None where they are something else."""
-    if not are_numbers(classes) or len(sample.targets) > 1:
+    if len(sample.targets) > 1:
         return None
-    if any(float(label) % 1 for label in classes):
+    fractions = sum(map(has_fraction, texts))
+    # Where most are, the rest is a fault that `_values` names, not a class.
+    if fractions and (are_numbers(classes) or fractions * 2 > len(texts)):
         return "it holds numbers with a fraction"
-    if len(classes) > 2 and sample.has_fractions and not sample.in_unit_range:
+    if len(classes) > 2 and are_numbers(classes) and sample.has_fractions and not sample.in_unit_range:
         return f"the sample submission holds values such as {sample.cells[0]}"
     return None
 
@@ -289,10 +298,10 @@ def _refuse_unclear_numbers(
     Raises:
         UserError: names the choices.
     """
-    if config.kind is not None or len(sample.targets) > 1 or len(classes) < 3 or not are_integers(classes):
+    if config.kind is not None or len(sample.targets) > 1 or len(classes) < 3 or not are_numbers(classes):
         return
     why = None
-    if sample.has_fractions and name_map is None:
+    if sample.has_fractions and name_map is None and not set(sample.cells) <= set(classes):
         why = f"the sample submission holds {sample.cells[0]}"
     elif (
         len(training.table) >= RARE_NUMBER_ROWS

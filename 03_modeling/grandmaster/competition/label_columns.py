@@ -118,7 +118,14 @@ def _several_columns(
         raise UserError("a grade is read from one column, not from several", where=training.path)
     if kind is None and not zero_one.all():
         # Few cells that are no 0 or 1 are faults of the file; many are values to estimate.
-        values_asked = np.isfinite(values).all() and zero_one.mean() < 0.5 and not sample.sums_to_one
+        values_asked = bool(np.isfinite(values).all()) and zero_one.mean() < 0.5
+        if values_asked and sample.sums_to_one:
+            raise ambiguous(
+                f"columns of {training.path.name} hold values, but rows of {sample.path.name} sum to 1 like "
+                "probabilities of classes",
+                training.path,
+                [("kind: regression", "values to estimate; classes need 0 and 1")],
+            )
         kind = "regression" if values_asked else "multiclass"
     if kind is None and (values.sum(axis=1) == 1).all():
         if not sample.sums_to_one and not sample.constant:
@@ -133,9 +140,8 @@ def _several_columns(
             )
         kind = "multiclass"
     if kind is None:
-        kind = (
-            "multiclass" if sample.sums_to_one else "multilabel"
-        )  # the former names the rows that speak against
+        # Reading one class names the rows that speak against it.
+        kind = "multiclass" if sample.sums_to_one else "multilabel"
     if kind == "regression":
         return _values(training, columns, sample, values)
     if kind == "multiclass":

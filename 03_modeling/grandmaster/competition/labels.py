@@ -20,7 +20,7 @@ _MAP_FILE = re.compile(
     r"(meta|meta_?data|class(es)?|labels|.*class_?(names?|map)|.*label_?(names?|map)|.*_map|label_\w+_map)",
     re.IGNORECASE,
 )
-_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _INTEGER = re.compile(r"[+-]?\d+")
 
 
@@ -32,6 +32,11 @@ def are_integers(values: Iterable[str]) -> bool:
 def are_numbers(values: Iterable[str]) -> bool:
     """Whether every text is a decimal number."""
     return all(_NUMBER.fullmatch(value) for value in values)
+
+
+def has_fraction(value: str) -> bool:
+    """Whether a text is a decimal number that is not whole; `3.0` is."""
+    return are_numbers([value]) and float(value) % 1 != 0
 
 
 def ordered_classes(labels: Iterable[str]) -> tuple[str, ...]:

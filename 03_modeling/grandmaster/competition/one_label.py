@@ -159,7 +159,7 @@ def _narrow_form(
     foreign = sorted(set(sample.cells) - set(classes))
     probability = f"one probability in column {target!r}, because "
     if len(classes) == 2 and are_numbers(sample.cells):
-        if sample.has_fractions and sample.in_unit_range:
+        if sample.has_fractions and sample.in_unit_range and set(sample.cells) != set(classes):
             return "one_probability", f"{probability}there are two classes and the sample holds fractions"
         if config.metric in DECISION_METRICS and not foreign:
             return "hard_label", f"{label}, because {config.metric} counts decisions"
