@@ -18,8 +18,12 @@ SIDE, CELL = 40, 12
 
 
 def picture(marks: Sequence[float], seed: int) -> np.ndarray:
-    """uint8 (40, 40, 3): noise, and cell i of the grid brighter by `marks[i]` (0 to 1)."""
-    image = np.random.default_rng(seed).integers(0, 70, (SIDE, SIDE, 3), np.uint8)
+    """uint8 (40, 40, 3): a background of its own, and cell i of the grid brighter by `marks[i]` (0 to 1)."""
+    rng = np.random.default_rng(seed)
+    # Patches that no other picture has: on noise alone pictures of one class would be near-duplicates.
+    patches = rng.integers(0, 50, (8, 8, 3), np.uint8)
+    image = cv2.resize(patches, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST)
+    image += rng.integers(0, 20, (SIDE, SIDE, 3), np.uint8)
     for place, mark in enumerate(marks):
         top, left = 2 + place // 3 * CELL, 2 + place % 3 * CELL
         image[top : top + CELL, left : left + CELL] += np.uint8(180 * mark)
