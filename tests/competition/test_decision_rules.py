@@ -13,8 +13,7 @@ from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
 
 from grandmaster.competition.decisions import DecisionRule, plain_rule
 from grandmaster.competition.metrics import METRICS, score
-from grandmaster.competition.predictions import Predictions
-from grandmaster.competition.rows import Rows, mean_by_row
+from grandmaster.competition.rows import Rows
 from grandmaster.competition.rule_fitting import fit_rule, nested_decisions
 from grandmaster.competition.table import Competition
 
@@ -211,12 +210,3 @@ def test_rows_of_single_pictures_change_nothing() -> None:
     assert rows.are_pictures
     assert rows.mean(values) is values
     assert rows.truth("multiclass", labels) is labels
-
-
-def test_predictions_of_rows_by_name() -> None:
-    of_pictures = Predictions(
-        ids=("1.png", "2.png", "3.png"), outputs=("p",), values=np.array([[0.2], [0.9], [0.4]], np.float32)
-    )
-    of_rows = mean_by_row(of_pictures, ["right", "left", "right"])
-    assert of_rows.ids == ("right", "left")
-    assert of_rows.values == pytest.approx(np.array([[0.3], [0.9]]))

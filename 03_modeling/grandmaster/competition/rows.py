@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from grandmaster.competition.predictions import Predictions
 from grandmaster.competition.table import TargetKind
 
 
@@ -63,14 +62,3 @@ class Rows:
         """Rows whose pictures have different targets, by name."""
         differ = (targets != self.first(targets)[self.codes]).reshape(len(targets), -1).any(axis=1)
         return tuple(self.names[code] for code in np.unique(self.codes[differ]))
-
-
-def mean_by_row(predictions: Predictions, row_of: Sequence[str]) -> Predictions:
-    """Predictions of rows, from those of their pictures.
-
-    Args:
-        predictions: of pictures.
-        row_of: row of each of `predictions.ids`.
-    """
-    rows = Rows.of(row_of)
-    return Predictions(ids=rows.names, outputs=predictions.outputs, values=rows.mean(predictions.values))
