@@ -15,7 +15,7 @@ from competition.making import pictures, put, read
 from grandmaster.competition.csv_files import read_table
 from grandmaster.competition.decisions import DecisionRule
 from grandmaster.competition.predictions import Predictions
-from grandmaster.competition.submission import build_submission, default_rule, gate, write_submission
+from grandmaster.competition.submission import build_submission, gate, write_submission
 from grandmaster.competition.table import Competition
 from grandmaster.errors import UserError
 
@@ -237,17 +237,6 @@ def test_empty_sets_where_the_sample_has_them(tmp_path: Path) -> None:
     back = read_table(path).reset_index(drop=True)
     assert back["labels"].tolist()[:2] == ["complex scab", ""]
     assert gate(back, c).passed
-
-
-def test_default_rules_fit_the_kind(competitions: dict[str, Competition]) -> None:
-    rules = {name: default_rule(competitions[name]) for name in ("L1", "L4", "L7", "L8")}
-    assert {name: rule.name for name, rule in rules.items()} == {
-        "L1": "argmax",
-        "L4": "thresholds",
-        "L7": "none",
-        "L8": "cut_points",
-    }
-    assert rules["L8"].cut_points == (0.5, 1.5, 2.5, 3.5)
 
 
 def test_mean_over_rows() -> None:

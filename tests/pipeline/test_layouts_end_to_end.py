@@ -7,13 +7,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from competition.layout_makers import LAYOUT_MAKERS
-from pipeline.small_competition import Record, request
 
+from competition.layout_makers import LAYOUT_MAKERS
 from grandmaster.competition.reader import read_competition
 from grandmaster.config import DataConfig
 from grandmaster.pipeline.run import run_pipeline
 from grandmaster.storage import read_json
+from pipeline.small_competition import Record, request
 
 # Layout -> kind of target, form of the submission, decision rule.
 EXPECTED = {
@@ -51,7 +51,9 @@ def test_from_a_folder_to_a_checked_submission(layout: str, tmp_path: Path) -> N
     folder = tmp_path / "run"
     record = Record()
     results = run_pipeline(
-        request(data, folder, "folds.count=2", "folds.train=1", "training.epochs=1", "prediction.tta_views=1"),
+        request(
+            data, folder, "folds.count=2", "folds.train=1", "training.epochs=1", "prediction.tta_views=1"
+        ),
         record,
     )
     competition = read_competition(data, DataConfig())

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from grandmaster.competition.csv_files import first_few
-from grandmaster.competition.decisions import DecisionRule
+from grandmaster.competition.decisions import DecisionRule, plain_rule
 from grandmaster.competition.predictions import Predictions
 from grandmaster.competition.sample_form import SampleForm
 from grandmaster.competition.submission_gate import GateReport, gate
@@ -19,26 +19,10 @@ from grandmaster.competition.table import Competition, SubmissionFormat
 from grandmaster.errors import UserError
 from grandmaster.storage import write_csv
 
-__all__ = ["GateReport", "build_submission", "default_rule", "gate", "write_submission"]
+__all__ = ["GateReport", "build_submission", "gate", "write_submission"]
 
 Values = npt.NDArray[np.float32]
 Columns = dict[str, npt.ArrayLike]
-
-
-def default_rule(competition: Competition) -> DecisionRule:
-    """How values become decisions where nothing was fitted: the likeliest class, the nearest grade, 0.5."""
-    if competition.kind == "multiclass":
-        return DecisionRule(name="argmax", why="the most probable class")
-    if competition.kind == "multilabel":
-        return DecisionRule(
-            name="thresholds",
-            thresholds=(0.5,) * len(competition.classes),
-            why="not fitted: 0.5 for each label",
-        )
-    if competition.kind == "ordinal":
-        cuts = tuple(place + 0.5 for place in range(len(competition.classes) - 1))
-        return DecisionRule(name="cut_points", cut_points=cuts, why="not fitted: the nearest grade")
-    return DecisionRule(name="none", why="the value itself")
 
 
 def build_submission(
@@ -51,7 +35,7 @@ def build_submission(
     Args:
         competition: what the file is for.
         predictions: of every test picture.
-        rule: how values become decisions; None: see `default_rule`. Probabilities and values need none.
+        rule: how values become decisions; None: `decisions.plain_rule`. Probabilities and values need none.
 
     Returns:
         The sample's columns, in its order of rows and columns: ids as written; labels in the training file's
@@ -90,7 +74,8 @@ def build_submission(
         if extra:
             raise UserError(f"{len(extra)} {what}: {first_few(extra)}")
     values = averaged.aligned_to(wanted).values
-    columns = _COLUMNS[competition.submission_format](competition, values, rule or default_rule(competition))
+    rule = rule or plain_rule(competition.kind, len(competition.outputs), len(competition.classes))
+    columns = _COLUMNS[competition.submission_format](competition, values, rule)
     columns[competition.id_column] = wanted
     return pd.DataFrame({column: columns[column] for column in competition.sample_submission.columns})
 

@@ -26,7 +26,7 @@ def submit(context: RunContext) -> None:
     rule, fitted_on = _read_rule(context)
     if rule.thresholds or rule.cut_points:
         context.progress.message(f"Decisions: {rule.name.replace('_', ' ')} {_numbers(rule)}; {rule.why}.")
-    verdict = write_submission(path, predictions, context.competition)
+    verdict = write_submission(path, predictions, context.competition, rule=rule)
     for warning in verdict.warnings:
         context.progress.message(f"Submission: {warning}", "warn")
     gate = {"problems": verdict.problems, "warnings": verdict.warnings}
