@@ -88,12 +88,7 @@ def make_plan(
         ),
         backbones=Decision(value=tuple(backbone.name for backbone in chosen.value), reason=chosen.reason),
         augmentation=augmentation,
-        mix_probability=choose_mixing(
-            config,
-            competition.kind,
-            test_like=test_like,
-            all_pretrained=all(start.pretrained for start in starts.values()),
-        ),
+        mix_probability=choose_mixing(config, competition.kind, operations),
         selection=Decision(
             value="corrupted" if test_like and corruption else "clean",
             reason="validation pictures corrupted like the test set tell more about it than clean ones"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from grandmaster.competition.csv_files import first_few
 from grandmaster.competition.metrics import METRICS, why_not
 from grandmaster.competition.rows import Rows
 from grandmaster.competition.table import Competition, TargetKind
 from grandmaster.config import Config
 from grandmaster.errors import UserError
+from grandmaster.images.operation import Operation
 from grandmaster.pipeline.plan import Decision
 
 
@@ -44,20 +47,17 @@ def row_notes(competition: Competition) -> list[str]:
     ]
 
 
-def choose_mixing(
-    config: Config, kind: TargetKind, *, test_like: bool, all_pretrained: bool
-) -> Decision[float]:
-    """Share of pictures that are mixed, and why."""
+def choose_mixing(config: Config, kind: TargetKind, operations: Sequence[Operation]) -> Decision[float]:
+    """Share of pictures that are mixed within their batch, beside what the policy mixes, and why."""
     if config.augmentation.mix_probability is not None:
         return Decision(value=config.augmentation.mix_probability, reason="as set")
     if kind in ("ordinal", "regression"):
         return Decision(
             value=0.0, reason="off for estimated values: two pictures in one are not worth the mean of both"
         )
-    if not all_pretrained:
-        return Decision(value=0.1, reason="more would slow down learning from random weights")
-    if test_like:
+    mixed = sum(item.probability for item in operations if item.name in ("MixUp", "CutMix"))
+    if mixed:
         return Decision(
-            value=0.3, reason="who corrupts pictures also mixes two, which no statistic shows yet"
+            value=0.0, reason=f"the policy mixes about {mixed:.0%} of the pictures, as test pictures are"
         )
     return Decision(value=0.1, reason="a little helps against over-fitting")

@@ -148,9 +148,12 @@ def freeze_batch_norm(model: nn.Module) -> None:
 
 
 def _mixed_targets(batch: Batch, spec: FitSpec, device: torch.device) -> Tensor:
-    """Targets as the loss wants them, of mixed pictures by shares, float32 (b, outputs)."""
+    """Targets as the loss wants them, of mixed pictures by shares, float32 (b, outputs).
+
+    Estimated values are not blended: a picture with another one in it still has the value of what it mainly is.
+    """
     targets = spec.head.encode(batch.targets.to(device))
-    if not batch.other_shares.any():
+    if spec.head.estimates or not batch.other_shares.any():
         return targets
     others = spec.head.encode(batch.other_targets.to(device))
     return torch.lerp(targets, others, batch.other_shares.to(device)[:, None])
