@@ -10,7 +10,18 @@ from messages import Language
 
 # What `--until` takes: the stages of `grandmaster.pipeline.run`, repeated here so that `--help` needs none of its
 # imports (a test holds the two equal).
-STAGES = ("inspect", "shift", "plan", "train", "predict", "ensemble", "label_quality", "submit", "report")
+STAGES = (
+    "inspect",
+    "shift",
+    "plan",
+    "trial",
+    "train",
+    "predict",
+    "ensemble",
+    "label_quality",
+    "submit",
+    "report",
+)
 EXPLORE_STAGES = ("inspect", "shift", "explore")
 
 # The large backbones of a full run; names of our own for pretrained models of timm.

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "03_modeling"))
 import numpy as np
 import pandas as pd
 
-from grandmaster.competition.metrics import METRICS, score
+from grandmaster.competition.metrics import METRICS, Interval, paired_gain
 from grandmaster.competition.predictions import Predictions
 from grandmaster.competition.reader import read_competition
 from grandmaster.competition.solution import score_solution
@@ -37,7 +37,6 @@ SHARED = (
     "shift.json",
     "shift.manifest.json",
 )
-ROUNDS = 1000
 
 
 def run(data: Path, folder: Path, policy: str, options: argparse.Namespace) -> dict:
@@ -62,23 +61,13 @@ def run(data: Path, folder: Path, policy: str, options: argparse.Namespace) -> d
     return run_pipeline(request, SilentProgress())
 
 
-def paired_gain(folders: list[Path], file: str, data: Path, metric: str) -> tuple[float, float, float]:
-    """Second minus first on the same validation pictures, and its 95 % paired bootstrap interval."""
+def gain(folders: list[Path], file: str, data: Path, metric: str) -> Interval:
+    """Second minus first on the same validation pictures, with its paired bootstrap interval."""
     competition = read_competition(data, Config().data)
     first, second = (Predictions.load(folder / "ensemble" / file) for folder in folders)
-    second = second.aligned_to(first.ids)
-    label_of = dict(zip(competition.train["id"], competition.targets.tolist(), strict=True))
-    truth = np.array([label_of[picture_id] for picture_id in first.ids])
-    rng = np.random.default_rng(0)
-
-    def gain(rows: np.ndarray) -> float:
-        return score(metric, truth[rows], second.values[rows]) - score(
-            metric, truth[rows], first.values[rows]
-        )
-
-    drawn = [gain(rng.integers(0, len(truth), len(truth))) for _ in range(ROUNDS)]
-    low, high = np.quantile(drawn, (0.025, 0.975))
-    return gain(np.arange(len(truth))), float(low), float(high)
+    target_of = dict(zip(competition.train["id"], competition.targets.tolist(), strict=True))
+    truth = np.array([target_of[picture_id] for picture_id in first.ids])
+    return paired_gain(metric, truth, first.values, second.aligned_to(first.ids).values)
 
 
 def main() -> None:

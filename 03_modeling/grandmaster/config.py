@@ -190,6 +190,13 @@ class AugmentationConfig(Section, frozen=True, kw_only=True):
         AugmentationPolicy,
         Meta(description="auto: test_like where train and test differ, else light"),
     ] = "auto"
+    trial: Annotated[
+        bool | None,
+        Meta(
+            description="keep a fitted policy only if it beats the plain one in two short fits; "
+            "open: where 4 fits or more follow"
+        ),
+    ] = None
     mix_probability: Annotated[
         Fraction | None,
         Meta(description="share of batches with MixUp or CutMix; open: planned with the policy"),

@@ -17,6 +17,7 @@ from grandmaster.competition.metrics import (
     bootstrap_interval,
     confusion,
     left_out,
+    paired_gain,
     per_class_scores,
     resample_weights,
     score,
@@ -353,3 +354,31 @@ def test_per_class_scores_and_confusion() -> None:
     for call in (confusion, per_class_scores):
         with pytest.raises(ValueError, match="4 columns for 3 classes"):
             call(labels, probabilities, 3)
+
+
+@pytest.mark.parametrize("metric", ["macro_f1", "log_loss"])
+def test_the_gain_is_paired_and_its_sign_says_better(metric: str) -> None:
+    """Against drawing the rows by hand: both predictions are scored on the same rows each time."""
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 3, 200)
+    first = rng.dirichlet(np.ones(3), 200)
+    second = 0.5 * first + 0.5 * np.eye(3)[truth]  # always nearer to the truth
+    found = paired_gain(metric, truth, first, second, rounds=400)
+    sign = 1 if metric == "macro_f1" else -1
+    assert found.value == pytest.approx(sign * (score(metric, truth, second) - score(metric, truth, first)))
+    assert 0 < found.low < found.value < found.high
+    drawn = []
+    for _ in range(400):
+        rows = rng.integers(0, 200, 200)
+        drawn.append(
+            sign * (score(metric, truth[rows], second[rows]) - score(metric, truth[rows], first[rows]))
+        )
+    assert (found.low, found.high) == pytest.approx(np.quantile(drawn, (0.025, 0.975)), abs=0.03)
+    worse = paired_gain(metric, truth, second, first, rounds=400)
+    assert (worse.value, worse.low, worse.high) == pytest.approx((-found.value, -found.high, -found.low))
+    # Two that differ in a few pictures only are compared far more sharply than each is known by itself.
+    almost = np.where(np.arange(200)[:, None] < 8, second, first)
+    close, alone = paired_gain(metric, truth, first, almost), bootstrap_interval(metric, truth, first)
+    assert close.high - close.low < 0.7 * (alone.high - alone.low)
+    nothing = paired_gain(metric, truth, first, first, rounds=50)
+    assert (nothing.value, nothing.low, nothing.high) == (0, 0, 0)

@@ -287,3 +287,18 @@ def test_noise_of_large_pictures_fits_its_sheet() -> None:
     for shape in ((1024, 1024), (683, 1000)):
         result = noisy(image=np.full((*shape, 3), 128, np.uint8))["image"]
         assert result.std() == pytest.approx(5, rel=0.05)
+
+
+def test_mixing_before_turning_leaves_the_picture_at_its_own_size() -> None:
+    """What is turned and what is mixed in is made `size` px once, after both."""
+    seen: list[int] = []
+
+    def partner() -> np.ndarray:
+        seen.append(1)
+        return picture(90, 90, seed=2)
+
+    mixing = (operation("MixUp", levels=[[0.5, 0.5, 1]]), operation("FilledRotation", levels=[[0, 0, 1]]))
+    names = [type(item).__name__ for item in build_augmentation(mixing, 64)._composition.transforms]
+    assert names == ["MixUp", "FilledRotation", "Fit", "Fit"]
+    made, share = build_augmentation(mixing, 64)(picture(90, 90), 0, partner=partner)
+    assert (made.shape, share, seen) == ((64, 64, 3), 0.5, [1])

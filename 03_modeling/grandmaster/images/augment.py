@@ -80,8 +80,8 @@ class Augmentation:
 def build_augmentation(operations: Sequence[Operation], size: int) -> Augmentation:
     """Make a policy callable.
 
-    Operations that move pixels and stand first see the picture as it is given and make it `size` px; the
-    others run at that size.
+    Operations that move pixels or mix pictures and stand first see the picture as it is given, and then it is made
+    `size` px; the others run at that size.
 
     Args:
         operations: applied in this order, each with its probability.
@@ -90,11 +90,12 @@ def build_augmentation(operations: Sequence[Operation], size: int) -> Augmentati
     Raises:
         UserError: an operation is unknown or its arguments are wrong; names it.
     """
-    from grandmaster.images.transforms import A, Fit
+    from grandmaster.images.transforms import A, Fit, Mixing
 
     transforms = [_transform(operation, size) for operation in operations]
     first = next(
-        (row for row, item in enumerate(transforms) if not isinstance(item, A.DualTransform)), len(transforms)
+        (row for row, item in enumerate(transforms) if not isinstance(item, A.DualTransform | Mixing)),
+        len(transforms),
     )
     return Augmentation([*transforms[:first], Fit(size), *transforms[first:], Fit(size)], size)
 

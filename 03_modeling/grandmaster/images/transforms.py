@@ -114,7 +114,7 @@ class FilledRotation(A.DualTransform):
         return np.asarray(turned, np.uint8)
 
 
-class _Mixing(A.ImageOnlyTransform):
+class Mixing(A.ImageOnlyTransform):
     """Another picture comes into this one: asks for it as `data["partner"]()`, tells the share it took to `data["mixed"]`.
 
     Args:
@@ -153,7 +153,7 @@ class _Mixing(A.ImageOnlyTransform):
         raise NotImplementedError
 
 
-class MixUp(_Mixing):
+class MixUp(Mixing):
     """Two pictures through one another (Zhang et al., ICLR 2018), before anything else is done to them."""
 
     def mix(
@@ -162,7 +162,7 @@ class MixUp(_Mixing):
         return blend(img, other, share)
 
 
-class CutMix(_Mixing):
+class CutMix(Mixing):
     """A rectangle of another picture, or the whole of it made small, pasted in (Yun et al., ICCV 2019)."""
 
     def mix(

@@ -14,6 +14,8 @@ import psutil
 from grandmaster.competition.table import Competition
 from grandmaster.config import Config
 from grandmaster.errors import UserError
+from grandmaster.images.operation import Operation
+from grandmaster.images.policy import light_policy
 from grandmaster.images.store import PictureStore
 from grandmaster.pipeline.hardware import Hardware
 from grandmaster.pipeline.plan import Plan, read_plan
@@ -78,6 +80,14 @@ class RunContext:
     def plan(self) -> Plan:
         """The plan as it stands on disk."""
         return read_plan(self.folder / "plan.json", self.competition)
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """What training pictures undergo: the plan's policy, or the plain one if that won the trial."""
+        path = self.folder / "trial.json"
+        if self.plan.decisions.trial.value and path.exists() and not read_json(path)["kept"]:
+            return light_policy()
+        return self.plan.operations
 
     @cached_property
     def folds(self) -> pd.DataFrame:

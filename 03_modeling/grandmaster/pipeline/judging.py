@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from grandmaster.competition.decisions import DecisionRule
-from grandmaster.competition.metrics import METRICS, bootstrap_interval, left_out, score
+from grandmaster.competition.metrics import METRICS, bootstrap_interval, left_out, paired_gain, score
 from grandmaster.competition.predictions import Predictions
 from grandmaster.competition.rows import Rows
 from grandmaster.competition.rule_fitting import fit_rule, hands_in_decisions, nested_decisions
@@ -84,6 +84,23 @@ class Judge:
             judged.values,
             decisions=self._decisions(judged),
             groups=judged.groups,
+            rounds=settings.bootstrap_rounds,
+            level=settings.interval_level,
+            **self._how,
+        )
+        return {"score": found.value, "low": found.low, "high": found.high, "level": found.level}
+
+    def gain(self, first: Predictions, second: Predictions) -> dict[str, float]:
+        """By how much the second is better than the first on the same pictures, paired: score, low, high, level."""
+        before, after = self.rows(first), self.rows(second.aligned_to(first.ids))
+        settings = self._context.config.ensemble
+        found = paired_gain(
+            self._competition.metric,
+            before.truth,
+            before.values,
+            after.values,
+            decisions=(self._decisions(before), self._decisions(after)),
+            groups=before.groups,
             rounds=settings.bootstrap_rounds,
             level=settings.interval_level,
             **self._how,

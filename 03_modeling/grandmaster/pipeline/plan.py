@@ -38,6 +38,7 @@ class Decisions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     folds_trained: Decision[Count]
     backbones: Decision[tuple[str, ...]]
     augmentation: Decision[Literal["none", "light", "test_like"]]
+    trial: Decision[bool]
     mix_probability: Decision[Share]
     selection: Decision[Literal["clean", "corrupted"]]
     tta_views: Decision[Literal[1, 2, 4, 8]]

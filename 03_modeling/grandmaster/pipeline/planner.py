@@ -14,11 +14,10 @@ from grandmaster.competition.table import Competition
 from grandmaster.config import Config
 from grandmaster.errors import UserError
 from grandmaster.images.loader import plan_workers
-from grandmaster.images.operation import Operation
-from grandmaster.images.policy import light_policy, needs_test_like, test_like_corruption, test_like_policy
 from grandmaster.models.builder import Cost, build_model, count_cost
 from grandmaster.models.registry import FROM_SCRATCH_ON_CPU, LARGE_SEVEN, SMALL, Backbone, find_backbone
 from grandmaster.models.weights import Weights, architectures_at_hand, find_weights
+from grandmaster.pipeline.augmenting import choose_augmentation, choose_trial
 from grandmaster.pipeline.hardware import Hardware, measure_gflops
 from grandmaster.pipeline.plan import Decision, Decisions, ModelPlan, Plan
 from grandmaster.pipeline.targets import choose_mixing, require_fitting_metric, row_notes
@@ -66,7 +65,7 @@ def make_plan(
     require_fitting_metric(competition)
     notes = row_notes(competition)
     chosen = _choose_backbones(hardware, config, models_wanted)
-    augmentation, operations, corruption = _choose_augmentation(shift, config)
+    augmentation, operations, corruption = choose_augmentation(shift, config)
     starts = {backbone.name: _find_start(backbone, config) for backbone in chosen.value}
     for name, weights in starts.items():
         if not weights.pretrained and config.model.pretrained:
@@ -76,18 +75,20 @@ def make_plan(
             )
     train_pictures = len(competition.train) * (config.folds.count - 1) // config.folds.count
     test_like = augmentation.value == "test_like"
-    folds_trained = config.folds.train or config.folds.count
+    folds_trained = min(config.folds.train or config.folds.count, config.folds.count)
+    fits = len(chosen.value) * folds_trained
     decisions = Decisions(
         metric=Decision(value=competition.metric, reason=competition.metric_reason),
         device=Decision(value=hardware.device, reason=hardware.device_reason),
         precision=Decision(value=hardware.precision, reason=hardware.precision_reason),
         folds_total=Decision(value=config.folds.count, reason="folds.count"),
         folds_trained=Decision(
-            value=min(folds_trained, config.folds.count),
+            value=folds_trained,
             reason="all folds" if config.folds.train is None else "folds.train",
         ),
         backbones=Decision(value=tuple(backbone.name for backbone in chosen.value), reason=chosen.reason),
         augmentation=augmentation,
+        trial=choose_trial(config, test_like=test_like, fits=fits),
         mix_probability=choose_mixing(config, competition.kind, operations),
         selection=Decision(
             value="corrupted" if test_like and corruption else "clean",
@@ -99,7 +100,6 @@ def make_plan(
         workers=_choose_workers(hardware, config, [b.input_size for b in chosen.value]),
     )
     budget = _budget_minutes(hardware, config, models_wanted)
-    fits = len(chosen.value) * decisions.folds_trained.value
     models = tuple(
         _plan_model(
             backbone,
@@ -180,23 +180,6 @@ def _choose_backbones(hardware: Hardware, config: Config, wanted: int) -> Decisi
 def _find_start(backbone: Backbone, config: Config) -> Weights:
     folder = None if config.model.weights_dir is None else Path(config.model.weights_dir)
     return find_weights(backbone, weights_dir=folder, pretrained=config.model.pretrained)
-
-
-def _choose_augmentation(
-    shift: dict[str, Any], config: Config
-) -> tuple[Decision[Any], tuple[Operation, ...], tuple[Operation, ...]]:
-    """The policy's name with its reason, its operations, and the corruption of the second validation."""
-    differ, evidence = needs_test_like(shift)
-    corruption = test_like_corruption(shift) if differ else ()
-    policy, reason = config.augmentation.policy, "as set"
-    if policy == "auto":
-        policy, reason = ("test_like" if differ else "light"), evidence
-    operations: tuple[Operation, ...] = ()
-    if policy == "light":
-        operations = light_policy()
-    elif policy == "test_like":
-        operations = test_like_policy(shift)
-    return Decision(value=policy, reason=reason), operations, corruption
 
 
 def _choose_workers(hardware: Hardware, config: Config, sizes: list[int]) -> Decision[int]:

@@ -10,6 +10,7 @@ from grandmaster.eda.fingerprint import Inspection, inspect_pictures
 from grandmaster.eda.shift_reading import compare_with_test
 from grandmaster.errors import UserError
 from grandmaster.images.policy import test_like_policy
+from grandmaster.pipeline.augmenting import trial_epochs
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.embedding import find_embedder
 from grandmaster.pipeline.folds import make_folds
@@ -101,7 +102,13 @@ def plan(context: RunContext) -> None:
         context.progress.message(note, "warn")
     _split(context)
     fits = [(model, fold) for model in context.plan.models for fold in range(context.plan.folds_trained)]
-    tasks = {
+    tasks: dict[str, float] = {}
+    if context.plan.decisions.trial.value:
+        model = context.plan.models[0]
+        fit = 60 * (model.minutes_per_fold - model.test_minutes_per_fold)
+        short = fit * trial_epochs(model.epochs) / model.epochs
+        tasks |= {f"try {name} augmentation": short for name in ("plain", "fitted")}
+    tasks |= {
         f"train {model.backbone} fold {fold}": 60 * (model.minutes_per_fold - model.test_minutes_per_fold)
         for model, fold in fits
     }

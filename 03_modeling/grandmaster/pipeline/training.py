@@ -13,6 +13,7 @@ from grandmaster.competition.predictions import Predictions
 from grandmaster.errors import UserError
 from grandmaster.images.augment import build_augmentation
 from grandmaster.images.dataset import PictureDataset
+from grandmaster.images.operation import Operation
 from grandmaster.models.head import make_head
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.judging import Judge
@@ -49,8 +50,19 @@ def workers_for(context: RunContext) -> int:
     return context.plan.decisions.workers.value if wanted is None else wanted
 
 
-def make_spec(context: RunContext, model: ModelPlan, fold: int) -> FitSpec:
-    """Everything that the fit depends on, from the plan and the settings."""
+def make_spec(
+    context: RunContext,
+    model: ModelPlan,
+    fold: int,
+    *,
+    operations: tuple[Operation, ...] | None = None,
+    epochs: int | None = None,
+) -> FitSpec:
+    """Everything that the fit depends on, from the plan and the settings.
+
+    Args:
+        operations, epochs: instead of the plan's.
+    """
     decided, settings = context.plan.decisions, context.config.training
     frame, competition = context.trainable, context.competition
     learnt = frame["fold"].to_numpy() != fold
@@ -70,10 +82,10 @@ def make_spec(context: RunContext, model: ModelPlan, fold: int) -> FitSpec:
         selection=decided.selection.value if context.plan.corruption else "clean",
         input_size=model.input_size,
         store_size=store_size(model),
-        operations=context.plan.operations,
+        operations=context.operations if operations is None else operations,
         corruption=context.plan.corruption,
         mix_probability=decided.mix_probability.value,
-        epochs=model.epochs,
+        epochs=epochs or model.epochs,
         micro_batch=model.micro_batch,
         accumulation=model.accumulation,
         learning_rate=model.learning_rate,
@@ -122,7 +134,7 @@ def _train_one(context: RunContext, model: ModelPlan, fold: int) -> None:
         remove_state(folder / "checkpoint")  # a kill right after the manifest may have left it
         context.progress.finish(task, f"done before: {title} {done['score']:.4f}")
         return
-    data, precision = _fold_data(context, spec), context.make_precision()
+    data, precision = fold_data(context, spec), context.make_precision()
     try:
         fitted = fit_fold(
             spec,
@@ -164,7 +176,8 @@ def _train_one(context: RunContext, model: ModelPlan, fold: int) -> None:
     context.progress.finish(task, f"{title} {result['score']:.4f}")
 
 
-def _fold_data(context: RunContext, spec: FitSpec) -> FoldData:
+def fold_data(context: RunContext, spec: FitSpec) -> FoldData:
+    """Pictures of the fit's fold, under its operations and corruption."""
     store, targets = context.store("train", spec.store_size), context.targets()
     in_fold = context.trainable["fold"].to_numpy() == spec.fold
     train_rows, held_rows = np.flatnonzero(~in_fold), np.flatnonzero(in_fold)

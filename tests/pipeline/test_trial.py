@@ -1,0 +1,120 @@
+"""A fitted augmentation is kept only where it wins on validation pictures corrupted like the test set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from grandmaster.images.operation import Operation
+from grandmaster.images.policy import light_policy
+from grandmaster.pipeline import augmenting, preparing, training, trying
+from grandmaster.pipeline.manifest import mark_done
+from grandmaster.pipeline.run import run_pipeline
+from grandmaster.storage import read_json, write_json
+from pipeline.small_competition import Record, request, write_competition
+
+SETTINGS = ("augmentation.trial=true", "training.epochs=3", "training.learning_rate=0.01", "folds.train=1")
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def shift(kind: str, level: list[float]) -> dict[str, Any]:
+    """What shift.json would hold had this kind been found in every test picture."""
+    told = {"auc": 0.98, "low": 0.97, "high": 0.99, "features": []}
+    found = {"share": 1.0, "low": 0.95, "high": 1.0, "clean": 0.0, "auc": 0.99, "levels": [[*level, 1.0]]}
+    return {
+        "adversarial": told,
+        "embedding": None,
+        "reading": {
+            "kinds": {kind: found, "colour": found | {"levels": [[0.0, 0.33, 1.0]]}},
+            "fitted": told,
+            "method": "weights",
+        },
+        "fill_value": 255,
+        "jpeg_quality": None,
+    }
+
+
+def go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: dict[str, Any], *changes: str) -> Record:
+    monkeypatch.setattr(preparing, "_compared", lambda context: content)
+    if not (tmp_path / "data").exists():
+        write_competition(tmp_path / "data")
+    record = Record()
+    run_pipeline(request(tmp_path / "data", tmp_path / "run", *SETTINGS, *changes, until="trial"), record)
+    return record
+
+
+def test_a_policy_that_wins_is_kept_and_the_trial_is_not_done_twice(tmp_path, monkeypatch):
+    """Test pictures are far brighter: who trains on bright pictures recognises them."""
+    bright = shift("exposure", [0.7, 0.8])
+    record = go(tmp_path, monkeypatch, bright)
+    trial = read_json(tmp_path / "run" / "trial.json")
+    assert trial["kept"] is (trial["gain"]["score"] >= 0)
+    assert trial["gain"]["score"] == pytest.approx(trial["scores"]["fitted"] - trial["scores"]["plain"])
+    assert trial["gain"]["low"] <= trial["gain"]["score"] <= trial["gain"]["high"]
+    assert trial["epochs"] == 3
+    assert {"try plain augmentation", "try fitted augmentation"} <= set(record.notes)
+    assert not list((tmp_path / "run" / "trial").rglob("*.safetensors"))
+    again = go(tmp_path, monkeypatch, bright)
+    assert not [task for task in again.notes if task.startswith("try")]
+    assert any("Trial of the augmentation: done before" in message for message in again.messages)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_training_uses_what_won(tmp_path, monkeypatch, kept):
+    go(tmp_path, monkeypatch, shift("noise", [11.0, 18.0]))
+    path = tmp_path / "run" / "trial.json"
+    write_json(path, read_json(path) | {"kept": kept})
+    manifest = read_json(tmp_path / "run" / "trial.manifest.json")
+    mark_done(tmp_path / "run" / "trial.manifest.json", manifest["inputs"], [path])
+    used: list[Any] = []
+
+    def remember(spec: Any, *args: Any, **kwargs: Any) -> Any:
+        used.append(spec.operations)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "fit_fold", remember)
+    with pytest.raises(KeyboardInterrupt):
+        run_pipeline(request(tmp_path / "data", tmp_path / "run", *SETTINGS, until="train"), Record())
+    names = [operation.name for operation in used[0]]
+    assert ("PixelNoise" in names) is kept
+    assert (used[0] == light_policy()) is not kept
+
+
+def test_a_policy_that_loses_is_said_and_not_used(tmp_path, monkeypatch):
+    """The validation is corrupted by a little noise only, but the policy leaves nothing to learn from."""
+    ruin = (Operation(name="ScaledBlur", probability=1.0, params={"levels": [[60, 60, 1]]}),)
+    monkeypatch.setattr(augmenting, "test_like_policy", lambda content: ruin)
+    monkeypatch.setattr(trying, "light_policy", lambda: ())
+    record = go(tmp_path, monkeypatch, shift("noise", [2.0, 6.0]), "training.epochs=40")
+    trial = read_json(tmp_path / "run" / "trial.json")
+    assert trial["scores"]["plain"] > trial["scores"]["fitted"]
+    assert trial["kept"] is False
+    assert any("LOSES and is not used" in message and "warn" in message for message in record.messages)
+
+
+def test_it_is_left_out_where_nothing_is_to_be_tried(tmp_path, monkeypatch):
+    record = go(tmp_path, monkeypatch, {"adversarial": None, "embedding": None, "reading": None})
+    assert not (tmp_path / "run" / "trial.json").exists()
+    assert not [task for task in record.notes if task.startswith("try")]
+
+
+def test_a_few_fits_are_not_worth_a_trial_unless_asked_for(tmp_path, monkeypatch):
+    noise = shift("noise", [2.0, 6.0])
+    monkeypatch.setattr(preparing, "_compared", lambda context: noise)
+    write_competition(tmp_path / "data")
+    for trained, expected in (("3", False), ("4", True)):
+        folder = tmp_path / trained
+        run_pipeline(
+            request(tmp_path / "data", folder, "folds.count=4", f"folds.train={trained}", until="plan"),
+            Record(),
+        )
+        assert read_json(folder / "plan.json")["decisions"]["trial"]["value"] is expected
