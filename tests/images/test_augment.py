@@ -302,3 +302,28 @@ def test_mixing_before_turning_leaves_the_picture_at_its_own_size() -> None:
     assert names == ["MixUp", "FilledRotation", "Fit", "Fit"]
     made, share = build_augmentation(mixing, 64)(picture(90, 90), 0, partner=partner)
     assert (made.shape, share, seen) == ((64, 64, 3), 0.5, [1])
+
+
+def test_contrast_is_about_mid_grey() -> None:
+    ramp = np.repeat(np.arange(256, dtype=np.uint8)[:, None, None], 3, 2).repeat(256, 1)
+    for doublings in (-1.0, 0.0, 1.0):
+        augment = build_augmentation((operation("Contrast", levels=[(doublings, doublings, 1)]),), 256)
+        made = augment(ramp, 0)[0][:, 0, 0].astype(int)
+        assert made[128] == 128
+        assert made[148] - made[108] == round(40 * 2**doublings)
+        assert made[0] == max(0, round(128 - 128 * 2**doublings))
+
+
+def test_a_crop_is_a_window_anywhere() -> None:
+    """On a picture whose value is its place, the window's ends tell its share and where it lay."""
+    place = np.linspace(0, 255, 200).astype(np.uint8)
+    image = np.stack([np.tile(place, (200, 1)), np.tile(place[:, None], (1, 200)), np.zeros((200, 200))], 2)
+    augment = build_augmentation((operation("CropShare", levels=[(0.5, 0.5, 1)]),), 200)
+    lefts = []
+    for seed in range(30):
+        made = augment(image.astype(np.uint8), seed)[0].astype(int)
+        assert made[100, -1, 0] - made[100, 0, 0] == pytest.approx(127, abs=4)
+        assert made[-1, 100, 1] - made[0, 100, 1] == pytest.approx(127, abs=4)
+        lefts.append(made[100, 0, 0])
+    assert min(lefts) < 20
+    assert max(lefts) > 108

@@ -73,9 +73,29 @@ def test_too_few_pictures():
 
 
 def test_everything_found_becomes_an_operation_with_its_share_and_evidence():
-    content = shift(mixup=0.3, cutmix=0.1, flip=0.7, rotation=0.8, exposure=0.4, noise=0.5, blur=0.45)
+    content = shift(
+        mixup=0.3,
+        cutmix=0.1,
+        flip=0.7,
+        crop=0.2,
+        rotation=0.8,
+        exposure=0.4,
+        contrast=0.3,
+        noise=0.5,
+        blur=0.45,
+    )
     found = by_name(content)
-    assert list(found) == ["MixUp", "CutMix", "D4", "FilledRotation", "Exposure", "ScaledBlur", "PixelNoise"]
+    assert list(found) == [
+        "MixUp",
+        "CutMix",
+        "D4",
+        "CropShare",
+        "FilledRotation",
+        "Exposure",
+        "Contrast",
+        "ScaledBlur",
+        "PixelNoise",
+    ]
     assert found["MixUp"].probability == 0.3
     assert found["MixUp"].params["levels"] == [[0.35, 0.5, 1.0]]
     assert found["D4"].probability == 0.8  # one in eight draws of D4 is the identity
@@ -139,7 +159,8 @@ def test_framing_stays_where_nothing_was_turned():
 
 
 def test_policies_can_be_built_and_used():
-    content = shift(mixup=0.5, cutmix=0.5, flip=0.7, rotation=0.8, exposure=0.4, noise=0.5, blur=0.45)
+    kinds = ("mixup", "cutmix", "flip", "crop", "rotation", "exposure", "contrast", "noise", "blur")
+    content = shift(**dict.fromkeys(kinds, 0.5))
     picture = np.full((80, 80, 3), 120, np.uint8)
     for policy in (test_like_policy(content), light_policy()):
         made, share = build_augmentation(policy, 64)(picture, 3, side=400, partner=lambda: picture)

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from grandmaster.images.transforms import blend, expose, noise_of, paste
+from grandmaster.images.effects import blend, change_contrast, crop, expose, noise_of, paste
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -50,6 +50,7 @@ KINDS: dict[str, Kind] = {
         bins=((0.03, 0.15), (0.15, 0.45)),
     ),
     "flip": Kind(title="mirrored, upside down or transposed", unit="", bins=((1.0, 1.0),)),
+    "crop": Kind(title="cropped", unit="share of each side that is left", bins=((0.55, 0.75), (0.75, 0.95))),
     "rotation": Kind(
         title="rotated",
         unit="degrees from the nearest right angle",
@@ -65,6 +66,11 @@ KINDS: dict[str, Kind] = {
         title="brighter or darker",
         unit="stops",
         bins=((-0.8, -0.3), (-0.3, -0.1), (-0.1, -0.01), (0.01, 0.1), (0.1, 0.3), (0.3, 0.8)),
+    ),
+    "contrast": Kind(
+        title="more or less contrast",
+        unit="doublings about mid-grey",
+        bins=((-0.8, -0.3), (-0.3, -0.1), (0.1, 0.3), (0.3, 0.8)),
     ),
     "noise": Kind(
         title="noise", unit="grey levels", bins=((2.0, 6.0), (6.0, 11.0), (11.0, 18.0), (18.0, 30.0))
@@ -129,7 +135,8 @@ def draw(prevalence: Prevalence, rng: np.random.Generator) -> Draw:
 def corrupt(
     picture: Pixels, partner: Pixels, drawn: Draw, *, fill: int = 255, jpeg_quality: int | None = None
 ) -> Pixels:
-    """Do to a picture what was drawn, in the order: mix, flip, turn, light, noise and blur (either first), save.
+    """Do to a picture what was drawn, in the order: mix, flip, crop, turn, light, noise and blur (either
+    first), save.
 
     Args:
         picture, partner: uint8 RGB of any sizes; neither is changed.
@@ -149,11 +156,15 @@ def corrupt(
             picture = paste(picture, other, strengths["cutmix"], rng)
     if "flip" in strengths:
         picture = _flip(picture, int(rng.integers(1, 8)))
+    if "crop" in strengths:
+        picture = crop(picture, strengths["crop"], rng)
     picture = np.ascontiguousarray(picture)
     if "rotation" in strengths:
         picture = _turn(picture, strengths["rotation"], rng, enlarge=strengths["frame"] == 2.0, fill=fill)
     if "exposure" in strengths:
         picture = expose(picture, strengths["exposure"], gain_share=float(rng.random()))
+    if "contrast" in strengths:
+        picture = change_contrast(picture, strengths["contrast"])
     noisy_first = rng.random() < 0.5
     for step in ("noise", "blur") if noisy_first else ("blur", "noise"):
         if step == "blur" and "blur" in strengths:

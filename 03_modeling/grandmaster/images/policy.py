@@ -124,6 +124,8 @@ def test_like_corruption(shift: Mapping[str, Any]) -> tuple[Operation, ...]:
                 reason="whoever turns pictures flips them too; once turned, that cannot be read from a picture",
             )
         )
+    if "crop" in found:
+        add("CropShare", "crop", levels=_levels(found["crop"]))
     if rotated:
         enlarged = shift["reading"]["kinds"]["frame"]["levels"]
         steep = sum(weight for low, _, weight in rotated["levels"] if low >= 15)
@@ -137,6 +139,8 @@ def test_like_corruption(shift: Mapping[str, Any]) -> tuple[Operation, ...]:
         )
     if "exposure" in found:
         add("Exposure", "exposure", levels=_levels(found["exposure"]))
+    if "contrast" in found:
+        add("Contrast", "contrast", levels=_levels(found["contrast"]))
     if "blur" in found:
         add("ScaledBlur", "blur", levels=_levels(found["blur"]))
     if "noise" in found:
@@ -161,7 +165,7 @@ def test_like_policy(shift: Mapping[str, Any]) -> tuple[Operation, ...]:
     if not operations:
         return light_policy()
     names = {operation.name for operation in operations}
-    if not names & {"FilledRotation", "D4"}:
+    if not names & {"FilledRotation", "D4", "CropShare"}:
         framing = tuple(
             item for item in light_policy() if item.name in ("RandomResizedCrop", "HorizontalFlip")
         )

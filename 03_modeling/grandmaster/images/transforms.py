@@ -5,7 +5,6 @@ All of them draw from the generator that the composition hands them, and work on
 
 from __future__ import annotations
 
-import functools
 import math
 import os
 import random
@@ -15,6 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from grandmaster.images.effects import blend, change_contrast, crop, expose, noise_of, paste
 from grandmaster.images.resize import to_square
 
 # On import albumentations asks the network for a newer version of itself, and waits for the answer.
@@ -171,32 +171,6 @@ class CutMix(Mixing):
         return paste(img, other, share, rng)
 
 
-def blend(
-    picture: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8], share: float
-) -> npt.NDArray[np.uint8]:
-    """Both pictures through one another, the other with weight `share`."""
-    return np.asarray(cv2.addWeighted(picture, 1 - share, other, share, 0), np.uint8)
-
-
-def paste(
-    picture: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8], share: float, rng: np.random.Generator
-) -> npt.NDArray[np.uint8]:
-    """A rectangle of the other over this share of the area: half the time cut out of it, half the whole made small."""
-    height, width = picture.shape[:2]
-    stretch = rng.uniform(0.75, 1.33)
-    across = min(width, max(1, round(width * math.sqrt(share * stretch))))
-    down = min(height, max(1, round(height * math.sqrt(share / stretch))))
-    x, y = int(rng.integers(0, width - across + 1)), int(rng.integers(0, height - down + 1))
-    cut = rng.random() < 0.5
-    picture = picture.copy()
-    picture[y : y + down, x : x + across] = (
-        other[y : y + down, x : x + across]
-        if cut
-        else cv2.resize(other, (across, down), interpolation=cv2.INTER_AREA)
-    )
-    return picture
-
-
 class ScaledBlur(A.ImageOnlyTransform):
     """Gaussian blur that means the same at every resolution.
 
@@ -262,47 +236,48 @@ class Exposure(A.ImageOnlyTransform):
         return expose(img, stops, gain_share=gain_share)
 
 
-def expose(picture: npt.NDArray[np.uint8], stops: float, *, gain_share: float) -> npt.NDArray[np.uint8]:
-    """Brighter (stops > 0) or darker: this share as a gain of 2^stops, the rest as an offset."""
-    gain, offset = 2 ** (stops * gain_share), (1 - gain_share) * stops * _OFFSET_PER_STOP
-    return np.asarray(cv2.addWeighted(picture, gain, picture, 0.0, offset), np.uint8)
+class Contrast(A.ImageOnlyTransform):
+    """More or less contrast about mid-grey, cut off at white and black.
 
-
-def noise_of(
-    picture: npt.NDArray[np.uint8], sigma: float, colour: float, rng: np.random.Generator
-) -> npt.NDArray[np.uint8]:
-    """The picture with Gaussian noise of `sigma` grey levels, a share `colour` of its variance per channel.
-
-    The noise is cut at a random place, mirrored at random, from sheets made beforehand: ten times as fast as drawing
-    a normal number for every value. It saturates at 0 and 255.
+    Args:
+        levels: (low, high, weight) each: doublings of the contrast, negative is flatter, and how often.
     """
-    height, width = picture.shape[:2]
-    for part, share in enumerate((1 - colour, colour)):
-        weight = sigma * share**0.5 / _SHEET_SIGMA
-        if weight * _SHEET_SIGMA < 0.3:  # less than rounding to whole grey levels
-            continue
-        sheet = _noise_sheet(1 << (max(height, width) * 3 // 2 - 1).bit_length(), bool(part))
-        top, left = (int(rng.random() * (len(sheet) - side)) for side in (height, width))
-        noise = sheet[top : top + height, left : left + width]
-        mirror = int(rng.integers(-1, 3))
-        if mirror < 2:
-            noise = np.asarray(cv2.flip(noise, mirror), np.uint8)
-        # Makes no floating-point picture on the way.
-        picture = np.asarray(cv2.addWeighted(picture, 1.0, noise, weight, -128.0 * weight), np.uint8)
-    return picture
+
+    def __init__(self, levels: Levels = ((-0.2, 0.2, 1.0),), p: float = 0.5) -> None:
+        super().__init__(p=p)
+        self.levels = _checked_levels(levels, -4.0, 4.0)
+
+    def get_params(self) -> dict[str, Any]:
+        return {"doublings": _draw_level(self.levels, self.py_random)}
+
+    def apply(
+        self, img: npt.NDArray[np.uint8], doublings: float = 0.0, **params: Any
+    ) -> npt.NDArray[np.uint8]:
+        return change_contrast(img, doublings)
 
 
-_OFFSET_PER_STOP = 120.0  # grey levels: one stop takes a mid-grey of 120 to 240
-_SHEET_SIGMA = 30.0  # uint8 around 128 then holds +-4.2 standard deviations in steps of 1/30
+class CropShare(A.DualTransform):
+    """A window of the picture, made as large as the picture was.
 
+    Args:
+        levels: (low, high, weight) each: share of each side that is left, the same for both, and how often.
+    """
 
-@functools.cache
-def _noise_sheet(side: int, colour: bool) -> npt.NDArray[np.uint8]:
-    """uint8 (side, side, 3): 128 plus normal noise of `_SHEET_SIGMA`; without colour the channels are equal."""
-    shape = (side, side, 3 if colour else 1)
-    noise = np.random.default_rng(int(colour)).standard_normal(shape, dtype=np.float32)
-    sheet = np.clip(np.rint(noise * _SHEET_SIGMA + 128), 0, 255).astype(np.uint8)
-    return np.ascontiguousarray(np.broadcast_to(sheet, (side, side, 3)))
+    def __init__(self, levels: Levels = ((0.8, 1.0, 1.0),), p: float = 0.5) -> None:
+        super().__init__(p=p)
+        self.levels = _checked_levels(levels, 0.05, 1.0)
+
+    def get_params(self) -> dict[str, Any]:
+        share, seed = _draw_level(self.levels, self.py_random), self.py_random.getrandbits(63)
+        return {"share": share, "seed": seed}
+
+    def apply(
+        self, img: npt.NDArray[np.uint8], share: float = 1.0, seed: int = 0, **params: Any
+    ) -> npt.NDArray[np.uint8]:
+        # Of the same size again: what follows was drawn for the picture's shape as it was.
+        window = crop(img, share, np.random.default_rng(seed))
+        size = (img.shape[1], img.shape[0])
+        return np.asarray(cv2.resize(window, size, interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def _reduction(params: dict[str, Any], data: dict[str, Any]) -> float:
@@ -339,4 +314,6 @@ OWN_TRANSFORMS: dict[str, type[A.BasicTransform]] = {
     "ScaledBlur": ScaledBlur,
     "PixelNoise": PixelNoise,
     "Exposure": Exposure,
+    "Contrast": Contrast,
+    "CropShare": CropShare,
 }
