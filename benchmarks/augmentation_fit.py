@@ -19,12 +19,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "03_modeling"))
 
 import numpy as np
 import pandas as pd
+import torch
 
 from grandmaster.competition.metrics import METRICS, Interval, paired_gain
 from grandmaster.competition.predictions import Predictions
 from grandmaster.competition.reader import read_competition
 from grandmaster.competition.solution import score_solution
 from grandmaster.config import Config, with_settings
+from grandmaster.pipeline.machine import usable_cores
 from grandmaster.pipeline.run import RunRequest, run_pipeline
 from grandmaster.progress import SilentProgress
 from grandmaster.storage import read_json, write_csv
@@ -37,6 +39,10 @@ SHARED = (
     "shift.json",
     "shift.manifest.json",
 )
+
+
+def machine() -> str:
+    return torch.cuda.get_device_name(0) if torch.cuda.is_available() else f"{usable_cores()} CPU cores"
 
 
 def run(data: Path, folder: Path, policy: str, options: argparse.Namespace) -> dict:
@@ -101,6 +107,7 @@ def main() -> None:
             after = told if folder.name == "light" or reading is None else reading["fitted"]
             rows.append(
                 {
+                    "machine": machine(),
                     "competition": results["competition"],
                     "policy": folder.name,
                     "backbone": plan["models"][0]["backbone"],
