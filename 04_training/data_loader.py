@@ -22,7 +22,9 @@ SAMPLE_NAME = "sample_competition"
 # Enough to learn from, few enough for two cores to be done in minutes; `make demo` makes the same.
 SAMPLE_IMAGES, SAMPLE_TEST_IMAGES = 800, 400
 
-_PICTURE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"))
+_PICTURE_SUFFIXES = frozenset(
+    (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".dcm", ".dicom")
+)
 
 
 def resolve(given: str) -> Path:

@@ -327,3 +327,12 @@ def test_a_crop_is_a_window_anywhere() -> None:
         lefts.append(made[100, 0, 0])
     assert min(lefts) < 20
     assert max(lefts) > 108
+
+
+@pytest.mark.parametrize("name", ["MixUp", "CutMix"])
+def test_the_other_picture_may_have_any_shape(name: str) -> None:
+    augment = build_augmentation((operation(name, levels=[[0.4, 0.4, 1]]),), 64)
+    white = np.full((50, 200, 3), 255, np.uint8)
+    made, share = augment(np.zeros((120, 70, 3), np.uint8), 0, partner=lambda: white)
+    assert (made.shape, share) == ((64, 64, 3), 0.4)
+    assert made.mean() / 255 == pytest.approx(0.4, abs=0.04)

@@ -144,7 +144,8 @@ class Mixing(A.ImageOnlyTransform):
         if partner is None:
             return img
         if partner.shape != img.shape:
-            partner = to_square(partner, img.shape[0])
+            size = (img.shape[1], img.shape[0])
+            partner = np.asarray(cv2.resize(partner, size, interpolation=cv2.INTER_AREA), np.uint8)
         return self.mix(img, partner, share, np.random.default_rng(seed))
 
     def mix(
