@@ -102,6 +102,11 @@ TEXTS: dict[str, dict[Language, str]] = {
         "ko": "{level} 신뢰구간 {low} ~ {high}, 이미지 {images}장, {total}개 중 {trained}개 fold",
     },
     "end.corrupted": {"en": "corrupted like test", "ko": "test처럼 변형"},
+    "end.gap": {"en": "gap", "ko": "차이"},
+    "end.gap_means": {
+        "en": "A large gap: expect the board nearer to the corrupted score.",
+        "ko": "차이가 크면 리더보드 점수는 변형된 점수에 더 가까울 것입니다.",
+    },
     "end.baseline": {"en": "baseline", "ko": "기준선"},
     "end.models": {"en": "models", "ko": "모델"},
     "end.submission": {"en": "submission", "ko": "제출 파일"},

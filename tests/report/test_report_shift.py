@@ -7,7 +7,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 
+from grandmaster.competition.metrics import corruption_gap
 from grandmaster.competition.table import Competition
 from grandmaster.report.html import write_report
 from report.page import Page
@@ -44,3 +46,21 @@ def test_report_without_a_shift_has_no_empty_heading(run: Path, competition: Com
     page = Page(write_report(run, competition).read_text(encoding="utf-8"))
     for absent in ("classifier tell", "Odd pictures", "Top: training pictures"):
         assert absent not in page.text()
+
+
+def test_each_fit_and_the_blend_show_what_they_lose_on_corrupted_pictures(
+    run: Path, competition: Competition
+) -> None:
+    final = json.loads((run / "final_results.json").read_text())
+    final["models"][0] |= {"score": 0.9, "score_corrupted": 0.7871, "gap": 0.1129}
+    (run / "final_results.json").write_text(json.dumps(final))
+    text = Page(write_report(run, competition).read_text(encoding="utf-8")).text("technique")
+    assert "0.9000 0.7871 +0.1129" in text
+    assert "Blend 0.9124 0.8349 +0.0775" in text
+    assert "expect the board nearer to the corrupted score" in text
+
+
+def test_a_gap_is_a_loss_whichever_way_the_metric_goes() -> None:
+    assert corruption_gap(0.9, 0.7, higher_is_better=True) == pytest.approx(0.2)
+    assert corruption_gap(0.4, 0.7, higher_is_better=False) == pytest.approx(0.3)
+    assert corruption_gap(0.9, None, higher_is_better=True) is None
