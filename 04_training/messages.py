@@ -89,6 +89,7 @@ TEXTS: dict[str, dict[Language, str]] = {
     },
     # --- exploration ----------------------------------------------------------------------------
     "explore.done": {"en": "The page about the data: {path}", "ko": "데이터 보고서: {path}"},
+    "explore.next": {"en": "Next, the plan of a short run:", "ko": "다음 단계, 짧은 훈련의 계획 보기:"},
     "explore.written_nothing": {
         "en": "Nothing was written. It trains nothing and writes {path}, beside it what was measured and the log. "
         "Run it with:",
