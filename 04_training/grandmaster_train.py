@@ -119,6 +119,7 @@ def explore(settings: Settings, request: RunRequest, command: str, log: RunLog) 
     """`--mode explore`: a page about the data; `--dry_run`: what was understood, and what would be written."""
     import utils
     from grandmaster.pipeline.run import explore_data, read_data
+    from grandmaster.report.headline import in_mode
     from live_view import make_view
     from screens import competition_panel
 
@@ -140,6 +141,10 @@ def explore(settings: Settings, request: RunRequest, command: str, log: RunLog) 
         console.print(command, soft_wrap=True, markup=False)
     else:
         console.print(text("explore.done", path=page), soft_wrap=True, markup=False)
+        quick = in_mode(request.command, "quick_test")
+        if quick:
+            console.print(text("explore.next"), style="dim")
+            console.print(f"{quick} --dry_run", soft_wrap=True, markup=False)
         log.write(FINISHED)
     return DONE
 

@@ -89,6 +89,7 @@ TEXTS: dict[str, dict[Language, str]] = {
     },
     # --- exploration ----------------------------------------------------------------------------
     "explore.done": {"en": "The page about the data: {path}", "ko": "데이터 보고서: {path}"},
+    "explore.next": {"en": "Next, the plan of a short run:", "ko": "다음 단계, 짧은 훈련의 계획 보기:"},
     "explore.written_nothing": {
         "en": "Nothing was written. It trains nothing and writes {path}, beside it what was measured and the log. "
         "Run it with:",
@@ -102,6 +103,11 @@ TEXTS: dict[str, dict[Language, str]] = {
         "ko": "{level} 신뢰구간 {low} ~ {high}, 이미지 {images}장, {total}개 중 {trained}개 fold",
     },
     "end.corrupted": {"en": "corrupted like test", "ko": "test처럼 변형"},
+    "end.gap": {"en": "gap", "ko": "차이"},
+    "end.gap_means": {
+        "en": "A large gap: expect the board nearer to the corrupted score.",
+        "ko": "차이가 크면 리더보드 점수는 변형된 점수에 더 가까울 것입니다.",
+    },
     "end.baseline": {"en": "baseline", "ko": "기준선"},
     "end.models": {"en": "models", "ko": "모델"},
     "end.submission": {"en": "submission", "ko": "제출 파일"},

@@ -138,6 +138,8 @@ def summary_panel(results: dict[str, Any], run_folder: Path) -> RenderableType:
             text("end.corrupted"),
             Text.assemble((f"{corrupted['score']:.4f}", "bold"), (f"  ({interval})", "dim")),
         )
+        if corrupted.get("gap") is not None:
+            table.add_row(text("end.gap"), _gap_line(corrupted["gap"], results["models"]))
     baseline = results["baseline"]
     table.add_row(text("end.baseline"), Text(f"{baseline['score']:.4f} ({baseline['name']})", style="dim"))
     table.add_row(text("end.models"), _models_line(results["models"]))
@@ -167,6 +169,18 @@ def _score_line(metric: str, score: dict[str, Any]) -> Text:
     return Text.assemble(
         (f"{metric} ", ""), (f"{score['score']:.4f}", "bold green"), (f"  ({interval})", "dim")
     )
+
+
+def _gap_line(gap: float, models: Sequence[dict[str, Any]]) -> Text:
+    """The blend's gap, that of each fit, and what a gap means."""
+    line = Text(f"{gap:+.4f}", style="bold")
+    for model in models:
+        if model.get("gap") is not None:
+            scores = f"{model['score']:.4f} - {model['score_corrupted']:.4f}"
+            line.append(
+                f"\n{model['backbone']} fold {model['fold']}: {scores}, {model['gap']:+.4f}", style="dim"
+            )
+    return line.append(f"\n{text('end.gap_means')}", style="dim")
 
 
 def _models_line(models: Sequence[dict[str, Any]]) -> Text:

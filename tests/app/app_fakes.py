@@ -24,8 +24,18 @@ RESULTS: dict[str, Any] = {
     "experiment": "toy_quick_test",
     "metric_title": "Macro F1",
     "cross_validation": {**SCORE, "folds_trained": 1, "folds_total": 5},
-    "corrupted_validation": {**SCORE, "score": 0.8017},
-    "models": [{"backbone": "tiny", "fold": 0, "score": 0.9, "weights": "none", "minutes": 1.0}],
+    "corrupted_validation": {**SCORE, "score": 0.8017, "gap": 0.1106},
+    "models": [
+        {
+            "backbone": "tiny",
+            "fold": 0,
+            "score": 0.9,
+            "score_corrupted": 0.79,
+            "gap": 0.11,
+            "weights": "none",
+            "minutes": 1.0,
+        }
+    ],
     "baseline": {"name": "majority class", "score": 0.0123},
     "submission": {
         "file": "submission_toy_quick_test.csv",

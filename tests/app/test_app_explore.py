@@ -17,7 +17,10 @@ def test_it_ends_with_the_page(
     pipeline: FakePipeline, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert grandmaster_train.main(EXPLORE) == 0
-    assert "The page about the data: runs/toy_explore/eda.html" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "The page about the data: runs/toy_explore/eda.html" in shown
+    assert "--mode quick_test" in shown.splitlines()[-1]
+    assert shown.splitlines()[-1].endswith("--dry_run")
     request = pipeline.explored[-1]
     assert (request.mode, request.run_folder) == ("explore", home / "runs" / "toy_explore")
     assert "--mode explore" in request.command

@@ -374,3 +374,13 @@ def _labels_of(
     if checked.shape[1] != n_classes:
         raise ValueError(f"probabilities have {checked.shape[1]} columns for {n_classes} classes")
     return truth, checked.argmax(axis=1)
+
+
+def corruption_gap(clean: float | None, corrupted: float | None, *, higher_is_better: bool) -> float | None:
+    """How much a score loses on pictures corrupted like the test set, in the metric's units.
+
+    Positive where the corrupted pictures score worse, whichever way the metric goes; None where a score is missing.
+    """
+    if clean is None or corrupted is None:
+        return None
+    return clean - corrupted if higher_is_better else corrupted - clean

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from grandmaster.competition.decisions import DecisionRule
-from grandmaster.competition.metrics import METRICS
+from grandmaster.competition.metrics import METRICS, corruption_gap
 from grandmaster.competition.predictions import Predictions
 from grandmaster.competition.rule_fitting import hands_in_decisions
 from grandmaster.competition.submission import write_submission
@@ -90,7 +90,11 @@ def _results(
             "folds_trained": plan.folds_trained,
             "folds_total": plan.folds_total,
         },
-        "corrupted_validation": judge.interval(Predictions.load(corrupted)) if plan.corruption else None,
+        "corrupted_validation": _corrupted(
+            judge, corrupted, with_views["score"], higher_is_better=metric.higher_is_better
+        )
+        if plan.corruption
+        else None,
         "models": [_model_line(context, judge, fit) for fit in fits],
         "ensemble": {
             "method": "mean of values"
@@ -129,11 +133,19 @@ def _results(
     }
 
 
+def _corrupted(judge: Judge, path: Path, clean: float | None, *, higher_is_better: bool) -> dict[str, Any]:
+    """The blend on corrupted validation pictures, and what it loses against the clean ones."""
+    spread = judge.interval(Predictions.load(path))
+    gap = corruption_gap(clean, spread["score"], higher_is_better=higher_is_better)
+    return {**spread, "gap": gap}
+
+
 def _model_line(context: RunContext, judge: Judge, fit: dict[str, Any]) -> dict[str, Any]:
     """One fit with the interval of its own validation pictures."""
     model = next(model for model in context.plan.models if model.backbone == fit["backbone"])
     found = Predictions.load(fit_folder(context, model, fit["fold"]) / "oof.npz")
     spread = judge.interval(found)
+    metric = METRICS[context.plan.decisions.metric.value]
     return {
         "backbone": fit["backbone"],
         "fold": fit["fold"],
@@ -141,6 +153,9 @@ def _model_line(context: RunContext, judge: Judge, fit: dict[str, Any]) -> dict[
         "low": spread["low"],
         "high": spread["high"],
         "score_corrupted": fit["score_corrupted"],
+        "gap": corruption_gap(
+            spread["score"], fit["score_corrupted"], higher_is_better=metric.higher_is_better
+        ),
         "best_epoch": fit["best_epoch"],
         "epochs": fit["epochs"],
         "minutes": round(fit["seconds"] / 60, 2),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from grandmaster.competition.metrics import METRICS
+from grandmaster.competition.metrics import METRICS, corruption_gap
 from grandmaster.competition.predictions import Predictions
 from grandmaster.errors import UserError
 from grandmaster.images.augment import build_augmentation
@@ -128,11 +128,10 @@ def _train_one(context: RunContext, model: ModelPlan, fold: int) -> None:
     folder = fit_folder(context, model, fold)
     task = f"train {model.backbone} fold {fold}"
     manifest, inputs = folder / "manifest.json", {"fit": spec.digest}
-    title = METRICS[spec.metric].title
     if is_done(manifest, inputs):
         done = read_json(folder / "result.json")
         remove_state(folder / "checkpoint")  # a kill right after the manifest may have left it
-        context.progress.finish(task, f"done before: {title} {done['score']:.4f}")
+        context.progress.finish(task, f"done before: {_score_line(context, done)}")
         return
     data, precision = fold_data(context, spec), context.make_precision()
     try:
@@ -173,7 +172,7 @@ def _train_one(context: RunContext, model: ModelPlan, fold: int) -> None:
         files.append(folder / "oof_corrupted.npz")
     mark_done(manifest, inputs, files)
     remove_state(kept)
-    context.progress.finish(task, f"{title} {result['score']:.4f}")
+    context.progress.finish(task, _score_line(context, result))
 
 
 def fold_data(context: RunContext, spec: FitSpec) -> FoldData:
@@ -198,6 +197,15 @@ def fold_data(context: RunContext, spec: FitSpec) -> FoldData:
         corrupted=corrupted,
         row_of=context.trainable["row"].to_numpy(object),
     )
+
+
+def _score_line(context: RunContext, result: dict[str, Any]) -> str:
+    """The clean score, and where it was measured the corrupted one with the gap between them."""
+    metric = METRICS[context.plan.decisions.metric.value]
+    line = f"{metric.title} {result['score']:.4f}"
+    corrupted = result["score_corrupted"]
+    gap = corruption_gap(result["score"], corrupted, higher_is_better=metric.higher_is_better)
+    return line if gap is None else f"{line}, corrupted {corrupted:.4f}, gap {gap:+.4f}"
 
 
 def _out_of_fold(

@@ -32,6 +32,7 @@ class Score(Artefact, frozen=True, kw_only=True):
     images: int | None = None
     folds_trained: int | None = None
     folds_total: int | None = None
+    gap: float | None = None
     left_out: tuple[str, ...] = ()
 
 
@@ -43,6 +44,8 @@ class FitScore(Artefact, frozen=True, kw_only=True):
     score: float | None = None
     low: float | None = None
     high: float | None = None
+    score_corrupted: float | None = None
+    gap: float | None = None
     best_epoch: int | None = None
     epochs: int | None = None
     minutes: float | None = None

@@ -97,6 +97,7 @@ class DataSection:
     exact: Listed
     near: Listed
     across: Listed
+    within_test: Listed
     conflicts: tuple[Group, ...]
     conflict_count: int
     fold_sizes: tuple[int, ...]
@@ -126,6 +127,7 @@ def describe_data(run: RunArtefacts, competition: Competition) -> DataSection:
         exact=_listed(duplicates.exact),
         near=_listed(duplicates.near),
         across=_listed(duplicates.across),
+        within_test=_listed(duplicates.test_groups),
         conflicts=show_groups(
             [(picture_id, known) for picture_id in group] for group in duplicates.label_conflicts
         ),

@@ -17,15 +17,13 @@ from grandmaster.report.fingerprint import Fingerprint
 from grandmaster.report.groups import Example, Group, Known, show_groups, test_pictures, training_pictures
 from grandmaster.report.headline import Step, in_mode
 from grandmaster.report.html import render_page
-from grandmaster.report.pictures import thumbnail, whole_picture
-from grandmaster.report.policy_sheet import FILE_NAME as SHEET
+from grandmaster.report.lookalikes import lookalikes, policy_sheet
 from grandmaster.report.sentences import describe_shift
 from grandmaster.report.shift import kind_rows
 from grandmaster.storage import write_atomic
 
 FILE_NAME = "eda.html"
 MOST_CLASS_ROWS = 40
-MOST_LOOKALIKES = 8
 OF_CLASSES = ("brightness", "contrast", "sharpness", "noise", "overexposed", "axis_alignment", "aspect")
 QUANTILES = ("q05", "q25", "q50", "q75", "q95")
 
@@ -174,27 +172,6 @@ def _class_rows(fingerprint: Fingerprint, competition: Competition) -> tuple[Cla
         )
         for label, entry in fingerprint.class_statistics.classes.items()
     )
-
-
-def lookalikes(run: RunArtefacts, train: Known) -> tuple[Example, ...]:
-    """Training pictures that look most like test pictures."""
-    told = run.shift.adversarial if run.shift else None
-    found = told.most_test_like if told else ()
-    ids = [picture_id for picture_id in found if picture_id in train.paths]
-    return tuple(
-        Example(
-            id=picture_id,
-            caption=train.captions[picture_id],
-            picture=thumbnail(train.paths[picture_id]) or "",
-        )
-        for picture_id in ids[:MOST_LOOKALIKES]
-    )
-
-
-def policy_sheet(folder: Path) -> str | None:
-    """The sheet of augmented pictures as a `data:` URI."""
-    path = folder / SHEET
-    return whole_picture(path) if path.is_file() else None
 
 
 def _steps(data: DataSection, command: str) -> tuple[Step, ...]:

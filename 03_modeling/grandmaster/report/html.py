@@ -21,10 +21,13 @@ from grandmaster.competition.table import Competition
 from grandmaster.report.artefacts import Fit, FitScore, ModelPlan, RunArtefacts, read_run
 from grandmaster.report.data import describe_data
 from grandmaster.report.figures import IntervalRow, curves_figure, interval_figure
+from grandmaster.report.groups import training_pictures
 from grandmaster.report.headline import Headline, describe_result
+from grandmaster.report.lookalikes import lookalikes, policy_sheet
 from grandmaster.report.out_of_fold import judge
 from grandmaster.report.out_of_fold_labels import judge_labels
 from grandmaster.report.out_of_fold_numbers import judge_numbers
+from grandmaster.report.shift import kind_rows
 from grandmaster.report.suspects import describe_suspects
 from grandmaster.report.values import FILTERS
 from grandmaster.storage import write_atomic
@@ -108,6 +111,9 @@ def render_report(run: RunArtefacts, competition: Competition) -> str:
         final=run.final,
         headline=headline,
         data=describe_data(run, competition),
+        kinds=kind_rows(run.shift),
+        most_test_like=lookalikes(run, training_pictures(competition)),
+        sheet=policy_sheet(run.folder),
         models=_planned_models(run),
         curves=_curves(run.fits, headline.metric_title),
         curves_left_out=max(0, len(run.fits) - MOST_CURVES),
