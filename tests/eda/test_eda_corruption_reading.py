@@ -60,6 +60,7 @@ def test_planted_shares_are_read_back_and_make_train_look_like_test() -> None:
         assert shares.min() >= -1e-9
 
 
+@pytest.mark.slow
 def test_pictures_to_which_nothing_was_done_read_as_nothing() -> None:
     reading = read(TEST)
     for name in READABLE:
