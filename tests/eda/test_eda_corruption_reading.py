@@ -96,5 +96,5 @@ def test_pictures_of_any_size_are_measured_in_their_order_on_any_number_of_threa
     pictures = [photo(1), photo(2, 50, 300), np.full((1, 1, 3), 9, np.uint8)]
     rows = measure_squares(pictures)
     assert rows.shape == (3, len(NAMES))
-    np.testing.assert_array_equal(rows, measure_squares(pictures, threads=3))
-    np.testing.assert_array_equal(rows[1:2], measure_squares(pictures[1:2]))
+    np.testing.assert_allclose(rows, measure_squares(pictures, threads=3), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(rows[1:2], measure_squares(pictures[1:2]), rtol=1e-5, atol=1e-5)
