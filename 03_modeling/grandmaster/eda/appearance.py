@@ -236,7 +236,8 @@ def _layout(plane: Plane) -> list[float]:
     values = np.percentile(local, (10, 25, 50, 75, 90)).tolist()
     for quantity in (edges, plane):
         total = float(quantity.sum()) + 1e-6
-        place = np.arange(SIDE, dtype=np.float32) / SIDE
+        # float64: a product of float32 rows differs in its last bits with where they lie in memory
+        place = np.arange(SIDE) / SIDE
         values += [
             float(quantity.sum(axis=1) @ place) / total,
             float(quantity.sum(axis=0) @ place) / total,

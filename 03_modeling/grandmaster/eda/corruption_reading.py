@@ -29,7 +29,7 @@ from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-from grandmaster.eda.adversarial import Separation, separate
+from grandmaster.eda.adversarial import CERTAIN_DECIMALS, Separation, separate
 from grandmaster.eda.appearance import NAMES, SIDE, appearance
 from grandmaster.images.corruption import KINDS, Draw, Prevalence, Shares, broad_prevalence, corrupt, draw
 from grandmaster.images.resize import to_square
@@ -39,6 +39,7 @@ Table = npt.NDArray[np.float32]
 
 BROAD_PICTURES = 2_000
 NEAR_PICTURES = 1_500
+FEWEST_SIMULATED = 200  # whatever the scale
 NEAR_MIX = (
     0.25  # share of the broad prevalence in the second simulation, so that no strength is out of its reach
 )
@@ -121,10 +122,14 @@ def read_corruption(
         on_progress: called with the number of pictures simulated since the last call.
     """
     rng = np.random.default_rng(seed)
+    total = 0
 
     def simulate(number: int, prevalence: Prevalence) -> tuple[list[Draw], Table]:
+        nonlocal total
+        number = max(FEWEST_SIMULATED, number)
+        total += number
         jobs = []
-        for _ in range(max(200, round(number * scale))):
+        for _ in range(number):
             own, other = rng.integers(len(train), size=2)
             jobs.append((train[own], train[other], draw(prevalence, rng)))
 
@@ -135,14 +140,13 @@ def read_corruption(
 
         return [job[2] for job in jobs], _mapped(one, jobs, threads)
 
-    draws, rows = simulate(BROAD_PICTURES, broad_prevalence())
+    draws, rows = simulate(round(BROAD_PICTURES * scale), broad_prevalence())
     readers = {
         name: _Reader(
             rows, np.array([drawn.bins[name] for drawn in draws]), 1 + len(kind.bins), seed, threads
         )
         for name, kind in KINDS.items()
     }
-    total = len(draws)
     by_shares = {name: reader.shares(test) for name, reader in readers.items()}
     spread = {name: reader.interval(test, seed) for name, reader in readers.items()}
     in_clean = {name: 1 - reader.shares(clean)[0] for name, reader in readers.items()}
@@ -150,8 +154,7 @@ def read_corruption(
 
     broad = broad_prevalence()
     near = {name: (1 - NEAR_MIX) * by_shares[name] + NEAR_MIX * broad[name] for name in KINDS}
-    draws, rows = simulate(NEAR_PICTURES, near)
-    total += len(draws)
+    draws, rows = simulate(round(NEAR_PICTURES * scale), near)
     weights = _odds(rows, test, seed, threads)
     by_weights = {
         name: np.bincount([d.bins[name] for d in draws], weights=weights, minlength=1 + len(kind.bins))
@@ -160,18 +163,21 @@ def read_corruption(
     }
 
     candidates: dict[str, Prevalence] = {"shares": by_shares, "weights": by_weights}
-    number = round(len(test) / scale)
     separations = {
-        method: separate(simulate(number, prevalence)[1], test, NAMES, seed=seed, threads=threads)
+        method: separate(simulate(len(test), prevalence)[1], test, NAMES, seed=seed, threads=threads)
         for method, prevalence in candidates.items()
     }
     method = min(separations, key=lambda name: separations[name].auc)
     # Choosing the lower of two flatters it: the figure that is reported comes from new draws.
-    fitted = separate(simulate(number, candidates[method])[1], test, NAMES, seed=seed + 1, threads=threads)
+    fitted = separate(simulate(len(test), candidates[method])[1], test, NAMES, seed=seed + 1, threads=threads)
     kinds = {}
     for name, kind in KINDS.items():
         shares = candidates[method][name]
-        ends = [*spread[name], 1 - by_shares[name][0], 1 - by_weights[name][0]]
+        ends = [
+            *(_beyond(end, in_clean[name]) for end in spread[name]),
+            1 - by_shares[name][0],
+            1 - by_weights[name][0],
+        ]
         kinds[name] = KindReading(
             share=float(1 - shares[0]),
             low=float(min(ends)),
@@ -186,7 +192,7 @@ def read_corruption(
         method=method,
         plain=plain,
         fitted=fitted,
-        simulated=total + 3 * number,
+        simulated=total,
     )
 
 
@@ -215,7 +221,7 @@ class _Reader:
 
     def _all_bins(self, chances: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         full = np.full((len(chances), self.count), SMALLEST)
-        full[:, self.trees.classes_] = np.maximum(chances, SMALLEST)
+        full[:, self.trees.classes_] = np.maximum(np.round(chances, CERTAIN_DECIMALS), SMALLEST)
         return _normalised(full)
 
     def _chances(self, rows: Table) -> npt.NDArray[np.float64]:
@@ -259,18 +265,23 @@ def _odds(rows: Table, test: Table, seed: int, threads: int) -> npt.NDArray[np.f
     )
     folds = StratifiedKFold(5, shuffle=True, random_state=seed)
     chance = cross_val_predict(trees, both, truth, cv=folds, method="predict_proba")[: len(rows), 1]
-    chance = np.clip(chance, 1e-3, 1 - 1e-3)
+    chance = np.clip(np.round(chance, CERTAIN_DECIMALS), 1e-3, 1 - 1e-3)
     odds = chance / (1 - chance) * len(rows) / len(test)
     return np.asarray(np.clip(odds, 1 / ODDS_LIMIT, ODDS_LIMIT))
 
 
 def _without(shares: Shares, clean: float) -> Shares:
-    """Shares with what is found in clean pictures too taken off: (found - clean) / (1 - clean)."""
+    """Shares with what is found in clean pictures too taken off, the strengths in proportion."""
     present = 1 - shares[0]
     if clean <= 0 or present <= 0:
         return shares
-    kept = max(0.0, present - clean) / (1 - clean) if clean < 1 else 0.0
+    kept = _beyond(present, clean)
     return np.array([1 - kept, *(shares[1:] * kept / present)])
+
+
+def _beyond(found: float, clean: float) -> float:
+    """The share that is left of what was found: (found - clean) / (1 - clean), at least 0."""
+    return max(0.0, found - clean) / (1 - clean) if clean < 1 else 0.0
 
 
 def _levels(shares: Shares, bins: Sequence[tuple[float, float]]) -> tuple[tuple[float, float, float], ...]:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from grandmaster.competition.table import Competition
 from grandmaster.config import InspectConfig
-from grandmaster.eda.adversarial import FOLDS, Separation, separate, separate_embeddings
+from grandmaster.eda.adversarial import Separation, separate, separate_embeddings
 from grandmaster.eda.appearance import NAMES
 from grandmaster.eda.corruption_reading import CorruptionReading, measure_squares, read_corruption
 from grandmaster.images.corruption import WORKING_SIDE
@@ -67,15 +67,18 @@ def compare_with_test(
         usable = table[~table["path"].isin(unreadable)].sort_values("id", kind="stable")
         chosen = np.sort(rng.permutation(len(usable))[: config.shift_pictures])
         sides[name] = usable.iloc[chosen]
-    if min(map(len, sides.values())) < max(FEWEST_PICTURES, 2 * FOLDS):
-        why = f"fewer than {FEWEST_PICTURES} pictures in train or in test: too few to compare"
-        return {"adversarial": None, "embedding": None, "reading": None, "reason": why}
+    if min(map(len, sides.values())) < FEWEST_PICTURES:
+        return _not_compared()
     expected = sum(map(len, sides.values()))
     progress.start(TASK, expected)
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)  # the threads are the parallelism
     try:
         train, test = (_pictures(side, threads, progress) for side in (sides["train"], sides["test"]))
+        if min(len(train[0]), len(test[0])) < FEWEST_PICTURES:  # files may break after they were inspected
+            content = _not_compared()
+            progress.finish(TASK, content["reason"])
+            return content
         clean_rows, test_rows = (
             measure_squares(pictures, threads=threads) for pictures in (train[1], test[1])
         )
@@ -118,23 +121,28 @@ def compare_with_test(
     return result
 
 
+def _not_compared() -> dict[str, Any]:
+    why = f"fewer than {FEWEST_PICTURES} pictures in train or in test: too few to compare"
+    return {"adversarial": None, "embedding": None, "reading": None, "reason": why}
+
+
 def stored_quality(paths: Sequence[str]) -> int | None:
     """Median JPEG quality (1 to 100, on the scale of the Independent JPEG Group) of files; None where most are no JPEGs.
 
     Read from the quantisation tables in the headers of up to 200 files.
     """
     found = []
-    looked_at = paths[:: max(1, len(paths) // 200)]
+    looked_at = paths[:: max(1, -(-len(paths) // 200))]
     for path in looked_at:
         try:
             with Image.open(path) as image:
                 table = getattr(image, "quantization", {}).get(0)
-        except OSError:
+        except (OSError, Image.DecompressionBombError):
             continue
         if table:
             scale = 100 * sum(table) / _STANDARD_TABLE_SUM
             found.append((200 - scale) / 2 if scale <= 100 else 5000 / scale)
-    if len(found) < _JPEG_SHARE * len(looked_at):
+    if not found or len(found) < _JPEG_SHARE * len(looked_at):
         return None
     return int(np.clip(round(float(np.median(found))), 5, 100))
 

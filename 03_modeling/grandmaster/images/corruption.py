@@ -172,8 +172,11 @@ def corrupt(
         elif step == "noise" and "noise" in strengths:
             picture = noise_of(picture, strengths["noise"], strengths["colour"], rng)
     if jpeg_quality is not None:
-        _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality])
-        picture = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+        # OpenCV takes blue first; the other way round red would be stored as coarsely as blue.
+        bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+        _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality])
+        bgr = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+        picture = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
     return picture
 
 

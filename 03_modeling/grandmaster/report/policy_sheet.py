@@ -62,7 +62,8 @@ def _pictures(table: pd.DataFrame, rng: np.random.Generator) -> list[npt.NDArray
     def readable() -> Iterator[npt.NDArray[np.uint8]]:
         for path in paths:
             try:
-                yield read_picture(path, at_least=SIDE)
+                # Not smaller than what the strengths of blur and noise are stated for.
+                yield read_picture(path, at_least=WORKING_SIDE)
             except PictureError:
                 continue
 
