@@ -116,6 +116,7 @@ def test_everything_found_becomes_an_operation_with_its_share_and_evidence():
         ({"share": 0.04}, False),  # too rare to matter
         ({"low": 0.01}, False),  # not sure
         ({"auc": 0.6}, False),  # the reader cannot read it
+        ({"clean": 0.3}, False),  # the reader sees it in training pictures too
         ({}, True),
     ],
 )

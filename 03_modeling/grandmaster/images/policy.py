@@ -17,6 +17,8 @@ ALIKE_AUC = 0.60
 NOTABLE_SHARE = 0.05
 # A reader that does worse on simulated pictures cannot support a claim of its own.
 READABLE_AUC = 0.65
+# Nor can one that sees the corruption in training pictures too: what it reads in test may be what pictures are like.
+TRUSTED_CLEAN_SHARE = 0.1
 # With this share of rotations, flips are taken for granted even where they cannot be read.
 ROTATED_SHARE = 0.3
 # Weight of offsets over 15 degrees beyond which pictures may lie any way.
@@ -56,7 +58,10 @@ def found_kinds(shift: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {
         name: kind
         for name, kind in reading["kinds"].items()
-        if kind["low"] >= NOTABLE_SHARE / 2 and kind["share"] >= NOTABLE_SHARE and kind["auc"] >= READABLE_AUC
+        if kind["low"] >= NOTABLE_SHARE / 2
+        and kind["share"] >= NOTABLE_SHARE
+        and kind["auc"] >= READABLE_AUC
+        and kind["clean"] <= TRUSTED_CLEAN_SHARE
     }
 
 
