@@ -30,7 +30,7 @@ $(DEMO_DATA)/train.csv: | $(STAMP)
 	@PYTHONPATH=03_modeling $(BIN)/python -m grandmaster.competition.sample --out $(DEMO_DATA) --images 800 --test_images 400
 
 demo: $(STAMP) $(DEMO_DATA)/train.csv
-	@$(BIN)/python 04_training/grandmaster_train.py --mode quick_test --data_path $(DEMO_DATA) --experiment_name demo --set run.minutes=4
+	@$(BIN)/python 04_training/grandmaster_train.py --mode quick_test --data_path $(DEMO_DATA) --experiment_name demo --set run.minutes=3.5
 	@$(BIN)/python 04_training/score_submission.py --submission $(DEMO_RUN)/submission_demo.csv --solution $(DEMO_DATA)/solution.csv --title "Private score"
 
 clean-demo:

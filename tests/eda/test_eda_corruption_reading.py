@@ -25,7 +25,7 @@ READABLE = ("mixup", "rotation", "noise", "blur")
 
 def read(test: list[np.ndarray]) -> CorruptionReading:
     clean, rows = measure_squares(TRAIN), measure_squares(test)
-    return read_corruption(TRAIN, rows, clean=clean, plain=separate(clean, rows, NAMES), scale=0.15)
+    return read_corruption(TRAIN, rows, plain=separate(clean, rows, NAMES), scale=0.15)
 
 
 def test_planted_shares_are_read_back_and_make_train_look_like_test() -> None:

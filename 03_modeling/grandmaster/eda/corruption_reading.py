@@ -31,7 +31,16 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from grandmaster.eda.adversarial import CERTAIN_DECIMALS, Separation, separate
 from grandmaster.eda.appearance import NAMES, SIDE, appearance
-from grandmaster.images.corruption import KINDS, Draw, Prevalence, Shares, broad_prevalence, corrupt, draw
+from grandmaster.images.corruption import (
+    KINDS,
+    Draw,
+    Prevalence,
+    Shares,
+    broad_prevalence,
+    corrupt,
+    draw,
+    stored,
+)
 from grandmaster.images.resize import to_square
 
 Pixels = npt.NDArray[np.uint8]
@@ -43,9 +52,11 @@ FEWEST_SIMULATED = 200  # whatever the scale
 NEAR_MIX = (
     0.25  # share of the broad prevalence in the second simulation, so that no strength is out of its reach
 )
+HELD_PART, FEWEST_TO_HOLD = 5, 200  # a fifth of the training pictures is held back where there are this many
 ODDS_LIMIT = 20.0  # a single simulated picture must not weigh more than this
 TREES = 200
 BOOTSTRAP_ROUNDS = 60
+ABSENT_PRIOR = 0.01
 SMALLEST = 1e-4
 # A reader that does worse on pictures of known corruption cannot support a claim.
 READABLE_AUC = 0.65
@@ -58,7 +69,7 @@ class KindReading:
     Attributes:
         share: of the test pictures, 0 to 1.
         low, high: between which the two estimates and the 95 % bootstrap interval over test pictures lie.
-        clean: share that the same reader finds in training pictures as they are; should be 0.
+        clean: share that the same reader finds in training pictures to which nothing was done; should be 0.
         levels: (low, high, weight) of each strength, weights summing to 1 (evenly where nothing was found).
         auc: of present against absent on simulated pictures that the reader had not seen.
     """
@@ -101,7 +112,6 @@ def read_corruption(
     train: Sequence[Pixels],
     test: Table,
     *,
-    clean: Table,
     plain: Separation,
     fill: int = 255,
     jpeg_quality: int | None = None,
@@ -115,8 +125,7 @@ def read_corruption(
     Args:
         train: uint8 RGB training pictures of any sizes, at most about 640 px.
         test: `measure_squares` of test pictures that were read and reduced in the same way.
-        clean: `measure_squares` of `train`.
-        plain: `separate(clean, test)`.
+        plain: training pictures as they are against test pictures.
         fill, jpeg_quality: as `images.corruption.corrupt`.
         scale: of the numbers of simulated pictures; less is faster and less sure.
         on_progress: called with the number of pictures simulated since the last call.
@@ -124,14 +133,16 @@ def read_corruption(
     rng = np.random.default_rng(seed)
     total = 0
 
-    def simulate(number: int, prevalence: Prevalence) -> tuple[list[Draw], Table]:
+    def simulate(
+        number: int, prevalence: Prevalence, pictures: Sequence[Pixels] = train
+    ) -> tuple[list[Draw], Table]:
         nonlocal total
         number = max(FEWEST_SIMULATED, number)
         total += number
         jobs = []
         for _ in range(number):
-            own, other = rng.integers(len(train), size=2)
-            jobs.append((train[own], train[other], draw(prevalence, rng)))
+            own, other = rng.integers(len(pictures), size=2)
+            jobs.append((pictures[own], pictures[other], draw(prevalence, rng)))
 
         def one(job: tuple[Pixels, Pixels, Draw]) -> Table:
             corrupted = corrupt(*job, fill=fill, jpeg_quality=jpeg_quality)
@@ -140,7 +151,13 @@ def read_corruption(
 
         return [job[2] for job in jobs], _mapped(one, jobs, threads)
 
-    draws, rows = simulate(round(BROAD_PICTURES * scale), broad_prevalence())
+    # Read as a check, so the readers must not have learnt from them; stored as test files are, else nothing done to them.
+    held = len(train) // HELD_PART if len(train) >= FEWEST_TO_HOLD else 0
+    order = rng.permutation(len(train)).tolist()
+    learnt_from = [train[place] for place in order[held:]]
+    unharmed = [stored(train[place], jpeg_quality) for place in order[: held or len(train)]]
+    clean = measure_squares(unharmed, threads=threads)
+    draws, rows = simulate(round(BROAD_PICTURES * scale), broad_prevalence(), learnt_from)
     readers = {
         name: _Reader(
             rows, np.array([drawn.bins[name] for drawn in draws]), 1 + len(kind.bins), seed, threads
@@ -245,11 +262,18 @@ class _Reader:
 def _expectation_maximisation(
     chances: npt.NDArray[np.float64], prior: Shares, weights: npt.NDArray[Any], *, steps: int = 300
 ) -> Shares:
-    """Shares under which the classifier's chances, corrected for them, average to themselves (Saerens et al. 2002)."""
+    """Shares under which the classifier's chances, corrected for them, average to themselves (Saerens et al. 2002).
+
+    A prior of `ABSENT_PRIOR` of the pictures speaks for absent: where a reader is so unsure that any share explains
+    what it says equally well, nothing is found.
+    """
+    prior_weight = ABSENT_PRIOR * float(weights.sum())
     shares = prior / prior.sum()
     for _ in range(steps):
         corrected = _normalised(chances * (shares / prior))
-        new = weights @ corrected / weights.sum()
+        new = weights @ corrected
+        new[0] += prior_weight
+        new /= new.sum()
         if np.abs(new - shares).max() < 1e-5:
             return np.asarray(new)
         shares = new

@@ -91,7 +91,6 @@ def compare_with_test(
             reading = read_corruption(
                 train[1],
                 test_rows,
-                clean=clean_rows,
                 plain=told,
                 fill=fill,
                 jpeg_quality=quality,

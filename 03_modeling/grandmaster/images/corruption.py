@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from grandmaster.images.effects import blend, change_contrast, crop, expose, noise_of, paste
+from grandmaster.images.effects import blend, crop, expose, noise_of, paste
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -62,15 +62,11 @@ KINDS: dict[str, Kind] = {
         bins=((1.0, 1.0), (2.0, 2.0)),
         part_of="rotation",
     ),
+    # Part gain, part offset: contrast changes with it. Contrast as a kind of its own made both hard to read.
     "exposure": Kind(
         title="brighter or darker",
         unit="stops",
         bins=((-0.8, -0.3), (-0.3, -0.1), (-0.1, -0.01), (0.01, 0.1), (0.1, 0.3), (0.3, 0.8)),
-    ),
-    "contrast": Kind(
-        title="more or less contrast",
-        unit="doublings about mid-grey",
-        bins=((-0.8, -0.3), (-0.3, -0.1), (0.1, 0.3), (0.3, 0.8)),
     ),
     "noise": Kind(
         title="noise", unit="grey levels", bins=((2.0, 6.0), (6.0, 11.0), (11.0, 18.0), (18.0, 30.0))
@@ -163,21 +159,24 @@ def corrupt(
         picture = _turn(picture, strengths["rotation"], rng, enlarge=strengths["frame"] == 2.0, fill=fill)
     if "exposure" in strengths:
         picture = expose(picture, strengths["exposure"], gain_share=float(rng.random()))
-    if "contrast" in strengths:
-        picture = change_contrast(picture, strengths["contrast"])
     noisy_first = rng.random() < 0.5
     for step in ("noise", "blur") if noisy_first else ("blur", "noise"):
         if step == "blur" and "blur" in strengths:
             picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), strengths["blur"]), np.uint8)
         elif step == "noise" and "noise" in strengths:
             picture = noise_of(picture, strengths["noise"], strengths["colour"], rng)
-    if jpeg_quality is not None:
-        # OpenCV takes blue first; the other way round red would be stored as coarsely as blue.
-        bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-        _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality])
-        bgr = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
-        picture = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
-    return picture
+    return stored(picture, jpeg_quality)
+
+
+def stored(picture: Pixels, jpeg_quality: int | None) -> Pixels:
+    """The picture as it comes back from a JPEG of this quality (colour halved, as is usual); None: as it is."""
+    if jpeg_quality is None:
+        return picture
+    # OpenCV takes blue first; the other way round red would be stored as coarsely as blue.
+    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality])
+    bgr = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def _flip(picture: Pixels, how: int) -> Pixels:

@@ -117,18 +117,16 @@ def test_like_corruption(shift: Mapping[str, Any]) -> tuple[Operation, ...]:
         if kind in found:
             add(name, kind, levels=_levels(found[kind]))
     rotated = found.get("rotation")
-    if "flip" in found:
-        # D4 draws the identity once in eight.
-        share = min(1.0, found["flip"]["share"] * 8 / 7)
-        operations.append(Operation(name="D4", probability=round(share, 3), reason=_evidence("flip", found)))
-    elif rotated and rotated["share"] >= ROTATED_SHARE:
-        operations.append(
-            Operation(
-                name="D4",
-                probability=0.5,
-                reason="whoever turns pictures flips them too; once turned, that cannot be read from a picture",
-            )
+    # D4 draws the identity once in eight.
+    flipped = min(1.0, found["flip"]["share"] * 8 / 7) if "flip" in found else 0.0
+    reasons = [_evidence("flip", found)] if "flip" in found else []
+    if rotated and rotated["share"] >= ROTATED_SHARE and flipped < 0.5:
+        flipped = 0.5
+        reasons.append(
+            "whoever turns pictures flips them too; once turned, that can hardly be read: at least half"
         )
+    if flipped:
+        operations.append(Operation(name="D4", probability=round(flipped, 3), reason="; ".join(reasons)))
     if "crop" in found:
         add("CropShare", "crop", levels=_levels(found["crop"]))
     if rotated:
@@ -144,8 +142,6 @@ def test_like_corruption(shift: Mapping[str, Any]) -> tuple[Operation, ...]:
         )
     if "exposure" in found:
         add("Exposure", "exposure", levels=_levels(found["exposure"]))
-    if "contrast" in found:
-        add("Contrast", "contrast", levels=_levels(found["contrast"]))
     if "blur" in found:
         add("ScaledBlur", "blur", levels=_levels(found["blur"]))
     if "noise" in found:
