@@ -103,8 +103,8 @@ def compare_with_test(
         "pictures": {"train": len(train[0]), "test": len(test[0])},
         "adversarial": _separation(told)
         | {
-            "most_test_like": _extreme(train[0], told.first, highest=True),
-            "least_train_like": _extreme(test[0], told.second, highest=True),
+            "most_test_like": _likest_test(train[0], told.first),
+            "least_train_like": _likest_test(test[0], told.second),
         },
         "embedding": None
         if by_embedding is None
@@ -189,8 +189,9 @@ def _separation(told: Separation) -> dict[str, Any]:
     }
 
 
-def _extreme(ids: Sequence[str], chances: npt.NDArray[np.float64], *, highest: bool) -> list[str]:
-    order = np.argsort(-chances if highest else chances, kind="stable")[:MOST_EXTREME]
+def _likest_test(ids: Sequence[str], chances: npt.NDArray[np.float64]) -> list[str]:
+    """Those with the highest chance of being a test picture, the first first."""
+    order = np.argsort(-chances, kind="stable")[:MOST_EXTREME]
     return [ids[row] for row in order]
 
 

@@ -15,7 +15,7 @@ from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.embedding import find_embedder
 from grandmaster.pipeline.folds import make_folds
 from grandmaster.pipeline.manifest import is_done, mark_done
-from grandmaster.pipeline.plan import Plan, read_plan, write_plan
+from grandmaster.pipeline.plan import ModelPlan, Plan, read_plan, write_plan
 from grandmaster.pipeline.planner import make_plan, plan_inputs
 from grandmaster.report.policy_sheet import FILE_NAME as SHEET
 from grandmaster.report.policy_sheet import policy_sheet
@@ -105,18 +105,19 @@ def plan(context: RunContext) -> None:
     tasks: dict[str, float] = {}
     if context.plan.decisions.trial.value:
         model = context.plan.models[0]
-        fit = 60 * (model.minutes_per_fold - model.test_minutes_per_fold)
-        short = fit * trial_epochs(model.epochs) / model.epochs
+        short = _fit_seconds(model) * trial_epochs(model.epochs) / model.epochs
         tasks |= {f"try {name} augmentation": short for name in ("plain", "fitted")}
-    tasks |= {
-        f"train {model.backbone} fold {fold}": 60 * (model.minutes_per_fold - model.test_minutes_per_fold)
-        for model, fold in fits
-    }
+    tasks |= {f"train {model.backbone} fold {fold}": _fit_seconds(model) for model, fold in fits}
     tasks |= {
         f"predict {model.backbone} fold {fold}": 60 * model.test_minutes_per_fold for model, fold in fits
     }
     tasks["report"] = 3.0
     context.progress.expect(tasks)
+
+
+def _fit_seconds(model: ModelPlan) -> float:
+    """Estimate for training one fold, without predicting the test set."""
+    return 60 * (model.minutes_per_fold - model.test_minutes_per_fold)
 
 
 def planned(context: RunContext) -> Plan:
