@@ -14,11 +14,9 @@ import psutil
 from grandmaster.competition.table import Competition
 from grandmaster.config import Config
 from grandmaster.errors import UserError
-from grandmaster.images.operation import Operation
-from grandmaster.images.policy import light_policy
 from grandmaster.images.store import PictureStore
 from grandmaster.pipeline.hardware import Hardware
-from grandmaster.pipeline.plan import Plan, read_plan
+from grandmaster.pipeline.plan import Plan, TrainingAugmentation, read_plan
 from grandmaster.progress import Progress
 from grandmaster.storage import digest, read_json, write_json
 from grandmaster.training.precision import Precision
@@ -82,12 +80,12 @@ class RunContext:
         return read_plan(self.folder / "plan.json", self.competition)
 
     @property
-    def operations(self) -> tuple[Operation, ...]:
-        """What training pictures undergo: the plan's policy, or the plain one if that won the trial."""
+    def augmentation(self) -> TrainingAugmentation:
+        """What training pictures undergo: as planned, or what won the trial."""
         path = self.folder / "trial.json"
-        if self.plan.decisions.trial.value and path.exists() and not read_json(path)["kept"]:
-            return light_policy()
-        return self.plan.operations
+        if self.plan.decisions.trial.value and path.exists():
+            return self.plan.candidates()[read_json(path)["won"]]
+        return self.plan.augmentation
 
     @cached_property
     def folds(self) -> pd.DataFrame:

@@ -13,12 +13,11 @@ from grandmaster.competition.predictions import Predictions
 from grandmaster.errors import UserError
 from grandmaster.images.augment import build_augmentation
 from grandmaster.images.dataset import PictureDataset
-from grandmaster.images.operation import Operation
 from grandmaster.models.head import make_head
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.judging import Judge
 from grandmaster.pipeline.manifest import is_done, mark_done
-from grandmaster.pipeline.plan import ModelPlan
+from grandmaster.pipeline.plan import ModelPlan, TrainingAugmentation
 from grandmaster.prediction.predict import predict
 from grandmaster.storage import digest, read_json, write_json
 from grandmaster.training.checkpoint import remove_state
@@ -55,14 +54,15 @@ def make_spec(
     model: ModelPlan,
     fold: int,
     *,
-    operations: tuple[Operation, ...] | None = None,
+    augmentation: TrainingAugmentation | None = None,
     epochs: int | None = None,
 ) -> FitSpec:
     """Everything that the fit depends on, from the plan and the settings.
 
     Args:
-        operations, epochs: instead of the plan's.
+        augmentation, epochs: instead of the plan's, or what won the trial.
     """
+    augmentation = augmentation or context.augmentation
     decided, settings = context.plan.decisions, context.config.training
     frame, competition = context.trainable, context.competition
     learnt = frame["fold"].to_numpy() != fold
@@ -82,7 +82,8 @@ def make_spec(
         selection=decided.selection.value if context.plan.corruption else "clean",
         input_size=model.input_size,
         store_size=store_size(model),
-        operations=context.operations if operations is None else operations,
+        operations=augmentation.operations,
+        class_policies=augmentation.class_policies,
         corruption=context.plan.corruption,
         mix_probability=decided.mix_probability.value,
         epochs=epochs or model.epochs,
@@ -181,6 +182,13 @@ def fold_data(context: RunContext, spec: FitSpec) -> FoldData:
     in_fold = context.trainable["fold"].to_numpy() == spec.fold
     train_rows, held_rows = np.flatnonzero(~in_fold), np.flatnonzero(in_fold)
     augmentation = build_augmentation(spec.operations, spec.input_size)
+    classes = context.competition.classes
+    by_class = {
+        classes.index(label): own
+        for policy in spec.class_policies
+        for own in [build_augmentation(policy.operations, spec.input_size)]
+        for label in policy.classes
+    }
     corrupted = None
     if spec.corruption:
         corrupted = PictureDataset(
@@ -192,7 +200,9 @@ def fold_data(context: RunContext, spec: FitSpec) -> FoldData:
             rows=held_rows,
         )
     return FoldData(
-        train=PictureDataset(store, targets, augmentation, spec.input_size, spec.seed, rows=train_rows),
+        train=PictureDataset(
+            store, targets, augmentation, spec.input_size, spec.seed, rows=train_rows, by_class=by_class
+        ),
         validation=PictureDataset(store, targets, None, spec.input_size, spec.seed, rows=held_rows),
         corrupted=corrupted,
         row_of=context.trainable["row"].to_numpy(object),
