@@ -9,6 +9,7 @@ from typing import TypeVar
 import msgspec
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from grandmaster.errors import UserError
 
@@ -59,29 +60,29 @@ class Passes(msgspec.Struct, frozen=True, kw_only=True):
     micro_batch: int
     grad_checkpointing: bool
 
-    def smaller(self, *, fewest: int = 1) -> Passes | None:
+    def smaller(self, model: nn.Module) -> Passes | None:
         """What to try when memory ran out: half the pictures, then recomputing; None where nothing is left.
 
         Args:
-            fewest: pictures that a pass needs; 2 where BatchNorm takes statistics from them.
+            model: which ran out, in training mode; it is of no use afterwards.
         """
+        # BatchNorm takes its statistics from the pictures of a pass: of one it may not be possible.
+        fewest = 2 if any(part.training for part in model.modules() if isinstance(part, _BatchNorm)) else 1
         if self.micro_batch > fewest:
             return Passes(
                 micro_batch=max(fewest, self.micro_batch // 2), grad_checkpointing=self.grad_checkpointing
             )
-        if not self.grad_checkpointing:
-            return Passes(micro_batch=self.micro_batch, grad_checkpointing=True)
-        return None
+        if self.grad_checkpointing:
+            return None
+        try:
+            model.set_grad_checkpointing(True)  # type: ignore[operator]  # timm's
+        except (AssertionError, AttributeError):
+            return None  # this architecture cannot
+        return Passes(micro_batch=self.micro_batch, grad_checkpointing=True)
 
     def __str__(self) -> str:
         pictures = "1 picture" if self.micro_batch == 1 else f"{self.micro_batch} pictures"
         return f"{pictures} a pass{' with gradient checkpointing' if self.grad_checkpointing else ''}"
-
-
-def fewest_pictures(model: nn.Module) -> int:
-    """Pictures that a training pass needs: 2 where BatchNorm takes statistics from them, else 1."""
-    norms = (part for part in model.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm))
-    return 2 if any(norm.training for norm in norms) else 1
 
 
 def split(batch: Tensor, micro_batch: int) -> Iterator[Tensor]:
@@ -134,5 +135,3 @@ def in_passes(work: Callable[[Tensor], Result], pictures: Tensor, model: nn.Modu
         free_memory()
         _FOUND[key] = len(part) // 2
     return done
-
-

@@ -20,7 +20,7 @@ from grandmaster.errors import UserError
 from grandmaster.images.dataset import PictureDataset
 from grandmaster.images.loader import eval_loader, train_loader
 from grandmaster.models.builder import build_model
-from grandmaster.models.passes import Passes, fewest_pictures, free_memory, is_out_of_memory
+from grandmaster.models.passes import Passes, free_memory, is_out_of_memory
 from grandmaster.progress import Progress
 from grandmaster.storage import write_atomic
 from grandmaster.training import checkpoint
@@ -67,12 +67,12 @@ class MemoryShort(Exception):
     """Memory ran out while training.
 
     Attributes:
-        fewest: pictures that a pass of this model needs.
+        smaller: passes to go on with; None: there are none.
     """
 
-    def __init__(self, epoch: int, fewest: int) -> None:
+    def __init__(self, epoch: int, smaller: Passes | None) -> None:
         super().__init__(f"memory ran out in epoch {epoch}")
-        self.epoch, self.fewest = epoch, fewest
+        self.smaller = smaller
 
 
 def fit_fold(
@@ -110,10 +110,10 @@ def fit_fold(
         try:
             return _fit(spec, data, folder, precision, passes, workers=workers, progress=progress, task=task)
         except MemoryShort as short:
-            where, smaller = f"{spec.backbone}, fold {spec.fold}", passes.smaller(fewest=short.fewest)
+            where, smaller = f"{spec.backbone}, fold {spec.fold}", short.smaller
             if smaller is None:
                 raise UserError(
-                    f"memory ran out in epoch {short.epoch} even with {passes} of {spec.input_size} px",
+                    f"{short} even with {passes} of {spec.input_size} px",
                     where=where,
                     fix="Free memory that other processes hold, or set a smaller model.image_size or another backbone, "
                     "with another --experiment_name.",
@@ -203,7 +203,7 @@ def _fit(
             )
         except (RuntimeError, MemoryError) as error:
             if is_out_of_memory(error):
-                raise MemoryShort(state.epoch + 1, fewest_pictures(net)) from error
+                raise MemoryShort(state.epoch + 1, passes.smaller(net)) from error
             raise
         trained = time.perf_counter()
         rate = optimiser.param_groups[-1]["lr"]
