@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from grandmaster.competition.metrics import METRICS, corruption_gap
 from grandmaster.competition.predictions import Predictions
@@ -14,6 +13,7 @@ from grandmaster.errors import UserError
 from grandmaster.images.augment import build_augmentation
 from grandmaster.images.dataset import PictureDataset
 from grandmaster.models.head import make_head
+from grandmaster.models.passes import Passes, is_out_of_memory
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.judging import Judge
 from grandmaster.pipeline.manifest import is_done, mark_done
@@ -144,12 +144,16 @@ def _train_one(context: RunContext, model: ModelPlan, fold: int) -> None:
             workers=workers_for(context),
             progress=context.progress,
             task=task,
+            known=_known_passes(context, model, fold),
         )
-    except torch.cuda.OutOfMemoryError as error:
+    except (RuntimeError, MemoryError) as error:
+        # That of training passes is recovered from inside; this is the model itself, or the machine.
+        if not is_out_of_memory(error):
+            raise
         raise UserError(
-            f"GPU memory ran out with {spec.micro_batch} pictures of {spec.input_size} px a pass",
+            "memory ran out outside of training passes, where smaller ones do not help",
             where=f"{spec.backbone}, fold {spec.fold}",
-            fix="Set training.micro_batch lower or training.grad_checkpointing=true, with another --experiment_name.",
+            fix="Free memory that other processes hold, or choose a smaller backbone, with another --experiment_name.",
         ) from error
     result = {
         "backbone": model.backbone,
@@ -161,6 +165,10 @@ def _train_one(context: RunContext, model: ModelPlan, fold: int) -> None:
         "seconds": fitted.seconds,
         "images_per_second": fitted.images_per_second,
         "memory_gb": fitted.memory_gb,
+        "memory_planned_gb": model.memory_gb,
+        "micro_batch": fitted.passes.micro_batch,
+        "accumulation": -(-spec.micro_batch * spec.accumulation // fitted.passes.micro_batch),
+        "grad_checkpointing": fitted.passes.grad_checkpointing,
         "parameters": fitted.parameters,
         "weights": model.weights.source,
     }
@@ -174,6 +182,17 @@ def _train_one(context: RunContext, model: ModelPlan, fold: int) -> None:
     mark_done(manifest, inputs, files)
     remove_state(kept)
     context.progress.finish(task, _score_line(context, result))
+
+
+def _known_passes(context: RunContext, model: ModelPlan, fold: int) -> Passes | None:
+    """The smallest passes that earlier folds of this model came down to: memory need not run out in every fold."""
+    before = [read_json(fit_folder(context, model, earlier) / "result.json") for earlier in range(fold)]
+    if not before:
+        return None
+    return Passes(
+        micro_batch=min(result["micro_batch"] for result in before),
+        grad_checkpointing=any(result["grad_checkpointing"] for result in before),
+    )
 
 
 def fold_data(context: RunContext, spec: FitSpec) -> FoldData:

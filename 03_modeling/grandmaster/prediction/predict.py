@@ -15,6 +15,7 @@ from grandmaster.images.dataset import PictureDataset
 from grandmaster.images.loader import eval_loader
 from grandmaster.images.normalise import to_input
 from grandmaster.models.head import Head
+from grandmaster.models.passes import in_passes
 from grandmaster.models.weights import Weights
 from grandmaster.prediction.tta import predict_views
 
@@ -48,7 +49,10 @@ def predict(
     workers: int = 0,
     on_batch: Callable[[int], None] = lambda _: None,
 ) -> ViewPredictions:
-    """Predict every picture of `dataset` under `views` views; each is decoded and moved to the device once."""
+    """Predict every picture of `dataset` under `views` views; each is decoded and moved to the device once.
+
+    Where memory runs out, batches go through the model in smaller passes; values and order stay the same.
+    """
     model.eval()
     rows, plain, averaged = [], [], []
 
@@ -57,11 +61,12 @@ def predict(
             logits: torch.Tensor = model(batch)
         return head.activate(logits)
 
+    def of_views(pictures: torch.Tensor) -> torch.Tensor:
+        inputs = to_input(pictures, weights.mean, weights.std, device=device, channels_last=device == "cpu")
+        return predict_views(forward, inputs, views).cpu()
+
     for batch in eval_loader(dataset, batch_size=batch_size, workers=workers):
-        inputs = to_input(
-            batch.pictures, weights.mean, weights.std, device=device, channels_last=device == "cpu"
-        )
-        by_view = predict_views(forward, inputs, views).cpu()
+        by_view = torch.cat(in_passes(of_views, batch.pictures, model), dim=1)
         rows.append(batch.rows.numpy())
         plain.append(by_view[0].numpy())
         averaged.append(by_view.mean(dim=0).numpy())

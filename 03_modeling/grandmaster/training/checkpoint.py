@@ -16,9 +16,10 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from grandmaster.errors import UserError
+from grandmaster.models.passes import Passes
 from grandmaster.storage import read_json, write_atomic, write_json
 
-_POINTER, _BEST, _BEST_FACTS = "last.json", "best.safetensors", "best.json"
+_POINTER, _BEST, _BEST_FACTS, _PASSES = "last.json", "best.safetensors", "best.json", "passes.json"
 
 
 class TrainState(msgspec.Struct, kw_only=True):
@@ -100,6 +101,19 @@ def load_state(
     )
 
 
+def save_passes(folder: Path, passes: Passes, *, fit_digest: str) -> None:
+    """Remember how small the passes had to become; not part of the digest, since the fit stays what it is."""
+    write_json(folder / _PASSES, {"fit": fit_digest, **msgspec.to_builtins(passes)})
+
+
+def load_passes(folder: Path, *, fit_digest: str) -> Passes | None:
+    """What `save_passes` wrote for this fit; None: its memory never ran out."""
+    if not (folder / _PASSES).exists():
+        return None
+    kept = read_json(folder / _PASSES)
+    return msgspec.convert(kept, Passes) if kept["fit"] == fit_digest else None
+
+
 def save_best(folder: Path, model: nn.Module, facts: dict[str, Any]) -> None:
     """Write the weights to predict with, and beside them what they are."""
     write_atomic(folder / _BEST, save(_tensors(model)))
@@ -125,6 +139,7 @@ def _tensors(model: nn.Module) -> dict[str, torch.Tensor]:
 
 def remove_state(folder: Path) -> None:
     """Remove what only an unfinished fit needs (weights to go on from, optimiser); the best weights stay."""
-    (folder / _POINTER).unlink(missing_ok=True)
+    for name in (_POINTER, _PASSES):
+        (folder / name).unlink(missing_ok=True)
     for path in folder.glob("epoch_*"):
         path.unlink()

@@ -18,6 +18,7 @@ from grandmaster.images.loader import Batch
 from grandmaster.images.mixing import mix_batch
 from grandmaster.images.normalise import to_input
 from grandmaster.models.head import Head
+from grandmaster.models.passes import in_passes, split
 from grandmaster.training.optimiser import Schedule
 from grandmaster.training.precision import Precision
 from grandmaster.training.spec import FitSpec
@@ -67,6 +68,7 @@ def train_one_epoch(
     epoch: int,
     first_step: int,
     on_batch: Any,
+    micro_batch: int | None = None,
 ) -> tuple[float, int]:
     """Train on every picture once.
 
@@ -78,7 +80,9 @@ def train_one_epoch(
         average: weight average, updated after every step, or None.
         epoch: from 0; with the seed it decides all randomness of the epoch.
         first_step: optimiser steps done before this epoch.
-        on_batch: called with the number of pictures after every micro-batch.
+        on_batch: called with the number of pictures after every batch.
+        micro_batch: pictures a pass where batches turned out to be too large: each is split after it was mixed, so
+            windows, order, mixing, schedule and number of steps stay those of the spec. None: as they come.
 
     Returns:
         Mean loss per picture; optimiser steps done in total.
@@ -101,15 +105,18 @@ def train_one_epoch(
             targets = _mixed_targets(batch, spec, inputs.device)
             if spec.mix_probability > 0:
                 inputs, targets = mix_batch(inputs, targets, rng, spec.mix_probability)
-            loss = loss_sum(spec.head, model(inputs), targets, spec.label_smoothing)
-            fabric.backward(loss / pictures_in_window)
-            value = float(loss.detach())
-            if not np.isfinite(value):
-                raise UserError(
-                    f"the loss of {spec.backbone}, fold {spec.fold} is {value} at epoch {epoch + 1}, step {step + 1}",
-                    fix="Lower training.learning_rate or set hardware.precision=fp32, with another --experiment_name.",
-                )
-            total, seen = total + value, seen + len(inputs)
+            size = micro_batch or len(inputs)
+            for passed, wanted in zip(split(inputs, size), split(targets, size), strict=True):
+                loss = loss_sum(spec.head, model(passed), wanted, spec.label_smoothing)
+                fabric.backward(loss / pictures_in_window)
+                value = float(loss.detach())
+                if not np.isfinite(value):
+                    raise UserError(
+                        f"the loss of {spec.backbone}, fold {spec.fold} is {value} at epoch {epoch + 1}, step {step + 1}",
+                        fix="Lower training.learning_rate or set hardware.precision=fp32, with another --experiment_name.",
+                    )
+                total += value
+            seen += len(inputs)
             on_batch(len(inputs))
         if spec.clip_norm > 0:
             fabric.clip_gradients(model, optimiser, max_norm=spec.clip_norm, error_if_nonfinite=False)
@@ -128,9 +135,14 @@ def validate(
     """Rows of the store (n,), their targets, values (n, outputs) and mean loss, not smoothed, of a validation set."""
     model.eval()
     rows, truths, outputs, total = [], [], [], 0.0
-    for batch in batches:
+
+    def forward(pictures: Tensor) -> Tensor:
         with fabric.autocast():
-            logits = model(_inputs(batch.pictures, spec)).float().cpu()
+            logits: Tensor = model(_inputs(pictures, spec))
+        return logits.float().cpu()
+
+    for batch in batches:
+        logits = torch.cat(in_passes(forward, batch.pictures, model))
         # A mixed picture counts as what it was before: that is what it is to be recognised as.
         total += float(loss_sum(spec.head, logits, spec.head.encode(batch.targets), 0.0))
         rows.append(batch.rows.numpy())

@@ -20,6 +20,7 @@ from grandmaster.errors import UserError
 from grandmaster.images.dataset import PictureDataset
 from grandmaster.images.loader import eval_loader, train_loader
 from grandmaster.models.builder import build_model
+from grandmaster.models.passes import Passes, free_memory, is_out_of_memory
 from grandmaster.progress import Progress
 from grandmaster.storage import write_atomic
 from grandmaster.training import checkpoint
@@ -48,7 +49,7 @@ class FoldData:
 
 @dataclass(frozen=True, kw_only=True)
 class FitResult:
-    """What came of a fit; `model` holds the best epoch's weights."""
+    """What came of a fit; `model` holds the best epoch's weights, `passes` what fitted the memory in the end."""
 
     model: nn.Module
     best_score: float
@@ -59,6 +60,19 @@ class FitResult:
     images_per_second: float
     memory_gb: float
     parameters: int
+    passes: Passes
+
+
+class MemoryShort(Exception):
+    """Memory ran out while training.
+
+    Attributes:
+        smaller: passes to go on with; None: there are none.
+    """
+
+    def __init__(self, epoch: int, smaller: Passes | None) -> None:
+        super().__init__(f"memory ran out in epoch {epoch}")
+        self.smaller = smaller
 
 
 def fit_fold(
@@ -70,16 +84,64 @@ def fit_fold(
     workers: int,
     progress: Progress,
     task: str,
+    known: Passes | None = None,
 ) -> FitResult:
     """Train, keeping the best epoch by the competition's metric; go on from the last whole epoch if there is one.
+
+    When memory runs out, the last whole epoch is loaded and the next repeated in smaller passes: pictures, order,
+    mixing, steps and rates are those of the spec, and from there on the result is bit for bit that of a fit which had
+    passes of that size from that epoch on. (Dropout draws, BatchNorm's statistics and the last bits of sums do depend
+    on the size of a pass.) What fits is kept beside the state for a later start.
 
     Args:
         folder: of this fit; gets `checkpoint/` and `metrics.jsonl`.
         workers: picture-loading processes.
         task: name under which progress is reported.
+        known: passes that an earlier fit of this model came down to; None: as in the spec.
 
     Raises:
-        UserError: the folder holds another fit, weights do not fit, or the loss diverged.
+        UserError: the folder holds another fit, weights do not fit, the loss diverged, or memory is too small even for
+            the smallest pass.
+    """
+    kept = folder / "checkpoint"
+    planned = Passes(micro_batch=spec.micro_batch, grad_checkpointing=spec.grad_checkpointing)
+    passes = checkpoint.load_passes(kept, fit_digest=spec.digest) or known or planned
+    while True:
+        try:
+            return _fit(spec, data, folder, precision, passes, workers=workers, progress=progress, task=task)
+        except MemoryShort as short:
+            where, smaller = f"{spec.backbone}, fold {spec.fold}", short.smaller
+            if smaller is None:
+                raise UserError(
+                    f"{short} even with {passes} of {spec.input_size} px",
+                    where=where,
+                    fix="Free memory that other processes hold, or set a smaller model.image_size or another backbone, "
+                    "with another --experiment_name.",
+                ) from short
+            said = f"{where}: {short} with {passes}; it is repeated with {smaller}, the pictures of a step stay the same"
+        # Only here are the failed attempt's tensors free: the exception held its frames.
+        free_memory()
+        passes = smaller
+        checkpoint.save_passes(kept, passes, fit_digest=spec.digest)
+        progress.message(said, "warn")
+        precision = Precision(spec.device, spec.precision)  # the scaler is in the middle of a step
+
+
+def _fit(
+    spec: FitSpec,
+    data: FoldData,
+    folder: Path,
+    precision: Precision,
+    passes: Passes,
+    *,
+    workers: int,
+    progress: Progress,
+    task: str,
+) -> FitResult:
+    """The fit in passes of one size.
+
+    Raises:
+        MemoryShort: they are too large.
     """
     fabric = precision.fabric
     torch.manual_seed(spec.seed * 1000 + spec.fold)
@@ -90,7 +152,7 @@ def fit_fold(
         input_size=spec.input_size,
         drop_rate=spec.drop_rate,
         drop_path=spec.drop_path,
-        grad_checkpointing=spec.grad_checkpointing,
+        grad_checkpointing=passes.grad_checkpointing,
     )
     if spec.device == "cpu":
         net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # 1.3 to 1.5 times faster there
@@ -124,19 +186,25 @@ def fit_fold(
         def on_batch(pictures: int, epoch: int = state.epoch + 1) -> None:
             progress.advance(task, pictures, epoch=f"{epoch}/{spec.epochs}")
 
-        train_loss, step = train_one_epoch(
-            fabric,
-            model,
-            optimiser,
-            schedule,
-            average,
-            batches.epoch(state.epoch),
-            spec,
-            precision,
-            epoch=state.epoch,
-            first_step=state.step,
-            on_batch=on_batch,
-        )
+        try:
+            train_loss, step = train_one_epoch(
+                fabric,
+                model,
+                optimiser,
+                schedule,
+                average,
+                batches.epoch(state.epoch),
+                spec,
+                precision,
+                epoch=state.epoch,
+                first_step=state.step,
+                on_batch=on_batch,
+                micro_batch=passes.micro_batch,
+            )
+        except (RuntimeError, MemoryError) as error:
+            if is_out_of_memory(error):
+                raise MemoryShort(state.epoch + 1, passes.smaller(net)) from error
+            raise
         trained = time.perf_counter()
         rate = optimiser.param_groups[-1]["lr"]
         judged = net if average is None else average.module
@@ -202,6 +270,7 @@ def fit_fold(
         images_per_second=float(np.median([line["images_per_second"] for line in state.history])),
         memory_gb=_peak_memory_gb(spec.device),
         parameters=sum(parameter.numel() for parameter in net.parameters()),
+        passes=passes,
     )
 
 
