@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-import torch.nn.functional as F
 from lightning_fabric import Fabric
 from timm.utils import ModelEmaV3
 from torch import Tensor, nn
@@ -17,7 +16,8 @@ from grandmaster.errors import UserError
 from grandmaster.images.loader import Batch
 from grandmaster.images.mixing import mix_batch
 from grandmaster.images.normalise import to_input
-from grandmaster.models.head import Head
+from grandmaster.training.batch_norm import freeze_batch_norm
+from grandmaster.training.losses import loss_sum
 from grandmaster.training.optimiser import Schedule
 from grandmaster.training.precision import Precision
 from grandmaster.training.spec import FitSpec
@@ -33,25 +33,6 @@ def windows(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
             window = []
     if window:
         yield window
-
-
-def loss_sum(head: Head, logits: Tensor, targets: Tensor, smoothing: float) -> Tensor:
-    """The loss of the head's kind, summed over the pictures, in float32.
-
-    Multiclass: cross-entropy with label smoothing. Multilabel: binary cross-entropy, the mean of the labels; not
-    smoothed, which would lift the probability of every rare label. Ordinal and regression: squared error of
-    standardised values, the mean of the columns.
-
-    Args:
-        logits: (b, outputs).
-        targets: (b, outputs), as `Head.encode` gives them, perhaps mixed.
-    """
-    logits = logits.float()
-    if head.kind == "multiclass":
-        return F.cross_entropy(logits, targets, label_smoothing=smoothing, reduction="sum")
-    if head.kind == "multilabel":
-        return F.binary_cross_entropy_with_logits(logits, targets, reduction="sum") / head.outputs
-    return F.mse_loss(logits, targets, reduction="sum") / head.outputs
 
 
 def train_one_epoch(
@@ -90,7 +71,7 @@ def train_one_epoch(
     torch.manual_seed(int(np.random.SeedSequence((spec.seed, spec.fold, epoch)).generate_state(1)[0]))
     rng = np.random.default_rng((spec.seed, spec.fold, epoch, 1))
     model.train()
-    if spec.freeze_batch_norm:
+    if spec.batch_norm == "frozen":
         freeze_batch_norm(model)
     step, total, seen = first_step, 0.0, 0
     for window in windows(batches, spec.accumulation):
@@ -101,7 +82,7 @@ def train_one_epoch(
             targets = _mixed_targets(batch, spec, inputs.device)
             if spec.mix_probability > 0:
                 inputs, targets = mix_batch(inputs, targets, rng, spec.mix_probability)
-            loss = loss_sum(spec.head, model(inputs), targets, spec.label_smoothing)
+            loss = loss_sum(spec.head, spec.loss, model(inputs), targets, progress=step / schedule.steps)
             fabric.backward(loss / pictures_in_window)
             value = float(loss.detach())
             if not np.isfinite(value):
@@ -125,26 +106,19 @@ def train_one_epoch(
 def validate(
     fabric: Fabric, model: nn.Module, batches: Iterable[Batch], spec: FitSpec
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any], npt.NDArray[np.float32], float]:
-    """Rows of the store (n,), their targets, values (n, outputs) and mean loss, not smoothed, of a validation set."""
+    """Rows of the store (n,), their targets, values (n, outputs) and mean `Loss.judged` of a validation set."""
     model.eval()
     rows, truths, outputs, total = [], [], [], 0.0
     for batch in batches:
         with fabric.autocast():
             logits = model(_inputs(batch.pictures, spec)).float().cpu()
         # A mixed picture counts as what it was before: that is what it is to be recognised as.
-        total += float(loss_sum(spec.head, logits, spec.head.encode(batch.targets), 0.0))
+        total += float(loss_sum(spec.head, spec.loss.judged, logits, spec.head.encode(batch.targets)))
         rows.append(batch.rows.numpy())
         truths.append(batch.targets.numpy())
         outputs.append(spec.head.activate(logits).numpy())
     seen = np.concatenate(truths)
     return np.concatenate(rows), seen, np.concatenate(outputs), total / len(seen)
-
-
-def freeze_batch_norm(model: nn.Module) -> None:
-    """Use, and keep, the loaded BatchNorm statistics: those of a small batch are too noisy to learn from."""
-    for module in model.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.eval()
 
 
 def _mixed_targets(batch: Batch, spec: FitSpec, device: torch.device) -> Tensor:
@@ -163,6 +137,12 @@ def _inputs(pictures: Tensor, spec: FitSpec) -> Tensor:
     return to_input(
         pictures, spec.weights.mean, spec.weights.std, device=spec.device, channels_last=spec.device == "cpu"
     )
+
+
+def inputs_of(batches: Iterable[Batch], spec: FitSpec) -> Iterator[Tensor]:
+    """Normalised pictures of batches, on the fit's device."""
+    for batch in batches:
+        yield _inputs(batch.pictures, spec)
 
 
 def _bare(model: Any) -> nn.Module:
