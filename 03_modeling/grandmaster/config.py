@@ -34,6 +34,10 @@ MetricName = Literal[
     "mae",
 ]
 AugmentationPolicy = Literal["auto", "none", "light", "test_like"]
+LossName = Literal["auto", "cross_entropy", "focal", "bce", "arcface", "advanced", "squared_error"]
+TrainingMode = Literal["fine_tuning", "full_training"]
+ClassBalance = Literal["none", "weights", "sampling"]
+BatchNormMode = Literal["train", "frozen", "re_estimated"]
 
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
 
@@ -212,6 +216,13 @@ class AugmentationConfig(Section, frozen=True, kw_only=True):
 class TrainingConfig(Section, frozen=True, kw_only=True):
     """Fitting one model on one fold."""
 
+    mode: Annotated[
+        TrainingMode | None,
+        Meta(
+            description="from loaded weights, or from random ones (full_training); each has its own rates, epochs and "
+            "batch; open: by whether weights are at hand"
+        ),
+    ] = None
     epochs: Annotated[
         Annotated[int, Meta(ge=1, le=1000)] | None,
         Meta(description="epochs; open: planned from time and data"),
@@ -228,6 +239,19 @@ class TrainingConfig(Section, frozen=True, kw_only=True):
         Annotated[float, Meta(gt=0.0, le=1.0)] | None,
         Meta(description="peak rate of AdamW; open: by backbone and start"),
     ] = None
+    find_rate: Annotated[
+        bool,
+        Meta(
+            description="find the peak rate by a range test on fold 0's training pictures, for each backbone"
+        ),
+    ] = False
+    rate_groups: Annotated[
+        tuple[str, ...] | None,
+        Meta(
+            description="peak rates of parameters by their names: REGEX=RATE,..., the first that is found in a name "
+            "counts, others have learning_rate; instead of layer_decay"
+        ),
+    ] = None
     weight_decay: Annotated[
         float, Meta(ge=0.0, le=1.0, description="decoupled decay; not on biases and norms")
     ] = 0.05
@@ -236,20 +260,59 @@ class TrainingConfig(Section, frozen=True, kw_only=True):
         Meta(description="rate factor per layer towards the input; open: by backbone"),
     ] = None
     warmup_fraction: Annotated[Fraction, Meta(description="share of all steps with a rising rate")] = 0.1
+    warmup_epochs: Annotated[
+        Annotated[float, Meta(ge=0.0, le=1000)] | None,
+        Meta(description="epochs with a rising rate, instead of warmup_fraction; open: by that"),
+    ] = None
     final_rate_fraction: Annotated[
         Fraction, Meta(description="rate at the end of the cosine, share of the peak")
     ] = 0.01
-    label_smoothing: Annotated[
-        float, Meta(ge=0.0, lt=1.0, description="of the cross-entropy; multiclass targets only")
-    ] = 0.05
+    final_rate: Annotated[
+        Annotated[float, Meta(ge=0.0, le=1.0)] | None,
+        Meta(
+            description="rate at the end of the cosine, where learning_rate is the peak, instead of "
+            "final_rate_fraction; open: by that"
+        ),
+    ] = None
+    loss: Annotated[
+        LossName,
+        Meta(
+            description="auto: cross_entropy of classes, bce of labels, squared_error of numbers; "
+            "advanced: focal, smoothed and ArcFace at once"
+        ),
+    ] = "auto"
+    label_smoothing: Annotated[float, Meta(ge=0.0, lt=1.0, description="of multiclass targets only")] = 0.05
+    focal_gamma: Annotated[
+        float, Meta(ge=0.0, le=10.0, description="focal: how much less counts what is right already")
+    ] = 2.0
+    arcface_margin: Annotated[
+        float, Meta(ge=0.0, le=1.5, description="ArcFace: angle between classes, radians")
+    ] = 0.3
+    arcface_scale: Annotated[float, Meta(ge=1.0, le=128.0, description="ArcFace: cosine to logit")] = 30.0
+    arcface_first_scale: Annotated[
+        float, Meta(ge=1.0, le=128.0, description="ArcFace: scale from which it rises to that")
+    ] = 10.0
+    arcface_ramp: Annotated[
+        Fraction, Meta(description="ArcFace: share of all steps over which margin and scale rise")
+    ] = 0.3
+    class_balance: Annotated[
+        ClassBalance,
+        Meta(
+            description="against rare classes: weights in the loss, or sampling, by which every class is seen equally "
+            "often; multiclass targets only"
+        ),
+    ] = "none"
     clip_norm: Annotated[float, Meta(ge=0.0, description="largest gradient norm; 0: no clipping")] = 1.0
     ema_decay: Annotated[
         Annotated[float, Meta(ge=0.0, lt=1.0)] | None,
         Meta(description="of the averaged weights, per step; 0: off; open: by steps"),
     ] = None
-    freeze_batch_norm: Annotated[
-        bool | None,
-        Meta(description="keep pretrained BatchNorm statistics; open: yes where weights are loaded"),
+    batch_norm: Annotated[
+        BatchNormMode | None,
+        Meta(
+            description="BatchNorm statistics: those of training, frozen as loaded, or re_estimated from training "
+            "pictures after every epoch; open: frozen where weights are loaded"
+        ),
     ] = None
     patience: Annotated[
         int,

@@ -29,7 +29,7 @@ from report.page import Page
 SETTINGS = (
     "training.epochs=8",
     "training.learning_rate=0.01",
-    "training.freeze_batch_norm=false",
+    "training.batch_norm=train",
     "augmentation.policy=none",
     "model.drop_rate=0",
     "model.drop_path=0",

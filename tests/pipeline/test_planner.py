@@ -25,6 +25,7 @@ from grandmaster.pipeline import planner
 from grandmaster.pipeline.hardware import Hardware, read_hardware
 from grandmaster.pipeline.plan import Plan, read_plan, write_plan
 from grandmaster.pipeline.planner import make_plan
+from grandmaster.pipeline.recipe import fractions
 from grandmaster.pipeline.targets import target_text
 from grandmaster.progress import SilentProgress
 from grandmaster.storage import plain
@@ -127,7 +128,7 @@ def test_without_gpu_and_weights_a_small_backbone_starts_from_scratch_and_says_s
     assert "no GPU and no pretrained weights" in made.decisions.backbones.reason
     assert any("RANDOM" in note for note in made.notes)
     assert 12 <= made.models[0].epochs <= 60
-    assert not made.models[0].freeze_batch_norm
+    assert made.models[0].batch_norm == "train"
 
 
 def test_without_gpu_weights_at_hand_are_preferred(known, tmp_path):
@@ -137,7 +138,7 @@ def test_without_gpu_weights_at_hand_are_preferred(known, tmp_path):
     assert [model.backbone for model in made.models] == ["mobilenetv3_large_100"]
     assert "weights are in the folder" in made.decisions.backbones.reason
     assert made.models[0].weights.source == f"file:{tmp_path / 'mobilenetv3_large_100.safetensors'}"
-    assert made.models[0].freeze_batch_norm
+    assert made.models[0].batch_norm == "frozen"
     assert made.notes == ()
 
 
@@ -174,7 +175,7 @@ def test_with_loaded_weights_pixels_come_before_epochs(known, tmp_path):
         ("training.micro_batch=4", "micro_batch", 4),
         ("training.ema_decay=0", "ema_decay", 0.0),
         ("training.grad_checkpointing=true", "grad_checkpointing", True),
-        ("training.freeze_batch_norm=true", "freeze_batch_norm", True),
+        ("training.batch_norm=frozen", "batch_norm", "frozen"),
         ("training.layer_decay=0.9", "layer_decay", 0.9),
         ("prediction.batch_size=5", "prediction_batch", 5),
     ],
@@ -305,3 +306,68 @@ def test_rows_whose_pictures_disagree_are_told(known):
 def test_what_is_predicted_in_words(known, kind, says):
     competition = known[0] if kind == "multiclass" else of_kind(known[0], kind, "rmse")
     assert target_text(competition) == says
+
+
+TINY = ("model.backbones=test_resnet", "model.image_size=32", "training.epochs=10")
+
+
+def test_the_loss_is_chosen_by_the_kind_of_target_and_can_be_set(known):
+    made = plan(known, CPU, *TINY)
+    assert (made.decisions.loss.value, made.decisions.class_balance.value) == ("cross_entropy", "none")
+    made = plan(known, CPU, *TINY, "training.loss=advanced", "training.class_balance=sampling")
+    assert (made.decisions.loss.value, made.decisions.loss.reason) == ("advanced", "as set")
+    assert made.decisions.class_balance.value == "sampling"
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        (("training.loss=squared_error",), "squared_error is not for multiclass targets"),
+        (("training.rate_groups=stem=1e-5",), r"'stem' finds no parameter .*Names are like conv1"),
+        (("training.rate_groups=fc=1e-3", "training.layer_decay=0.8"), "both set the rates of layers"),
+        (("training.mode=fine_tuning",), "test_resnet has no weights to fine-tune"),
+    ],
+)
+def test_a_recipe_that_does_not_fit_is_refused_before_anything_runs(known, settings, told):
+    with pytest.raises(UserError, match=told):
+        plan(known, CPU, *TINY, *settings)
+
+
+def test_losses_and_balance_of_other_targets_are_refused(known):
+    competition, fingerprint = known
+    labels = of_kind(competition, "multilabel", "macro_roc_auc"), fingerprint
+    assert plan(labels, CPU, *TINY).decisions.loss.value == "bce"
+    assert plan(labels, CPU, *TINY, "training.loss=focal").decisions.loss.value == "focal"
+    with pytest.raises(UserError, match="arcface is not for multilabel targets"):
+        plan(labels, CPU, *TINY, "training.loss=arcface")
+    with pytest.raises(UserError, match="weights needs one class a picture"):
+        plan(labels, CPU, *TINY, "training.class_balance=weights")
+
+
+def test_rate_groups_take_the_place_of_layer_decay(known):
+    made = plan(known, CPU, *TINY, "training.rate_groups=conv1=1e-5,fc=1e-3")
+    assert made.models[0].layer_decay == 1.0
+    assert "rate_groups" in made.models[0].reasons["layer_decay"]
+
+
+def test_full_training_starts_from_random_weights_though_there_are_some(known, tmp_path):
+    model = timm.create_model("mobilenetv3_large_100")
+    save_file(model.state_dict(), tmp_path / "mobilenetv3_large_100.safetensors")
+    at_hand = ("model.backbones=mobilenetv3_large_100", f"model.weights_dir={tmp_path}")
+    tuned = plan(known, CPU, *at_hand, "training.mode=fine_tuning").models[0]
+    scratch = plan(known, CPU, *at_hand, "training.mode=full_training")
+    assert (tuned.weights.pretrained, tuned.batch_norm) == (True, "frozen")
+    assert scratch.notes == ()  # as asked for: nothing to warn of
+    (model,) = scratch.models
+    assert (model.weights.source, model.batch_norm, model.layer_decay) == ("none", "train", 1.0)
+    assert model.weights.reason == "training.mode is full_training"
+    assert model.learning_rate > tuned.learning_rate
+    assert model.epochs > tuned.epochs
+
+
+def test_warm_up_in_epochs_and_an_absolute_last_rate():
+    settings = with_settings(Config(), ["training.warmup_epochs=5", "training.final_rate=1e-6"]).training
+    found = fractions(settings, epochs=100, learning_rate=1e-3)
+    assert found == {"warmup_fraction": pytest.approx(0.05), "final_rate_fraction": pytest.approx(1e-3)}
+    assert fractions(settings, epochs=3, learning_rate=1e-3)["warmup_fraction"] == 1.0
+    assert fractions(Config().training, epochs=3, learning_rate=1.0)["warmup_fraction"] == 0.1

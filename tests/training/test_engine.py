@@ -12,7 +12,8 @@ from grandmaster.errors import UserError
 from grandmaster.images.loader import Batch
 from grandmaster.images.normalise import to_input
 from grandmaster.models.head import Head, make_head
-from grandmaster.training.engine import freeze_batch_norm, loss_sum, train_one_epoch, validate, windows
+from grandmaster.training.engine import train_one_epoch, validate, windows
+from grandmaster.training.losses import USUAL, Loss, loss_sum
 from grandmaster.training.optimiser import Schedule, make_optimiser
 from grandmaster.training.precision import Precision
 
@@ -96,31 +97,6 @@ def test_accumulating_equals_one_large_batch_last_window_included(clip, kind):
     assert torch.allclose(split, whole, atol=1e-6)
     # The test can fail: the same pictures in other windows give other weights.
     assert not torch.allclose(split, weights_after([5, 8], 1, clip=clip, kind=kind), atol=1e-6)
-
-
-def test_losses_are_those_of_the_kinds():
-    logits = torch.tensor([[2.0, -1.0, 0.5], [0.0, 1.0, -2.0]])
-    classes = HEADS["multiclass"].encode(torch.tensor([0, 2]))
-    chance = logits.softmax(1)
-    expected = -(chance[0, 0].log() + chance[1, 2].log())
-    assert loss_sum(HEADS["multiclass"], logits, classes, 0.0).item() == pytest.approx(
-        expected.item(), rel=1e-6
-    )
-    smoothed = 0.9 * expected - 0.1 * chance.log().mean(dim=1).sum()
-    assert loss_sum(HEADS["multiclass"], logits, classes, 0.1).item() == pytest.approx(
-        smoothed.item(), rel=1e-6
-    )
-    sets = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 1.0]])
-    each = -(sets * logits.sigmoid().log() + (1 - sets) * (1 - logits.sigmoid()).log())
-    for smoothing in (0.0, 0.1):  # not smoothed
-        found = loss_sum(HEADS["multilabel"], logits, sets, smoothing).item()
-        assert found == pytest.approx(each.mean(dim=1).sum().item(), rel=1e-6)
-    numbers = torch.tensor([[90.0, 1.5, 0.5], [50.0, 2.5, -2.0]])
-    standard = torch.tensor([[2.0, -1.0, 0.5], [0.0, 1.0, -2.0]])
-    assert torch.equal(HEADS["regression"].encode(numbers), standard)
-    assert loss_sum(HEADS["regression"], logits + 0.3, standard, 0.1).item() == pytest.approx(
-        2 * 0.09, rel=1e-5
-    )
 
 
 def test_values_are_in_the_targets_own_unit():
@@ -258,25 +234,13 @@ def test_fp16_overflow_skips_the_step_and_lowers_the_scale():
     assert not torch.equal(model.weight, before)
 
 
-def test_frozen_batch_norm_keeps_its_statistics():
-    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
-    before = model[1].running_mean.clone()
-    model.train()
-    freeze_batch_norm(model)
-    model(torch.rand(4, 3, 8, 8))
-    assert torch.equal(model[1].running_mean, before)
-    model.train()
-    model(torch.rand(4, 3, 8, 8))
-    assert not torch.equal(model[1].running_mean, before)
-
-
 @pytest.mark.parametrize("kind", HEADS)
 def test_mixed_pictures_are_learnt_as_the_mixture_they_are(kind):
     """The loss of a mixed picture is that of its targets blended by their shares, computed here by hand.
 
     Estimated values are those of the picture itself: nobody's value is the mean of two pictures'.
     """
-    head = HEADS[kind]
+    head, plain = HEADS[kind], Loss(name=USUAL[kind])
     (batch,) = batches([4], kind, shares=0.25)
     torch.manual_seed(0)
     model = net(head.outputs)
@@ -287,9 +251,9 @@ def test_mixed_pictures_are_learnt_as_the_mixture_they_are(kind):
     if head.estimates:
         blended = head.encode(batch.targets)
     logits = model(inputs).detach()
-    expected = float(loss_sum(head, logits, blended, 0.0)) / 4
+    expected = float(loss_sum(head, plain, logits, blended)) / 4
     spec = make_spec(
-        head=head, learning_rate=0.1, mix_probability=0.0, label_smoothing=0.0, accumulation=1, micro_batch=4
+        head=head, learning_rate=0.1, mix_probability=0.0, loss=plain, accumulation=1, micro_batch=4
     )
     precision = Precision("cpu", "fp32")
     optimiser = torch.optim.SGD(model.parameters(), lr=0.0)
@@ -299,5 +263,5 @@ def test_mixed_pictures_are_learnt_as_the_mixture_they_are(kind):
         epoch=0, first_step=0, on_batch=lambda _: None,
     )  # fmt: skip
     assert loss == pytest.approx(expected, rel=1e-5)
-    unmixed = float(loss_sum(head, logits, head.encode(batch.targets), 0.0)) / 4
+    unmixed = float(loss_sum(head, plain, logits, head.encode(batch.targets))) / 4
     assert (abs(unmixed - expected) > 1e-4) == (not head.estimates)

@@ -15,7 +15,11 @@ from grandmaster.errors import UserError
 from grandmaster.models.head import Head
 from grandmaster.progress import SilentProgress
 from grandmaster.training.fit import fit_fold
+from grandmaster.training.losses import Loss
 from grandmaster.training.precision import Precision
+from grandmaster.training.rate_groups import RateGroup
+
+ADVANCED = Loss(name="advanced", smoothing=0.05, scale=16.0, first_scale=8.0, class_weights=(1.0, 0.8, 1.2))
 
 
 class Killed(Exception):
@@ -61,6 +65,17 @@ def test_it_learns_what_is_there_to_learn(tmp_path):
     assert result.epochs == 12
 
 
+@pytest.mark.parametrize("name", ["bce", "advanced"])
+def test_it_learns_by_every_loss(tmp_path, name):
+    head = Head(kind="multiclass", outputs=3, one_vs_all=name == "bce")
+    loss = Loss(name=name, scale=16.0, first_scale=8.0)
+    spec = make_spec(epochs=12, mix_probability=0.0, learning_rate=1e-2, loss=loss, head=head)
+    result = fit(tmp_path / "fit", spec, make_data(tmp_path, spec, 90))
+    assert result.best_score > 0.85
+    lines = history(tmp_path / "fit")
+    assert lines[-1]["val_loss"] < lines[0]["val_loss"]
+
+
 KINDS = {
     "multilabel": {"head": Head(kind="multilabel", outputs=3), "metric": "macro_roc_auc"},
     "ordinal": {
@@ -84,7 +99,15 @@ def test_it_learns_every_kind_of_target(tmp_path, kind):
 
 @pytest.mark.parametrize(
     ("killed_after", "kind"),
-    [(10, {}), (36 + 5, {}), (36 * 2 + 20, {}), (36 + 5, KINDS["multilabel"]), (36 + 5, KINDS["regression"])],
+    [
+        (10, {}),
+        (36 + 5, {}),
+        (36 * 2 + 20, {}),
+        (36 + 5, KINDS["multilabel"]),
+        (36 + 5, KINDS["regression"]),
+        (36 + 5, {"loss": ADVANCED, "balanced_sampling": True, "batch_norm": "re_estimated"}),
+        (36 + 5, {"rate_groups": (RateGroup(pattern="fc", rate=1e-2),), "ema_decay": 0.0}),
+    ],
 )
 def test_resumed_equals_uninterrupted_bit_for_bit(tmp_path, killed_after, kind):
     spec = make_spec(**kind)
@@ -142,7 +165,7 @@ def test_it_stops_when_patience_is_over_and_returns_the_best_epoch(tmp_path):
         ema_decay=0.0,
         drop_rate=0.0,
         drop_path=0.0,
-        freeze_batch_norm=True,
+        batch_norm="frozen",
     )
     result = fit(tmp_path / "fit", spec, make_data(tmp_path, spec))
     assert (result.best_epoch, result.epochs, result.stopped_early) == (1, 3, True)

@@ -15,6 +15,7 @@ from grandmaster.images.store import PictureStore
 from grandmaster.models.head import Head
 from grandmaster.models.weights import Weights
 from grandmaster.training.fit import FoldData
+from grandmaster.training.losses import USUAL, Loss
 from grandmaster.training.spec import FitSpec
 
 RANDOM = Weights(source="none", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
@@ -47,13 +48,14 @@ def make_spec(**changes: Any) -> FitSpec:
         "accumulation": 2,
         "learning_rate": 3e-3,
         "layer_decay": 1.0,
+        "rate_groups": (),
         "weight_decay": 0.05,
         "warmup_fraction": 0.1,
         "final_rate_fraction": 0.01,
-        "label_smoothing": 0.05,
+        "balanced_sampling": False,
         "clip_norm": 1.0,
         "ema_decay": 0.9,
-        "freeze_batch_norm": False,
+        "batch_norm": "train",
         "drop_rate": 0.1,
         "drop_path": 0.1,
         "grad_checkpointing": False,
@@ -64,7 +66,10 @@ def make_spec(**changes: Any) -> FitSpec:
         "tta_views": 2,
         "seed": 5,
     }
-    return FitSpec(**(values | changes))
+    values |= changes
+    if "loss" not in values:
+        values["loss"] = Loss(name=USUAL[values["head"].kind], smoothing=0.05)
+    return FitSpec(**values)
 
 
 def write_pictures(folder: Path, count: int, classes: int = 3) -> tuple[list[Path], np.ndarray]:

@@ -11,10 +11,12 @@ from typing import Any, NamedTuple, TypeVar
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
+from grandmaster.images.balance import balanced_indices
 from grandmaster.images.dataset import Item as DatasetItem
 from grandmaster.images.dataset import PictureDataset
 
@@ -48,12 +50,18 @@ class EpochBatches(Sampler[list[int]]):
     """Index lists of one epoch: every picture once, in an order decided by (seed, epoch).
 
     A last batch of one picture would stop BatchNorm; it is joined to the batch before it.
+
+    Args:
+        classes: of every picture, where every class is to be seen equally often instead of every picture once.
     """
 
-    def __init__(self, count: int, batch_size: int, seed: int) -> None:
+    def __init__(
+        self, count: int, batch_size: int, seed: int, classes: npt.NDArray[np.integer] | None = None
+    ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}, must be 1 or more")
         self.count, self.batch_size, self.seed = count, batch_size, seed
+        self.classes = classes
         self.epoch = 0
 
     def __len__(self) -> int:
@@ -61,8 +69,11 @@ class EpochBatches(Sampler[list[int]]):
         return batches - 1 if self._joins_last() else batches
 
     def __iter__(self) -> Iterator[list[int]]:
-        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.count)
-        indices = (order + self.epoch * self.count).tolist()
+        if self.classes is None:
+            order = np.random.default_rng((self.seed, self.epoch)).permutation(self.count)
+            indices = (order + self.epoch * self.count).tolist()
+        else:
+            indices = balanced_indices(self.classes, self.seed, self.epoch).tolist()
         last = len(self) - 1
         for number in range(len(self)):
             start = number * self.batch_size
@@ -79,9 +90,17 @@ class TrainLoader:
     """
 
     def __init__(
-        self, dataset: PictureDataset, *, batch_size: int, workers: int, pin_memory: bool, seed: int
+        self,
+        dataset: PictureDataset,
+        *,
+        batch_size: int,
+        workers: int,
+        pin_memory: bool,
+        seed: int,
+        balanced: bool = False,
     ) -> None:
-        self._batches = EpochBatches(len(dataset), batch_size, seed)
+        classes = dataset.targets[dataset.rows] if balanced and dataset.targets is not None else None
+        self._batches = EpochBatches(len(dataset), batch_size, seed, classes)
         self._loader = _data_loader(dataset, workers, pin_memory, batch_sampler=self._batches)
 
     def __len__(self) -> int:
@@ -96,7 +115,12 @@ class TrainLoader:
 
 
 def train_loader(
-    dataset: PictureDataset, *, batch_size: int, workers: int, pin_memory: bool = False
+    dataset: PictureDataset,
+    *,
+    batch_size: int,
+    workers: int,
+    pin_memory: bool = False,
+    balanced: bool = False,
 ) -> TrainLoader:
     """Shuffled batches, augmented per epoch; order and augmentation follow from the dataset's seed.
 
@@ -105,9 +129,15 @@ def train_loader(
         batch_size: pictures a batch; the last may be smaller, or one larger (see `EpochBatches`).
         workers: processes; 0: a thread of this process prepares the batches ahead.
         pin_memory: for a GPU.
+        balanced: every class equally often rather than every picture once; targets must be classes.
     """
     return TrainLoader(
-        dataset, batch_size=batch_size, workers=workers, pin_memory=pin_memory, seed=dataset.seed
+        dataset,
+        batch_size=batch_size,
+        workers=workers,
+        pin_memory=pin_memory,
+        seed=dataset.seed,
+        balanced=balanced,
     )
 
 

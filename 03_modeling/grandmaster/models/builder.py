@@ -12,6 +12,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from grandmaster.errors import UserError
+from grandmaster.models.cosine import use_cosine_classifier
 from grandmaster.models.weights import Weights
 
 
@@ -24,6 +25,7 @@ def build_model(
     drop_rate: float = 0.0,
     drop_path: float = 0.0,
     grad_checkpointing: bool = False,
+    cosine_scale: float = 0.0,
 ) -> nn.Module:
     """Create a classifier, loaded from where `weights` says; never silently random.
 
@@ -32,6 +34,7 @@ def build_model(
     Args:
         input_size: side of the square input, px.
         drop_path: stochastic depth, where the architecture has it.
+        cosine_scale: of a classifier by cosines (ArcFace), instead of a linear one; 0: linear.
 
     Returns:
         (b, 3, input_size, input_size) pictures -> (b, classes) logits.
@@ -61,6 +64,8 @@ def build_model(
         _check_file_fits(model, weights)
     if weights.pretrained:
         _start_head_small(model)
+    if cosine_scale > 0:
+        use_cosine_classifier(model, cosine_scale)
     if grad_checkpointing:
         try:
             model.set_grad_checkpointing(True)

@@ -23,6 +23,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
         outputs: number of logits.
         mean, std: of the training fold's targets, in their own unit, for standardised values; of `outputs` each.
         low, high: lowest and highest grade in training: ordinal predictions are kept between them.
+        one_vs_all: multiclass trained as one sigmoid a class: chances are those, scaled to the sum 1.
     """
 
     kind: TargetKind
@@ -31,6 +32,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     std: tuple[float, ...] = ()
     low: float | None = None
     high: float | None = None
+    one_vs_all: bool = False
 
     @property
     def estimates(self) -> bool:
@@ -56,28 +58,31 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
         """Logits (..., outputs) -> float32 probabilities, or values in the target's own unit."""
         logits = logits.float()
         if self.kind == "multiclass":
-            return logits.softmax(dim=-1)
+            return (F.logsigmoid(logits) if self.one_vs_all else logits).softmax(dim=-1)
         if self.kind == "multilabel":
             return logits.sigmoid()
         values = logits * logits.new_tensor(self.std) + logits.new_tensor(self.mean)
         return values if self.low is None else values.clamp(self.low, self.high)
 
 
-def make_head(kind: TargetKind, outputs: Sequence[str], targets: npt.NDArray[Any]) -> Head:
+def make_head(
+    kind: TargetKind, outputs: Sequence[str], targets: npt.NDArray[Any], *, one_vs_all: bool = False
+) -> Head:
     """The head for these targets.
 
     Args:
         targets: of the training fold, as `Competition.targets`; a constant column keeps its own unit.
+        one_vs_all: whether the loss trains each class alone.
     """
     if kind in ("multiclass", "multilabel"):
-        return Head(kind=kind, outputs=len(outputs))
+        return Head(kind=kind, outputs=len(outputs), one_vs_all=one_vs_all and kind == "multiclass")
     wide = np.asarray(targets, np.float64)
     std = wide.std(axis=0)
-    bounds = {"low": float(wide.min()), "high": float(wide.max())} if kind == "ordinal" else {}
     return Head(
         kind=kind,
         outputs=len(outputs),
         mean=tuple(float(value) for value in wide.mean(axis=0)),
         std=tuple(float(value) if value > 0 else 1.0 for value in std),
-        **bounds,
+        low=float(wide.min()) if kind == "ordinal" else None,
+        high=float(wide.max()) if kind == "ordinal" else None,
     )

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from grandmaster.competition.metrics import METRICS
 from grandmaster.competition.table import Competition
+from grandmaster.config import BatchNormMode, ClassBalance
 from grandmaster.errors import UserError, did_you_mean
 from grandmaster.images.augment import build_augmentation
 from grandmaster.images.class_groups import ClassPolicy
@@ -17,6 +18,7 @@ from grandmaster.images.operation import Operation
 from grandmaster.images.policy import light_policy
 from grandmaster.models.weights import Weights
 from grandmaster.storage import plain, write_atomic
+from grandmaster.training.losses import UsedLoss
 
 T = TypeVar("T")
 Count = Annotated[int, Meta(ge=1)]
@@ -43,6 +45,8 @@ class Decisions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     trial: Decision[bool]
     class_groups: Decision[bool]
     mix_probability: Decision[Share]
+    loss: Decision[UsedLoss]
+    class_balance: Decision[ClassBalance]
     selection: Decision[Literal["clean", "corrupted"]]
     tta_views: Decision[Literal[1, 2, 4, 8]]
     workers: Decision[Annotated[int, Meta(ge=0)]]
@@ -74,7 +78,7 @@ class ModelPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     learning_rate: Annotated[float, Meta(gt=0.0)]
     layer_decay: Annotated[float, Meta(gt=0.0, le=1.0)]
     ema_decay: Annotated[float, Meta(ge=0.0, lt=1.0)]
-    freeze_batch_norm: bool
+    batch_norm: BatchNormMode
     prediction_batch: Count
     million_parameters: float
     minutes_per_fold: float

@@ -20,6 +20,7 @@ from grandmaster.models.weights import Weights, architectures_at_hand, find_weig
 from grandmaster.pipeline.augmenting import choose_augmentation, choose_class_policies, choose_trial
 from grandmaster.pipeline.hardware import Hardware, measure_gflops
 from grandmaster.pipeline.plan import Decision, Decisions, ModelPlan, Plan
+from grandmaster.pipeline.recipe import choose_recipe, choose_training_loss, wants_weights, with_mode
 from grandmaster.pipeline.targets import choose_mixing, require_fitting_metric, row_notes
 from grandmaster.storage import digest
 
@@ -63,12 +64,13 @@ def make_plan(
         UserError: unknown backbones, a weights folder that does not exist, or a metric for other targets.
     """
     require_fitting_metric(competition)
+    loss, class_balance = choose_training_loss(config, competition.kind)
     notes = row_notes(competition)
     chosen = _choose_backbones(hardware, config, models_wanted)
     augmentation, operations, corruption = choose_augmentation(shift, config)
     starts = {backbone.name: _find_start(backbone, config) for backbone in chosen.value}
     for name, weights in starts.items():
-        if not weights.pretrained and config.model.pretrained:
+        if not weights.pretrained and wants_weights(config):
             notes.append(
                 f"{name} starts from RANDOM weights: {weights.reason}. Expect a much lower score; "
                 "give --weights_dir or a connection to the hub."
@@ -95,6 +97,8 @@ def make_plan(
         trial=trial,
         class_groups=grouped,
         mix_probability=choose_mixing(config, competition.kind, operations),
+        loss=loss,
+        class_balance=class_balance,
         selection=Decision(
             value="corrupted" if test_like and corruption else "clean",
             reason="validation pictures corrupted like the test set tell more about it than clean ones"
@@ -168,7 +172,7 @@ def _choose_backbones(hardware: Hardware, config: Config, wanted: int) -> Decisi
             return Decision(value=tuple(LARGE_SEVEN.values()), reason="the seven large backbones")
         return Decision(value=(LARGE_SEVEN["convnext_large"],), reason="best single backbone of the seven")
     folder = None if config.model.weights_dir is None else Path(config.model.weights_dir)
-    at_hand = architectures_at_hand(folder, list(SMALL.values())) if config.model.pretrained else []
+    at_hand = architectures_at_hand(folder, list(SMALL.values())) if wants_weights(config) else []
     if at_hand:
         return Decision(
             value=(at_hand[0],),
@@ -185,7 +189,8 @@ def _choose_backbones(hardware: Hardware, config: Config, wanted: int) -> Decisi
 
 def _find_start(backbone: Backbone, config: Config) -> Weights:
     folder = None if config.model.weights_dir is None else Path(config.model.weights_dir)
-    return find_weights(backbone, weights_dir=folder, pretrained=config.model.pretrained)
+    found = find_weights(backbone, weights_dir=folder, pretrained=wants_weights(config))
+    return with_mode(found, backbone, config)
 
 
 def _choose_workers(hardware: Hardware, config: Config, sizes: list[int]) -> Decision[int]:
@@ -268,11 +273,9 @@ def _plan_model(
     micro, checkpointing, memory = _fit_memory(cost, hardware, config, effective)
     accumulation = max(1, round(effective / micro))
     steps = max(1, -(-train_pictures // (micro * accumulation)))
-    scale = (micro * accumulation / 64) ** 0.5
-    base = backbone.fine_tune_rate if weights.pretrained else backbone.scratch_rate
-    decay = backbone.layer_decay if weights.pretrained else 1.0
-    if settings.ema_decay is None:
-        reasons["ema_decay"] = "remembers about half an epoch of steps"
+    recipe = choose_recipe(
+        backbone, weights, config, batch=micro * accumulation, steps=steps, classes=outputs, size=size
+    )
     test_forwards = len(competition.test) * views / 3
     # Recomputing activations costs a second forward pass.
     recomputing = 4 / 3 if checkpointing else 1.0
@@ -286,14 +289,10 @@ def _plan_model(
         accumulation=accumulation,
         grad_checkpointing=checkpointing,
         epochs=epochs,
-        learning_rate=settings.learning_rate or float(f"{base * scale:.3g}"),
-        layer_decay=settings.layer_decay or decay,
-        ema_decay=round(min(0.9998, max(0.9, 1 - 2 / steps)), 5)
-        if settings.ema_decay is None
-        else settings.ema_decay,
-        freeze_batch_norm=weights.pretrained
-        if settings.freeze_batch_norm is None
-        else settings.freeze_batch_norm,
+        learning_rate=recipe.learning_rate,
+        layer_decay=recipe.layer_decay,
+        ema_decay=recipe.ema_decay,
+        batch_norm=recipe.batch_norm,
         prediction_batch=config.prediction.batch_size or max(16, micro),
         million_parameters=round(cost.parameters / 1e6, 1),
         minutes_per_fold=round(forwards / rate / 60 / 0.9, 4),
@@ -301,7 +300,7 @@ def _plan_model(
         memory_gb=round(memory, 1),
         # best weights, and while it trains weights, average and two moments of AdamW
         disk_gb=round(cost.parameters * 4 * 5 / 2**30, 2),
-        reasons=reasons,
+        reasons=reasons | recipe.reasons,
     )
 
 

@@ -18,6 +18,7 @@ from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.judging import Judge
 from grandmaster.pipeline.manifest import is_done, mark_done
 from grandmaster.pipeline.plan import ModelPlan, TrainingAugmentation
+from grandmaster.pipeline.recipe import fractions, make_loss, rate_groups
 from grandmaster.prediction.predict import predict
 from grandmaster.storage import digest, read_json, write_json
 from grandmaster.training.checkpoint import remove_state
@@ -65,13 +66,14 @@ def make_spec(
     augmentation = augmentation or context.augmentation
     decided, settings = context.plan.decisions, context.config.training
     frame, competition = context.trainable, context.competition
-    learnt = frame["fold"].to_numpy() != fold
+    learnt = context.targets()[frame["fold"].to_numpy() != fold]
+    loss, epochs = make_loss(decided, settings, competition, learnt), epochs or model.epochs
     return FitSpec(
         backbone=model.backbone,
         timm_name=model.timm_name,
         weights=model.weights,
         fold=fold,
-        head=make_head(competition.kind, competition.outputs, context.targets()[learnt]),
+        head=make_head(competition.kind, competition.outputs, learnt, one_vs_all=loss.name == "bce"),
         classes_hash=competition.classes_hash,
         pictures_hash=digest(
             [frame[["id", "row", "fold"]].to_numpy().tolist(), context.targets().tolist(), context.file_sizes]
@@ -86,18 +88,19 @@ def make_spec(
         class_policies=augmentation.class_policies,
         corruption=context.plan.corruption,
         mix_probability=decided.mix_probability.value,
-        epochs=epochs or model.epochs,
+        epochs=epochs,
         micro_batch=model.micro_batch,
         accumulation=model.accumulation,
         learning_rate=model.learning_rate,
         layer_decay=model.layer_decay,
+        rate_groups=rate_groups(settings),
         weight_decay=settings.weight_decay,
-        warmup_fraction=settings.warmup_fraction,
-        final_rate_fraction=settings.final_rate_fraction,
-        label_smoothing=settings.label_smoothing,
+        **fractions(settings, epochs=epochs, learning_rate=model.learning_rate),
+        loss=loss,
+        balanced_sampling=decided.class_balance.value == "sampling",
         clip_norm=settings.clip_norm,
         ema_decay=model.ema_decay,
-        freeze_batch_norm=model.freeze_batch_norm,
+        batch_norm=model.batch_norm,
         drop_rate=context.config.model.drop_rate,
         drop_path=context.config.model.drop_path,
         grad_checkpointing=model.grad_checkpointing,

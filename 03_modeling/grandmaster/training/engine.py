@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-import torch.nn.functional as F
 from lightning_fabric import Fabric
 from timm.utils import ModelEmaV3
 from torch import Tensor, nn
@@ -17,8 +16,9 @@ from grandmaster.errors import UserError
 from grandmaster.images.loader import Batch
 from grandmaster.images.mixing import mix_batch
 from grandmaster.images.normalise import to_input
-from grandmaster.models.head import Head
 from grandmaster.models.passes import in_passes, split
+from grandmaster.training.batch_norm import freeze_batch_norm
+from grandmaster.training.losses import loss_sum
 from grandmaster.training.optimiser import Schedule
 from grandmaster.training.precision import Precision
 from grandmaster.training.spec import FitSpec
@@ -34,25 +34,6 @@ def windows(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
             window = []
     if window:
         yield window
-
-
-def loss_sum(head: Head, logits: Tensor, targets: Tensor, smoothing: float) -> Tensor:
-    """The loss of the head's kind, summed over the pictures, in float32.
-
-    Multiclass: cross-entropy with label smoothing. Multilabel: binary cross-entropy, the mean of the labels; not
-    smoothed, which would lift the probability of every rare label. Ordinal and regression: squared error of
-    standardised values, the mean of the columns.
-
-    Args:
-        logits: (b, outputs).
-        targets: (b, outputs), as `Head.encode` gives them, perhaps mixed.
-    """
-    logits = logits.float()
-    if head.kind == "multiclass":
-        return F.cross_entropy(logits, targets, label_smoothing=smoothing, reduction="sum")
-    if head.kind == "multilabel":
-        return F.binary_cross_entropy_with_logits(logits, targets, reduction="sum") / head.outputs
-    return F.mse_loss(logits, targets, reduction="sum") / head.outputs
 
 
 def train_one_epoch(
@@ -94,7 +75,7 @@ def train_one_epoch(
     torch.manual_seed(int(np.random.SeedSequence((spec.seed, spec.fold, epoch)).generate_state(1)[0]))
     rng = np.random.default_rng((spec.seed, spec.fold, epoch, 1))
     model.train()
-    if spec.freeze_batch_norm:
+    if spec.batch_norm == "frozen":
         freeze_batch_norm(model)
     step, total, seen = first_step, 0.0, 0
     for window in windows(batches, spec.accumulation):
@@ -107,7 +88,7 @@ def train_one_epoch(
                 inputs, targets = mix_batch(inputs, targets, rng, spec.mix_probability)
             size = micro_batch or len(inputs)
             for passed, wanted in zip(split(inputs, size), split(targets, size), strict=True):
-                loss = loss_sum(spec.head, model(passed), wanted, spec.label_smoothing)
+                loss = loss_sum(spec.head, spec.loss, model(passed), wanted, progress=step / schedule.steps)
                 fabric.backward(loss / pictures_in_window)
                 value = float(loss.detach())
                 if not np.isfinite(value):
@@ -132,7 +113,7 @@ def train_one_epoch(
 def validate(
     fabric: Fabric, model: nn.Module, batches: Iterable[Batch], spec: FitSpec
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any], npt.NDArray[np.float32], float]:
-    """Rows of the store (n,), their targets, values (n, outputs) and mean loss, not smoothed, of a validation set."""
+    """Rows of the store (n,), their targets, values (n, outputs) and mean `Loss.judged` of a validation set."""
     model.eval()
     rows, truths, outputs, total = [], [], [], 0.0
 
@@ -144,19 +125,12 @@ def validate(
     for batch in batches:
         logits = torch.cat(in_passes(forward, batch.pictures, model))
         # A mixed picture counts as what it was before: that is what it is to be recognised as.
-        total += float(loss_sum(spec.head, logits, spec.head.encode(batch.targets), 0.0))
+        total += float(loss_sum(spec.head, spec.loss.judged, logits, spec.head.encode(batch.targets)))
         rows.append(batch.rows.numpy())
         truths.append(batch.targets.numpy())
         outputs.append(spec.head.activate(logits).numpy())
     seen = np.concatenate(truths)
     return np.concatenate(rows), seen, np.concatenate(outputs), total / len(seen)
-
-
-def freeze_batch_norm(model: nn.Module) -> None:
-    """Use, and keep, the loaded BatchNorm statistics: those of a small batch are too noisy to learn from."""
-    for module in model.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.eval()
 
 
 def _mixed_targets(batch: Batch, spec: FitSpec, device: torch.device) -> Tensor:
@@ -175,6 +149,12 @@ def _inputs(pictures: Tensor, spec: FitSpec) -> Tensor:
     return to_input(
         pictures, spec.weights.mean, spec.weights.std, device=spec.device, channels_last=spec.device == "cpu"
     )
+
+
+def inputs_of(batches: Iterable[Batch], spec: FitSpec) -> Iterator[Tensor]:
+    """Normalised pictures of batches, on the fit's device."""
+    for batch in batches:
+        yield _inputs(batch.pictures, spec)
 
 
 def _bare(model: Any) -> nn.Module:

@@ -24,7 +24,8 @@ from grandmaster.models.passes import Passes, free_memory, is_out_of_memory
 from grandmaster.progress import Progress
 from grandmaster.storage import write_atomic
 from grandmaster.training import checkpoint
-from grandmaster.training.engine import train_one_epoch, validate
+from grandmaster.training.batch_norm import re_estimate_batch_norm
+from grandmaster.training.engine import inputs_of, train_one_epoch, validate
 from grandmaster.training.optimiser import Schedule, make_optimiser
 from grandmaster.training.precision import Precision
 from grandmaster.training.spec import FitSpec
@@ -153,6 +154,7 @@ def _fit(
         drop_rate=spec.drop_rate,
         drop_path=spec.drop_path,
         grad_checkpointing=passes.grad_checkpointing,
+        cosine_scale=spec.loss.cosine_scale,
     )
     if spec.device == "cpu":
         net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # 1.3 to 1.5 times faster there
@@ -160,7 +162,11 @@ def _fit(
     model, optimiser = fabric.setup(net, optimiser)
     average = ModelEmaV3(net, decay=spec.ema_decay, use_warmup=True) if spec.ema_decay > 0 else None
     batches = train_loader(
-        data.train, batch_size=spec.micro_batch, workers=workers, pin_memory=spec.device == "cuda"
+        data.train,
+        batch_size=spec.micro_batch,
+        workers=workers,
+        pin_memory=spec.device == "cuda",
+        balanced=spec.balanced_sampling,
     )
     steps_per_epoch = -(-len(batches) // spec.accumulation)
     schedule = Schedule(optimiser, spec, steps_per_epoch * spec.epochs)
@@ -208,6 +214,9 @@ def _fit(
         trained = time.perf_counter()
         rate = optimiser.param_groups[-1]["lr"]
         judged = net if average is None else average.module
+        if spec.batch_norm == "re_estimated":
+            with fabric.autocast():
+                re_estimate_batch_norm(judged, inputs_of(batches.epoch(state.epoch), spec))
         clean_loss, clean = _score(fabric, judged, data.validation, data, spec, workers)
         corrupted = (
             None if data.corrupted is None else _score(fabric, judged, data.corrupted, data, spec, workers)[1]

@@ -9,12 +9,21 @@ from timm.scheduler.cosine_lr import CosineLRScheduler
 from torch import nn
 from torch.optim import Optimizer
 
+from grandmaster.training.rate_groups import grouped_parameters
 from grandmaster.training.spec import FitSpec
 
 
 def make_optimiser(model: nn.Module, spec: FitSpec) -> Optimizer:
-    """AdamW (Loshchilov & Hutter 2019); no decay on biases and norms; rates fall by `layer_decay` a layer (timm)."""
+    """AdamW (Loshchilov & Hutter 2019); no decay on biases and norms; rates fall by `layer_decay` a layer (timm).
+
+    Raises:
+        UserError: a pattern of `rate_groups` that no parameter has.
+    """
     options: dict[str, Any] = {"layer_decay": spec.layer_decay} if spec.layer_decay < 1 else {}
+    if spec.rate_groups:
+        options["param_group_fn"] = lambda net: grouped_parameters(
+            net, spec.rate_groups, learning_rate=spec.learning_rate, weight_decay=spec.weight_decay
+        )
     optimiser: Optimizer = create_optimizer_v2(
         model, opt="adamw", lr=spec.learning_rate, weight_decay=spec.weight_decay, **options
     )
@@ -29,6 +38,7 @@ class Schedule:
     """
 
     def __init__(self, optimiser: Optimizer, spec: FitSpec, steps: int) -> None:
+        self.steps = steps
         warmup = min(steps - 1, round(steps * spec.warmup_fraction))
         self._scheduler = CosineLRScheduler(
             optimiser,

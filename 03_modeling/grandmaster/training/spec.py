@@ -6,11 +6,14 @@ from typing import Literal
 
 import msgspec
 
+from grandmaster.config import BatchNormMode
 from grandmaster.images.class_groups import ClassPolicy
 from grandmaster.images.operation import Operation
 from grandmaster.models.head import Head
 from grandmaster.models.weights import Weights
 from grandmaster.storage import digest
+from grandmaster.training.losses import Loss
+from grandmaster.training.rate_groups import RateGroup
 
 
 class FitSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,9 +25,12 @@ class FitSpec(msgspec.Struct, frozen=True, kw_only=True):
         selection: validation pictures on which the best epoch is chosen: as they are, or corrupted like the test set.
         input_size: side of the square input, px.
         micro_batch, accumulation: pictures a forward pass, forward passes an optimiser step.
-        learning_rate: peak; scaled per layer by `layer_decay`.
+        balanced_sampling: every class is seen equally often, rather than every picture.
+        learning_rate: peak; scaled per layer by `layer_decay`, or set by `rate_groups`.
         ema_decay: of the averaged weights per optimiser step; 0: none.
         class_policies: operations of groups of classes, instead of `operations`.
+        batch_norm: whose statistics are used in prediction: those of training (averaged as the weights are), those of
+            the loaded weights, or those that training pictures give with the weights of the epoch.
         mix_probability: share of training pictures mixed with another (MixUp, CutMix).
         pictures_hash: of the ids and targets that are trained and validated on.
         classes_hash: of the competition's kind and frozen list of outputs.
@@ -52,13 +58,15 @@ class FitSpec(msgspec.Struct, frozen=True, kw_only=True):
     accumulation: int
     learning_rate: float
     layer_decay: float
+    rate_groups: tuple[RateGroup, ...]
     weight_decay: float
     warmup_fraction: float
     final_rate_fraction: float
-    label_smoothing: float
+    loss: Loss
+    balanced_sampling: bool
     clip_norm: float
     ema_decay: float
-    freeze_batch_norm: bool
+    batch_norm: BatchNormMode
     drop_rate: float
     drop_path: float
     grad_checkpointing: bool
