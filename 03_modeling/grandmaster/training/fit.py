@@ -88,6 +88,7 @@ def fit_fold(
         spec.weights,
         classes=spec.head.outputs,
         input_size=spec.input_size,
+        in_channels=spec.in_channels,
         drop_rate=spec.drop_rate,
         drop_path=spec.drop_path,
         grad_checkpointing=spec.grad_checkpointing,
