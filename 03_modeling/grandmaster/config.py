@@ -61,6 +61,46 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """A group of settings."""
 
 
+class ExtraImages(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A further image of every picture, such as a mask, that becomes channels of the model's input.
+
+    Attributes:
+        name: for messages and tables.
+        folder: that holds the files, relative to the competition's (`{split}_masks`: train_masks and test_masks);
+            without `column` a file is called as its picture.
+        column: of the training and the test table, with file names or paths; looked for in `folder` where that is given.
+        ending: what the file's name has more than the picture's (`_mask`), before the dot; without `column` only.
+        mode: rgb: three channels; grey: one.
+        highest: value in the files that means full (1 for masks of 0 and 1).
+    """
+
+    name: Annotated[str, Meta(pattern="^[A-Za-z][A-Za-z0-9_]*$", max_length=40)]
+    folder: str | None = None
+    column: str | None = None
+    ending: str = ""
+    mode: Literal["rgb", "grey"] = "rgb"
+    highest: Annotated[int, Meta(ge=1, le=255)] = 255
+
+    @property
+    def channels(self) -> int:
+        """Channels that it adds."""
+        return 3 if self.mode == "rgb" else 1
+
+    def folder_of(self, split: str) -> str | None:
+        """Where its files for "train" or "test" lie."""
+        return None if self.folder is None else self.folder.replace("{split}", split)
+
+    @property
+    def key(self) -> str:
+        """Column of a competition's tables that holds the files."""
+        return f"extra_{self.name}"
+
+    def __str__(self) -> str:
+        places = [f"column {self.column}"] if self.column else []
+        places += [f"folder {self.folder}"] if self.folder else []
+        return f"{self.name} ({' in '.join(places)}, {self.mode})"
+
+
 class DataConfig(Section, frozen=True, kw_only=True):
     """The competition's files: what is found out unless it is said here or in the folder's `competition.yaml`."""
 
@@ -84,6 +124,13 @@ class DataConfig(Section, frozen=True, kw_only=True):
     images: Annotated[
         tuple[str, ...] | None,
         Meta(description="folders that hold the pictures, others are passed over; open: all"),
+    ] = None
+    extra_images: Annotated[
+        tuple[ExtraImages, ...] | None,
+        Meta(
+            description="further images of each picture, such as masks, as channels; a JSON list of objects with name, "
+            "folder and/or column, ending, mode (rgb or grey), highest"
+        ),
     ] = None
     id_column: Annotated[
         str | None,
@@ -416,6 +463,8 @@ def _type_text(hint: Any) -> str:
     hint, _ = _unwrap(hint)
     if get_origin(hint) is Literal:
         return "|".join(str(value) for value in get_args(hint))
+    if get_origin(hint) is tuple and get_args(hint)[0] is ExtraImages:
+        return "JSON list"
     if get_origin(hint) is tuple:
         return "name,name,..."
     return {int: "int", float: "float", bool: "true|false", str: "text"}.get(hint, str(hint))
@@ -487,6 +536,11 @@ def _from_text(value: str, info: FieldInfo, where: str) -> Any:
     given: Any = value
     if info.type_text == "name,name,...":
         given = tuple(part.strip() for part in value.split(",") if part.strip())
+    elif info.type_text == "JSON list":
+        try:
+            given = msgspec.json.decode(value)
+        except msgspec.DecodeError as error:
+            raise UserError(f"{info.path} is no JSON: {error}", where=where, fix=f"{info.help}.") from None
     elif info.type_text == "true|false":
         given = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}.get(
             value.lower(), value

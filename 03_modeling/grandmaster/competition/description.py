@@ -8,6 +8,8 @@ Its keys are the fields of `config.DataConfig`, so `--set data.kind=...` says th
     test: test_meta.csv
     sample: sample_sub_v2.csv
     images: [train_768, test_768]      # only pictures in these folders count
+    extra_images:                      # further images of each picture, as channels behind red, green and blue
+      - {name: mask, folder: masks, mode: grey}                # or column: mask_path; ending: _mask; highest: 1
     id_column: image_id                # names the pictures
     target_columns: [diagnosis]        # of the training table
     kind: ordinal                      # multiclass | multilabel | ordinal | regression
@@ -56,7 +58,7 @@ def described(root: Path, config: DataConfig) -> tuple[DataConfig, tuple[str, ..
     if not decided:
         return config, ()
     texts = (
-        f"{name}: {', '.join(value) if isinstance(value, tuple) else value}"
+        f"{name}: {', '.join(map(str, value)) if isinstance(value, tuple) else value}"
         for name, value in decided.items()
     )
     return msgspec.structs.replace(config, **decided), (f"{FILE_NAME} says {'; '.join(texts)}",)
@@ -102,7 +104,7 @@ def _read(path: Path) -> dict[str, Any]:
         listed = any(getattr(part, "__origin__", None) is tuple for part in _parts(hints[key]))
         try:
             found[key] = msgspec.convert(
-                [value] if listed and isinstance(value, str) else value, hints[key], strict=False
+                [value] if listed and not isinstance(value, list) else value, hints[key], strict=False
             )
         except msgspec.ValidationError as error:
             raise UserError(f"{key}: {value!r} is not allowed: {error}", where=path) from error

@@ -122,6 +122,20 @@ class PictureIndex:
         starts = tuple(f"{start}/" for start in wanted.values())
         return replace(self, pictures=tuple(path for path in self.pictures if path.startswith(starts)))
 
+    def below(self, folder: str) -> PictureIndex:
+        """The same with only the pictures in (or below) one folder, perhaps none."""
+        start = folder.replace("\\", "/").strip("/").removeprefix("./")
+        if start in ("", "."):
+            return self
+        return replace(self, pictures=tuple(path for path in self.pictures if path.startswith(f"{start}/")))
+
+    def candidates(self, picture_id: str, split: Split) -> list[str]:
+        """Relative paths that an id may mean, as `match` looks for it; none where it leads out of the folder."""
+        try:
+            return self._files_of(picture_id, split)
+        except _LeavesFolder:
+            return []
+
     @cached_property
     def _by_name(self) -> dict[str, list[str]]:
         """File name -> relative paths."""
@@ -159,10 +173,7 @@ class PictureIndex:
 
     def fits(self, picture_id: str, split: Split) -> bool:
         """Whether an id names exactly one picture, as `match` looks for it."""
-        try:
-            return len(self._files_of(picture_id, split)) == 1
-        except _LeavesFolder:
-            return False
+        return len(self.candidates(picture_id, split)) == 1
 
     @cached_property
     def _by_folder(self) -> dict[str, list[str]]:

@@ -38,12 +38,14 @@ class CompetitionFolder:
         config: the settings, with what `competition.yaml` says where they were open.
         said: lines on what that file decided.
         pictures: every picture below the root, or those in the folders that the settings name.
+        everything: every picture below the root, also what is registered as a further image of another.
     """
 
     root: Path
     config: DataConfig
     said: tuple[str, ...]
     pictures: PictureIndex
+    everything: PictureIndex
 
     @classmethod
     def of(cls, root: Path, config: DataConfig) -> CompetitionFolder:
@@ -61,10 +63,10 @@ class CompetitionFolder:
             raise UserError("this is a file, not a folder", where=root, fix="Give the folder it lies in.")
         root = root.resolve()
         config, said = described(root, config)
-        pictures = PictureIndex.of(root)
+        pictures = everything = PictureIndex.of(root)
         if config.images is not None:
             pictures = pictures.only_in(config.images)
-        return cls(root=root, config=config, said=said, pictures=pictures)
+        return cls(root=root, config=config, said=said, pictures=pictures, everything=everything)
 
     @cached_property
     def _paths(self) -> dict[str, Path]:

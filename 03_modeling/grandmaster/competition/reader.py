@@ -8,6 +8,7 @@ import numpy as np
 
 from grandmaster.competition.csv_files import first_few
 from grandmaster.competition.description import FILE_NAME
+from grandmaster.competition.extra_images import with_extra_images, without_extra_images
 from grandmaster.competition.folder import CompetitionFolder, NotThisLayout
 from grandmaster.competition.layouts import LAYOUTS, Evidence, Reading
 from grandmaster.competition.metric_choice import default_metric
@@ -33,7 +34,7 @@ def read_competition(root: Path, config: DataConfig) -> Competition:
             or the data contradict themselves: ids without a picture or with two, repeated ids, empty cells, labels
             without a name.
     """
-    folder = CompetitionFolder.of(root, config)
+    folder = without_extra_images(CompetitionFolder.of(root, config))
     evidence = Evidence(folder=folder)
     wanted = folder.config.layout
     against: dict[str, list[str]] = {}
@@ -89,7 +90,13 @@ def _competition(folder: CompetitionFolder, layout: str, reading: Reading) -> Co
     order = np.argsort(reading.train["id"].to_numpy(dtype=np.str_), kind="stable")
     train = reading.train.iloc[order].reset_index(drop=True)
     values = targets.targets[order]
-    understood = [*folder.said, f"layout {layout}: {LAYOUTS[layout].title}", *reading.understood]
+    train, test, extra_lines = with_extra_images(folder, train, reading.test.reset_index(drop=True))
+    understood = [
+        *folder.said,
+        f"layout {layout}: {LAYOUTS[layout].title}",
+        *reading.understood,
+        *extra_lines,
+    ]
     understood.append(f"kind: {targets.kind}, handed in as {targets.submission_format.replace('_', ' ')}")
     counts: list[int] = []
     if targets.kind in ("multiclass", "ordinal"):
@@ -126,7 +133,7 @@ def _competition(folder: CompetitionFolder, layout: str, reading: Reading) -> Co
         class_names=targets.class_names,
         train=train,
         targets=values,
-        test=reading.test.reset_index(drop=True),
+        test=test,
         sample_submission=reading.sample.table.reset_index(drop=True),
         submission_format=targets.submission_format,
         metric=metric,
@@ -135,4 +142,5 @@ def _competition(folder: CompetitionFolder, layout: str, reading: Reading) -> Co
         top_k=targets.top_k,
         group_column=reading.group_column,
         separator=targets.separator,
+        extra_images=config.extra_images or (),
     )

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from grandmaster.config import SubmissionFormat, TargetKind
+from grandmaster.config import ExtraImages, SubmissionFormat, TargetKind
 from grandmaster.storage import digest
 
 # int64 (n,) indices of classes for multiclass; else float32 (n, outputs).
@@ -35,10 +35,12 @@ class Competition:
         train: columns `id` (str), `path` (absolute, str), `group` (str: pictures that must stay in one fold share
             it; the id where the competition has no groups), `row` (str: pictures of one row of a submission share it;
             the id where a row is a picture), `label` (int, index into `classes`; multiclass and ordinal only), and
-            any further columns of the training file as `meta_<column>`. Pictures in sorted order of id.
+            any further columns of the training file as `meta_<column>`, and for each of `extra_images` its file as
+            `extra_<name>` (absolute, str). Pictures in sorted order of id.
         targets: what the rows of `train` are to be predicted as. Multiclass: int64 (n,), `label`. Multilabel: float32
             (n, c) of 0 and 1. Ordinal: float32 (n, 1), the index of the grade. Regression: float32 (n, t).
-        test: columns `id`, `path`, `row` (id of the submission's row); in the order of the sample submission.
+        test: columns `id`, `path`, `row` (id of the submission's row), `extra_<name>`; in the order of the sample
+            submission.
         sample_submission: as read, every cell a string.
         submission_format: what the sample asks for.
         metric: name of the metric, see `competition.metrics`.
@@ -47,6 +49,7 @@ class Competition:
         top_k: labels to hand in for each row ("ranked_labels").
         group_column: the training file's column behind `group`, or None.
         separator: what stands between the labels of one cell ("label_set", "ranked_labels").
+        extra_images: further images of every picture, in the order of their channels.
     """
 
     name: str
@@ -69,6 +72,12 @@ class Competition:
     top_k: int = 1
     group_column: str | None = None
     separator: str = " "
+    extra_images: tuple[ExtraImages, ...] = ()
+
+    @property
+    def channels(self) -> int:
+        """Of a model's input: red, green and blue, and those of the further images."""
+        return 3 + sum(extra.channels for extra in self.extra_images)
 
     @property
     def outputs(self) -> tuple[str, ...]:

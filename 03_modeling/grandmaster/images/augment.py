@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -39,7 +40,8 @@ class Augmentation:
         from grandmaster.images.transforms import A
 
         self.size = size
-        self._composition = A.Compose(transforms)
+        # Further images hold amounts, not numbers of classes: half covered is a value between.
+        self._composition = A.Compose(transforms, mask_interpolation=cv2.INTER_LINEAR)
 
     def __call__(
         self,
@@ -52,8 +54,11 @@ class Augmentation:
     ) -> tuple[npt.NDArray[np.uint8], float]:
         """Augment one picture.
 
+        What moves pixels or mixes pictures does the same to all channels. What changes colours, sharpness or noise
+        changes red, green and blue only.
+
         Args:
-            image: uint8 RGB, shape (H, W, 3); it is not changed.
+            image: uint8, shape (H, W, c): red, green and blue, then further images; it is not changed.
             seed: decides everything random, >= 0.
             aspect: width / height that the picture had before it was resized.
             side: longer side that it had, px; None: as it is now.
@@ -61,7 +66,7 @@ class Augmentation:
                 operations do nothing.
 
         Returns:
-            uint8 RGB, shape (size, size, 3), never sharing memory with `image`; and the share of it that is the
+            uint8, shape (size, size, c), never sharing memory with `image`; and the share of it that is the
             partner's, 0 to 1.
         """
         if min(image.shape[:2]) > 1.5 * self.size:
@@ -70,8 +75,19 @@ class Augmentation:
         # them throw the same dice and are applied together or not at all.
         self._composition.set_random_state(np.random.default_rng(seed), random.Random(seed))
         mixed: list[float] = []
-        known = {} if side is None else {"side": side}
-        result = self._composition(image=image, aspect=aspect, partner=partner, mixed=mixed, **known)["image"]
+        known: dict[str, Any] = {} if side is None else {"side": side}
+        if image.shape[2] > 3:
+            known["mask"] = np.ascontiguousarray(image[..., 3:])
+        made = self._composition(
+            image=image if image.shape[2] == 3 else np.ascontiguousarray(image[..., :3]),
+            aspect=aspect,
+            partner=partner,
+            mixed=mixed,
+            **known,
+        )
+        result = (
+            made["image"] if "mask" not in made else np.concatenate([made["image"], made["mask"]], axis=2)
+        )
         # Mixed twice with the same partner, it has what the second mixing took and what is left of the first.
         own = math.prod(1 - share for share in mixed)
         return (result.copy() if np.may_share_memory(result, image) else result), 1 - own

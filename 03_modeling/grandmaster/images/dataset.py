@@ -20,7 +20,7 @@ class Item(NamedTuple):
     """One picture of a dataset.
 
     Attributes:
-        picture: uint8 RGB (3, size, size).
+        picture: uint8 (c, size, size): red, green and blue, then the channels of further images.
         target: an int, or float32 (c,).
         row: of the store.
         other_target: of the picture that was mixed in; its own where none was.

@@ -25,7 +25,7 @@ class Batch(NamedTuple):
     """b pictures.
 
     Attributes:
-        pictures: uint8 (b, 3, h, w).
+        pictures: uint8 (b, c, h, w).
         targets: int64 classes (b,), or float32 (b, c).
         rows: of the store, int64 (b,).
         other_targets: of the pictures that were mixed in, like `targets`.

@@ -20,19 +20,26 @@ def to_input(
     """Normalise on the device, where it is free; only bytes cross the bus.
 
     Args:
-        batch: uint8, shape (b, 3, h, w).
-        mean, std: per channel, for values of 0 to 1, as timm gives them.
+        batch: uint8, shape (b, c, h, w).
+        mean, std: per channel, for values of 0 to 1, as timm gives them; where there are fewer than c they repeat in
+            turn, as timm repeats the weights of a first layer.
         device: where the result shall be.
         dtype: of the result; the arithmetic is float32.
         channels_last: memory format of the result.
 
     Returns:
-        (batch / 255 - mean) / std, shape (b, 3, h, w).
+        (batch / 255 - mean) / std, shape (b, c, h, w).
     """
     if batch.dtype != torch.uint8:
         raise ValueError(f"batch is {batch.dtype}, must be uint8")
-    centre = torch.tensor(mean, dtype=torch.float32).view(1, -1, 1, 1) * 255
-    spread = torch.tensor(std, dtype=torch.float32).view(1, -1, 1, 1) * 255
+    channels = batch.shape[1]
+    centre, spread = (
+        torch.tensor([values[place % len(values)] for place in range(channels)], dtype=torch.float32).view(
+            1, -1, 1, 1
+        )
+        * 255
+        for values in (mean, std)
+    )
     layout = torch.channels_last if channels_last else torch.contiguous_format
     values = batch.to(device, non_blocking=True).to(torch.float32, memory_format=layout)
     return values.sub_(centre.to(device)).div_(spread.to(device)).to(dtype)

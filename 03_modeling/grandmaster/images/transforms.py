@@ -1,6 +1,7 @@
 """The few transforms that albumentations lacks, or has too slow.
 
-All of them draw from the generator that the composition hands them, and work on uint8.
+All of them draw from the generator that the composition hands them, and work on uint8. Those that move pixels or mix
+pictures do the same to a mask (h, w, k): the further images of a picture.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from grandmaster.images.effects import blend, change_contrast, crop, expose, noise_of, paste, stored
-from grandmaster.images.resize import to_square
+from grandmaster.images.resize import by_channels, to_square
 
 # On import albumentations asks the network for a newer version of itself, and waits for the answer.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
@@ -37,6 +38,9 @@ class Fit(A.DualTransform):
     def apply(self, img: npt.NDArray[np.uint8], **params: Any) -> npt.NDArray[np.uint8]:
         return to_square(img, self.size)
 
+    def apply_to_mask(self, mask: npt.NDArray[np.uint8], *args: Any, **params: Any) -> npt.NDArray[np.uint8]:
+        return to_square(mask, self.size)
+
 
 class FilledRotation(A.DualTransform):
     """Turn the original picture by any angle, fill what is bared with one colour, and make it square again.
@@ -52,7 +56,7 @@ class FilledRotation(A.DualTransform):
         quarter_turns: whether it is turned by 0, 90, 180 or 270 degrees as well.
         zoom_range: further magnification.
         expand_probability: how often the frame is enlarged to hold the whole picture.
-        fill: grey level of what is bared.
+        fill: grey level of what is bared; of further images 0, nothing.
     """
 
     def __init__(
@@ -105,13 +109,21 @@ class FilledRotation(A.DualTransform):
         return np.column_stack([linear, offset])
 
     def apply(self, img: npt.NDArray[np.uint8], **params: Any) -> npt.NDArray[np.uint8]:
+        return self._turn(img, params["matrix"], self.fill)
+
+    def apply_to_mask(self, mask: npt.NDArray[np.uint8], *args: Any, **params: Any) -> npt.NDArray[np.uint8]:
+        return by_channels(lambda part: self._turn(part, params["matrix"], 0), mask)
+
+    def _turn(
+        self, img: npt.NDArray[np.uint8], matrix: npt.NDArray[np.float64], fill: int
+    ) -> npt.NDArray[np.uint8]:
         turned = cv2.warpAffine(
             img,
-            params["matrix"],
+            matrix,
             (self.size, self.size),
             flags=cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_CONSTANT,
-            borderValue=(self.fill, self.fill, self.fill),
+            borderValue=(fill, fill, fill),
         )
         return np.asarray(turned, np.uint8)
 
@@ -145,10 +157,45 @@ class Mixing(A.ImageOnlyTransform):
     ) -> npt.NDArray[np.uint8]:
         if partner is None:
             return img
-        if partner.shape != img.shape:
+        return self._mixed(img, np.ascontiguousarray(partner[..., :3]), share, seed)
+
+    def apply_to_mask(
+        self,
+        mask: npt.NDArray[np.uint8],
+        share: float = 0.0,
+        partner: npt.NDArray[np.uint8] | None = None,
+        seed: int = 0,
+        **params: Any,
+    ) -> npt.NDArray[np.uint8]:
+        """The partner's further images come in as it does."""
+        if partner is None:
+            return mask
+        other = partner[..., 3:]
+        return np.concatenate(
+            [
+                self._mixed(
+                    np.ascontiguousarray(mask[..., place]),
+                    np.ascontiguousarray(other[..., place]),
+                    share,
+                    seed,
+                )[..., None]
+                for place in range(mask.shape[2])
+            ],
+            axis=2,
+        )
+
+    @property
+    def targets(self) -> dict[str, Any]:
+        """What is given to which function: the mask too, unlike in all else that does not move pixels."""
+        return {**super().targets, "mask": self.apply_to_mask}
+
+    def _mixed(
+        self, img: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8], share: float, seed: int
+    ) -> npt.NDArray[np.uint8]:
+        if other.shape != img.shape:
             size = (img.shape[1], img.shape[0])
-            partner = np.asarray(cv2.resize(partner, size, interpolation=cv2.INTER_AREA), np.uint8)
-        return self.mix(img, partner, share, np.random.default_rng(seed))
+            other = np.asarray(cv2.resize(other, size, interpolation=cv2.INTER_AREA), np.uint8)
+        return self.mix(img, other, share, np.random.default_rng(seed))
 
     def mix(
         self, img: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8], share: float, rng: np.random.Generator
@@ -308,7 +355,9 @@ class CropShare(A.DualTransform):
         # Of the same size again: what follows was drawn for the picture's shape as it was.
         window = crop(img, share, np.random.default_rng(seed))
         size = (img.shape[1], img.shape[0])
-        return np.asarray(cv2.resize(window, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+        return by_channels(
+            lambda part: np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_LINEAR), np.uint8), window
+        )
 
 
 def _reduction(params: dict[str, Any], data: dict[str, Any]) -> float:

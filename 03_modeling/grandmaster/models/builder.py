@@ -13,6 +13,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from grandmaster.errors import UserError
 from grandmaster.models.cosine import use_cosine_classifier
+from grandmaster.models.weight_files import Shapes, tensor_shapes
+from grandmaster.models.weight_folder import classifier_names, stored_channels
 from grandmaster.models.weights import Weights
 
 
@@ -22,6 +24,7 @@ def build_model(
     *,
     classes: int,
     input_size: int,
+    in_channels: int = 3,
     drop_rate: float = 0.0,
     drop_path: float = 0.0,
     grad_checkpointing: bool = False,
@@ -29,15 +32,17 @@ def build_model(
 ) -> nn.Module:
     """Create a classifier, loaded from where `weights` says; never silently random.
 
-    Position embeddings and windows are adapted to `input_size` and the classifier to `classes` by timm.
+    Position embeddings and windows are adapted to `input_size`, the first layer to `in_channels` and the classifier to
+    `classes` by timm.
 
     Args:
         input_size: side of the square input, px.
+        in_channels: of the input; loaded weights of three channels are repeated in turn and scaled by 3 / in_channels.
         drop_path: stochastic depth, where the architecture has it.
         cosine_scale: of a classifier by cosines (ArcFace), instead of a linear one; 0: linear.
 
     Returns:
-        (b, 3, input_size, input_size) pictures -> (b, classes) logits.
+        (b, in_channels, input_size, input_size) pictures -> (b, classes) logits.
 
     Raises:
         UserError: the file does not belong to this architecture, or the hub failed.
@@ -46,10 +51,18 @@ def build_model(
     config = timm.get_pretrained_cfg(timm_name, allow_unregistered=True)
     if config is not None and config.fixed_input_size:
         args["img_size"] = input_size
+    if in_channels != 3:
+        args["in_chans"] = in_channels
+    stored: Shapes = {}
     if weights.source.startswith("hub:"):
         args["pretrained"] = True
     elif weights.path is not None:
-        args |= {"pretrained": True, "pretrained_cfg_overlay": {"file": str(weights.path)}}
+        stored = tensor_shapes(weights.path)  # refuses what is not weights alone
+        overlay = {"file": str(weights.path), "custom_load": False}
+        args |= {
+            "pretrained": True,
+            "pretrained_cfg_overlay": overlay | _stored_input(timm_name, config, stored),
+        }
     try:
         model = _create(timm_name, args, drop_path)
     except (OSError, RuntimeError) as error:
@@ -61,7 +74,7 @@ def build_model(
             fix="Check the file or the network, or allow a random start with --set model.pretrained=false.",
         ) from error
     if weights.path is not None:
-        _check_file_fits(model, weights)
+        _check_file_fits(model, weights, stored)
     if weights.pretrained:
         _start_head_small(model)
     if cosine_scale > 0:
@@ -99,15 +112,18 @@ def _start_head_small(model: Any) -> None:
                 nn.init.zeros_(module.bias)
 
 
-def _check_file_fits(model: Any, weights: Weights) -> None:
-    """timm loads non-strictly when the head changes, so a foreign file would load nothing without a word."""
-    from safetensors import safe_open
+def _stored_input(timm_name: str, config: Any, stored: Shapes) -> dict[str, Any]:
+    """What timm is to believe of this file instead of what it knows of its own weights."""
+    # As many classes as no competition has: the classifier is always a new one, whatever the file's learnt to tell.
+    told: dict[str, Any] = {"num_classes": -1}
+    if config is not None and config.input_size:
+        told["input_size"] = (stored_channels(timm_name, stored), *config.input_size[1:])
+    return told
 
-    assert weights.path is not None
-    with safe_open(weights.path, framework="pt") as file:
-        stored = set(file.keys())
-    head = model.pretrained_cfg["classifier"]
-    heads = (head,) if isinstance(head, str) else tuple(head)
+
+def _check_file_fits(model: Any, weights: Weights, stored: Shapes) -> None:
+    """timm loads non-strictly when the head changes, so a foreign file would load nothing without a word."""
+    heads = classifier_names(model)
     body = [name for name in model.state_dict() if not name.startswith(heads)]
     found = sum(name in stored for name in body)
     if found < 0.95 * len(body):
@@ -135,15 +151,17 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @lru_cache(maxsize=64)
-def count_cost(timm_name: str, input_size: int, classes: int) -> Cost:
+def count_cost(timm_name: str, input_size: int, classes: int, in_channels: int = 3) -> Cost:
     """Count parameters, operations and kept activations on torch's `meta` device: no memory, no arithmetic.
 
     Operations by torch's FlopCounterMode; activations by hooks on every tensor that autograd saves, each storage once.
     """
     weights = Weights(source="none", mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
     with torch.device("meta"):
-        model = build_model(timm_name, weights, classes=classes, input_size=input_size)
-        pictures = torch.empty(2, 3, input_size, input_size)  # two: BatchNorm cannot train on one
+        model = build_model(
+            timm_name, weights, classes=classes, input_size=input_size, in_channels=in_channels
+        )
+        pictures = torch.empty(2, in_channels, input_size, input_size)  # two: BatchNorm cannot train on one
 
     own = {parameter.untyped_storage()._cdata for parameter in model.parameters()}
     kept: dict[

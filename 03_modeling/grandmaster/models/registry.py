@@ -58,7 +58,6 @@ LARGE_SEVEN: dict[str, Backbone] = {
     "resnext101_32x32d": Backbone(
         name="resnext101_32x32d", timm_name="resnext101_32x32d.fb_wsl_ig1b_ft_in1k", input_size=384,
         documented_million_parameters=467, fine_tune_rate=1e-4, layer_decay=0.9,
-        note="weights are CC-BY-NC-4.0: not for competitions that ask for commercial use",
     ),
     "vit_large": Backbone(
         name="vit_large", timm_name="vit_large_patch16_384.augreg_in21k_ft_in1k", input_size=384,

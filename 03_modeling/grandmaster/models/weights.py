@@ -11,9 +11,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from grandmaster.competition.csv_files import first_few
 from grandmaster.errors import UserError
 from grandmaster.models.registry import Backbone
-from grandmaster.storage import file_sha256
+from grandmaster.models.weight_folder import KNOWN_FILES, search
+from grandmaster.storage import file_sha256, read_json
 
 HUB_TIMEOUT_SECONDS = 4.0  # name look-up and connection together; the promise is 5 s for the whole question
 
@@ -24,7 +26,8 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         source: "file:<path>", "hub:<timm name>" or "none".
         sha256: of the file, for provenance and for refusing another file on resume; empty for hub and none.
-        mean, std: normalisation, per channel of pictures scaled to 0..1, that the weights were trained with.
+        mean, std: normalisation, per channel of pictures scaled to 0..1, that the weights were trained with. Where a
+            model takes more channels than there are values they repeat in turn, as timm repeats the first layer.
         model_args: arguments of `timm.create_model` that the weights need.
         reason: why this source, for the plan.
     """
@@ -51,27 +54,14 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, source="none", sha256="")
 
 
-# Files that cannot be told from their name alone, by content. These are TensorFlow weights in timm's layout: TensorFlow
-# pads asymmetrically ("same") and scales pictures to -1..1.
-_TENSORFLOW: dict[str, Any] = {
-    "mean": (0.5, 0.5, 0.5),
-    "std": (0.5, 0.5, 0.5),
-    "model_args": {"pad_type": "same"},
-}
-KNOWN_FILES: dict[str, dict[str, Any]] = {
-    "eefbeb03a3770119a46e1958fae4f9e43fa076b926d58b3705084d4c606a978b": _TENSORFLOW,
-}
-
-
 def find_weights(backbone: Backbone, *, weights_dir: Path | None, pretrained: bool) -> Weights:
     """Choose where a backbone's weights come from: `weights_dir`, the hub's local cache, the hub, none.
 
-    A file belongs to a backbone when its name is the architecture's, alone or followed by a tag
-    (`convnext_large.fb_in22k_ft_in1k_384.safetensors`, `mobilenetv2_100_in1k.safetensors`). A JSON file of the
-    same stem beside it may state `mean`, `std` and `model_args`.
+    Which file of the folder belongs to a backbone: see `weight_folder.search`. A JSON file of the same stem beside it
+    may state `mean`, `std`, `model_args` and `licence`, and a `sha256` that the file must have.
 
     Raises:
-        UserError: two files fit equally well.
+        UserError: two files fit equally well, or a file has not the hash that is stated.
     """
     import timm
 
@@ -80,9 +70,9 @@ def find_weights(backbone: Backbone, *, weights_dir: Path | None, pretrained: bo
     if not pretrained:
         return Weights(source="none", mean=mean, std=std, reason="model.pretrained is false")
     if weights_dir is not None:
-        found = _file_for(backbone, weights_dir)
-        if found is not None:
-            return _describe_file(found, mean, std)
+        looked = search(backbone, weights_dir)
+        if looked.path is not None:
+            return _describe_file(looked.path, looked.reason, mean, std)
     if not config or not (config.hf_hub_id or config.url):
         return Weights(
             source="none", mean=mean, std=std, reason="timm has no pretrained weights of this name"
@@ -93,74 +83,81 @@ def find_weights(backbone: Backbone, *, weights_dir: Path | None, pretrained: bo
         )
     if hub_reachable():
         return Weights(source=f"hub:{backbone.timm_name}", mean=mean, std=std, reason="the hub is reachable")
-    looked = f", and {weights_dir} holds no file for it" if weights_dir else "; no --weights_dir was given"
-    return Weights(source="none", mean=mean, std=std, reason=f"the hub cannot be reached{looked}")
+    tried = f", and {weights_dir} holds no file for it" if weights_dir else "; no --weights_dir was given"
+    if weights_dir and looked.passed_over:
+        tried += f": {first_few(looked.passed_over)}"
+    return Weights(source="none", mean=mean, std=std, reason=f"the hub cannot be reached{tried}")
 
 
 def architectures_at_hand(weights_dir: Path | None, candidates: list[Backbone]) -> list[Backbone]:
     """Those of the candidates for which the folder holds a file, in the candidates' order."""
     if weights_dir is None:
         return []
-    return [backbone for backbone in candidates if _file_for(backbone, weights_dir) is not None]
+    return [backbone for backbone in candidates if search(backbone, weights_dir).path is not None]
 
 
-def _file_for(backbone: Backbone, folder: Path) -> Path | None:
-    if not folder.is_dir():
-        raise UserError("no such folder", where=folder, fix="Mend --weights_dir (model.weights_dir).")
-    architecture = backbone.timm_name.split(".")[0]
-    fits = [
-        path
-        for path in sorted(folder.rglob("*.safetensors"))
-        if path.stem == architecture
-        or (path.stem.startswith(architecture) and path.stem[len(architecture)] in "._-")
-    ]
-    # `swin_large_patch4_window12_384.x` must not be taken for a backbone called `swin_large`: the longest registered
-    # architecture that fits the stem owns the file.
-    fits = [path for path in fits if _owner(path.stem) in (None, architecture)]
-    exact = [path for path in fits if path.stem in (backbone.timm_name, architecture)]
-    if len(exact) == 1:
-        return exact[0]
-    if len(fits) > 1:
-        names = ", ".join(path.name for path in fits)
-        raise UserError(
-            f"{len(fits)} files fit {backbone.name}: {names}",
-            where=folder,
-            fix=f"Keep one, or name it {architecture}.",
-        )
-    return fits[0] if fits else None
+def licence_of(timm_name: str, weights: Weights) -> str:
+    """The licence of the weights, as their sidecar, the list of known files or timm states it; read live.
 
+    A file whose name gives no tag has the licence of the architecture's weights only where timm states one for all.
 
-def _owner(stem: str) -> str | None:
-    """The longest architecture name of timm's that begins this file name."""
+    Returns:
+        "unknown" where nobody states it; "" for a random start.
+    """
     import timm
 
-    head = stem.split(".")[0]
-    parts = head.replace("-", "_").split("_")
-    for length in range(len(parts), 0, -1):
-        name = "_".join(parts[:length])
-        if timm.is_model(name):
-            return name
-    return None
+    if not weights.pretrained:
+        return ""
+    architecture = timm_name.split(".")[0]
+    names = [timm_name]
+    if weights.path is not None:
+        known = KNOWN_FILES.get(weights.sha256)
+        stated = _sidecar(weights.path)
+        said = stated.get("licence") or stated.get("license") or (known.licence if known else None)
+        if said:
+            return str(said)
+        if weights.path.stem == architecture:
+            names = timm.list_models(f"{architecture}.*", pretrained=True)
+        elif weights.path.stem != timm_name:
+            names = []
+    configs = [timm.get_pretrained_cfg(name, allow_unregistered=True) for name in names]
+    found = {config.license or "unknown" if config else "unknown" for config in configs}
+    return found.pop() if len(found) == 1 else "unknown"
 
 
-def _describe_file(path: Path, mean: tuple[float, ...], std: tuple[float, ...]) -> Weights:
+def non_commercial(licence: str) -> bool:
+    """Whether it forbids commercial use (`cc-by-nc-4.0`), as many competitions ask of winners."""
+    return "nc" in licence.lower().replace("_", "-").split("-") or "non-commercial" in licence.lower()
+
+
+def _describe_file(path: Path, reason: str, mean: tuple[float, ...], std: tuple[float, ...]) -> Weights:
     sha256 = file_sha256(path)
+    known, stated = KNOWN_FILES.get(sha256), _sidecar(path)
+    if stated.get("sha256", sha256) != sha256:
+        raise UserError(
+            f"{path.with_suffix('.json').name} states sha256 {stated['sha256'][:8]}..., it is {sha256[:8]}...",
+            where=path,
+            fix="Copy the file again, or mend the JSON file.",
+        )
     facts: dict[str, Any] = {"mean": mean, "std": std, "model_args": {}}
-    facts |= KNOWN_FILES.get(sha256, {})
-    sidecar = path.with_suffix(".json")
-    if sidecar.exists():
-        from grandmaster.storage import read_json
-
-        stated = read_json(sidecar)
-        facts |= {key: stated[key] for key in ("mean", "std", "model_args") if key in stated}
+    if known is not None:
+        facts = {"mean": known.mean, "std": known.std, "model_args": known.model_args}
+    facts |= {key: stated[key] for key in facts if key in stated}
     return Weights(
         source=f"file:{path.resolve()}",
         sha256=sha256,
         mean=tuple(facts["mean"]),
         std=tuple(facts["std"]),
         model_args=dict(facts["model_args"]),
-        reason=f"{path.name} is in the weights folder",
+        reason=reason,
     )
+
+
+def _sidecar(path: Path) -> dict[str, Any]:
+    """What the JSON file beside it states."""
+    beside = path.with_suffix(".json")
+    stated: dict[str, Any] = read_json(beside) if beside.exists() else {}
+    return stated
 
 
 def _in_hub_cache(config: Any) -> bool:

@@ -15,6 +15,7 @@ from grandmaster.competition.table import Competition
 from grandmaster.config import Config
 from grandmaster.errors import UserError
 from grandmaster.images.store import PictureStore
+from grandmaster.pipeline.channels import extra_files, extra_stamps
 from grandmaster.pipeline.hardware import Hardware
 from grandmaster.pipeline.plan import Plan, TrainingAugmentation, read_plan
 from grandmaster.progress import Progress
@@ -55,12 +56,14 @@ class RunContext:
                 facts = Path(path).stat() if Path(path).exists() else None
                 stamp = (facts.st_size, facts.st_mtime_ns) if facts else None
                 entries.append((picture_id, group, row, stamp))
+            entries += extra_stamps(competition, frame)
         return digest([competition.classes_hash, competition.targets.tolist(), entries])
 
     @cached_property
     def file_sizes(self) -> list[int]:
         """Bytes of every trainable picture: a replaced picture makes another fit, a copied folder does not."""
-        return [Path(path).stat().st_size for path in self.trainable["path"]]
+        columns = ["path", *(extra.key for extra in self.competition.extra_images)]
+        return [Path(path).stat().st_size for column in columns for path in self.trainable[column]]
 
     @cached_property
     def fingerprint(self) -> dict[str, Any]:
@@ -115,10 +118,11 @@ class RunContext:
     def trainable(self) -> pd.DataFrame:
         """The training pictures that can be read, in sorted order of id.
 
-        Columns `id`, `path`, `row`, `place` (of its target), `group` (what stays in one fold), `fold`.
+        Columns `id`, `path`, `row`, `place` (of its target), `group` (what stays in one fold), `fold`, `extra_<name>`.
         """
         broken = {entry["id"] for entry in self.fingerprint["unreadable"] if entry["split"] == "train"}
-        table = self.competition.train[["id", "path", "row"]].assign(place=range(len(self.competition.train)))
+        columns = ["id", "path", "row", *(extra.key for extra in self.competition.extra_images)]
+        table = self.competition.train[columns].assign(place=range(len(self.competition.train)))
         frame = table.merge(self.folds, on="id", validate="one_to_one")
         return frame[~frame["id"].isin(broken)].sort_values("id", kind="stable").reset_index(drop=True)
 
@@ -134,6 +138,7 @@ class RunContext:
                 [Path(path) for path in frame["path"]],
                 size,
                 memory_budget=int(psutil.virtual_memory().available * STORE_SHARE_OF_MEMORY),
+                extras=extra_files(self.competition, frame),
                 threads=self.hardware.cores,
             )
         return self._stores[key]

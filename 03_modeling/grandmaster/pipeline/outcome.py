@@ -160,4 +160,5 @@ def _model_line(context: RunContext, judge: Judge, fit: dict[str, Any]) -> dict[
         "epochs": fit["epochs"],
         "minutes": round(fit["seconds"] / 60, 2),
         "weights": fit["weights"],
+        "licence": fit["licence"],
     }

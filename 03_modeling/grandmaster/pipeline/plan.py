@@ -16,6 +16,7 @@ from grandmaster.images.augment import build_augmentation
 from grandmaster.images.class_groups import ClassPolicy
 from grandmaster.images.operation import Operation
 from grandmaster.images.policy import light_policy
+from grandmaster.models.adaptation import Adaptation
 from grandmaster.models.weights import Weights
 from grandmaster.storage import plain, write_atomic
 from grandmaster.training.losses import UsedLoss
@@ -50,6 +51,7 @@ class Decisions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     selection: Decision[Literal["clean", "corrupted"]]
     tta_views: Decision[Literal[1, 2, 4, 8]]
     workers: Decision[Annotated[int, Meta(ge=0)]]
+    channels: Decision[Count] = Decision(value=3, reason="red, green and blue")
 
 
 class ModelPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,6 +59,8 @@ class ModelPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     Attributes:
         weights: where it starts from.
+        licence: of these weights; "unknown" where nobody states it, "" where none are loaded.
+        adaptation: what is changed of them on loading; None where none are loaded.
         input_size: side, px.
         micro_batch, accumulation: pictures a forward pass, forward passes a step.
         ema_decay: of the averaged weights, per step; 0: off.
@@ -70,6 +74,8 @@ class ModelPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     backbone: str
     timm_name: str
     weights: Weights
+    licence: str = ""
+    adaptation: Adaptation | None = None
     input_size: Annotated[int, Meta(ge=32)]
     micro_batch: Count
     accumulation: Count
@@ -219,6 +225,12 @@ def read_plan(path: Path, competition: Competition) -> Plan:
             f"decisions.metric is {decided.metric.value}, the competition is read with {competition.metric}",
             where=path,
             fix=f"Set it with --set data.metric={decided.metric.value} instead.",
+        )
+    if decided.channels.value != competition.channels:
+        raise UserError(
+            f"decisions.channels is {decided.channels.value}, the competition's pictures have {competition.channels}",
+            where=path,
+            fix="Register further images with data.extra_images instead.",
         )
     build_augmentation(plan.operations, 64)
     build_augmentation(plan.corruption, 64)

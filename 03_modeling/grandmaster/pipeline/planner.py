@@ -18,9 +18,11 @@ from grandmaster.models.builder import Cost, build_model, count_cost
 from grandmaster.models.registry import FROM_SCRATCH_ON_CPU, LARGE_SEVEN, SMALL, Backbone, find_backbone
 from grandmaster.models.weights import Weights, architectures_at_hand, find_weights
 from grandmaster.pipeline.augmenting import choose_augmentation, choose_class_policies, choose_trial
+from grandmaster.pipeline.channels import channels_reason
 from grandmaster.pipeline.hardware import Hardware, measure_gflops
 from grandmaster.pipeline.plan import Decision, Decisions, ModelPlan, Plan
-from grandmaster.pipeline.recipe import choose_recipe, choose_training_loss, wants_weights, with_mode
+from grandmaster.pipeline.recipe import choose_recipe, choose_training_loss, wants_weights
+from grandmaster.pipeline.starts import find_start, start_facts, start_notes, start_reason
 from grandmaster.pipeline.targets import choose_mixing, require_fitting_metric, row_notes
 from grandmaster.storage import digest
 
@@ -68,13 +70,8 @@ def make_plan(
     notes = row_notes(competition)
     chosen = _choose_backbones(hardware, config, models_wanted)
     augmentation, operations, corruption = choose_augmentation(shift, config)
-    starts = {backbone.name: _find_start(backbone, config) for backbone in chosen.value}
-    for name, weights in starts.items():
-        if not weights.pretrained and wants_weights(config):
-            notes.append(
-                f"{name} starts from RANDOM weights: {weights.reason}. Expect a much lower score; "
-                "give --weights_dir or a connection to the hub."
-            )
+    starts = {backbone.name: find_start(backbone, config) for backbone in chosen.value}
+    notes += start_notes(chosen.value, starts, config)
     train_pictures = len(competition.train) * (config.folds.count - 1) // config.folds.count
     test_like = augmentation.value == "test_like"
     folds_trained = min(config.folds.train or config.folds.count, config.folds.count)
@@ -106,7 +103,8 @@ def make_plan(
             else "train and test look alike",
         ),
         tta_views=Decision(value=config.prediction.tta_views, reason="prediction.tta_views"),
-        workers=_choose_workers(hardware, config, [b.input_size for b in chosen.value]),
+        workers=_choose_workers(hardware, config, [b.input_size for b in chosen.value], competition.channels),
+        channels=Decision(value=competition.channels, reason=channels_reason(competition)),
     )
     budget = _budget_minutes(hardware, config, models_wanted)
     models = tuple(
@@ -187,19 +185,13 @@ def _choose_backbones(hardware: Hardware, config: Config, wanted: int) -> Decisi
     )
 
 
-def _find_start(backbone: Backbone, config: Config) -> Weights:
-    folder = None if config.model.weights_dir is None else Path(config.model.weights_dir)
-    found = find_weights(backbone, weights_dir=folder, pretrained=wants_weights(config))
-    return with_mode(found, backbone, config)
-
-
-def _choose_workers(hardware: Hardware, config: Config, sizes: list[int]) -> Decision[int]:
+def _choose_workers(hardware: Hardware, config: Config, sizes: list[int], channels: int) -> Decision[int]:
     largest = max(sizes)
     batch = config.training.micro_batch or 64
     chosen = plan_workers(
         cores=hardware.cores,
         shm_bytes=None if hardware.shm_gb is None else int(hardware.shm_gb * 2**30),
-        batch_bytes=batch * largest * largest * 3,
+        batch_bytes=batch * largest * largest * channels,
         pictures_in_memory=True,
         requested=config.hardware.workers,
     )
@@ -224,7 +216,7 @@ def _plan_model(
     validations: int,
     minutes: float | None,
 ) -> ModelPlan:
-    reasons: dict[str, str] = {"weights": weights.reason}
+    reasons: dict[str, str] = {}
     settings = config.training
     on_cpu = hardware.device == "cpu"
     outputs = len(competition.outputs)
@@ -245,7 +237,14 @@ def _plan_model(
 
     def speed(side: int) -> float:
         return images_per_second(
-            backbone, weights, hardware, size=side, classes=outputs, batch=min(effective, 32), small=small
+            backbone,
+            weights,
+            hardware,
+            size=side,
+            classes=outputs,
+            channels=competition.channels,
+            batch=min(effective, 32),
+            small=small,
         )
 
     rate = speed(size)
@@ -269,7 +268,9 @@ def _plan_model(
             "fine-tuning converges in about 15" if weights.pretrained else "from random weights"
         )
 
-    cost = count_cost(backbone.timm_name, size, outputs)
+    cost = count_cost(backbone.timm_name, size, outputs, competition.channels)
+    start = start_facts(backbone, weights, competition, size)
+    reasons = {"weights": start_reason(weights, start)} | reasons
     micro, checkpointing, memory = _fit_memory(cost, hardware, config, effective)
     accumulation = max(1, round(effective / micro))
     steps = max(1, -(-train_pictures // (micro * accumulation)))
@@ -284,6 +285,7 @@ def _plan_model(
         backbone=backbone.name,
         timm_name=backbone.timm_name,
         weights=weights,
+        **start,
         input_size=size,
         micro_batch=micro,
         accumulation=accumulation,
@@ -350,19 +352,22 @@ def images_per_second(
     *,
     size: int,
     classes: int,
+    channels: int = 3,
     batch: int,
     small: bool,
 ) -> float:
     """Training speed: a few real optimiser steps of small backbones, the median; else from operations and a measured peak."""
     if not small:
-        cost = count_cost(backbone.timm_name, size, classes)
+        cost = count_cost(backbone.timm_name, size, classes, channels)
         return measure_gflops(hardware.device, hardware.precision) * TRAINING_EFFICIENCY / cost.training_gflop
-    model = build_model(backbone.timm_name, weights.unloaded(), classes=classes, input_size=size)
+    model = build_model(
+        backbone.timm_name, weights.unloaded(), classes=classes, input_size=size, in_channels=channels
+    )
     model = model.to(hardware.device)
     if hardware.device == "cpu":
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.AdamW(model.parameters())
-    pictures = torch.zeros(batch, 3, size, size, device=hardware.device)
+    pictures = torch.zeros(batch, channels, size, size, device=hardware.device)
     pictures = pictures.contiguous(memory_format=torch.channels_last)
     seconds = []
     for _ in range(7):

@@ -49,6 +49,7 @@ def _predict_one(context: RunContext, model: ModelPlan, fold: int) -> None:
         spec.weights.unloaded(),
         classes=spec.head.outputs,
         input_size=spec.input_size,
+        in_channels=spec.in_channels,
         cosine_scale=spec.loss.cosine_scale,
     )
     load_best(kept, net, fit_digest=spec.digest)

@@ -11,6 +11,7 @@ from grandmaster.eda.shift_reading import compare_with_test
 from grandmaster.errors import UserError
 from grandmaster.images.policy import test_like_policy
 from grandmaster.pipeline.augmenting import trial_epochs
+from grandmaster.pipeline.channels import check_channels
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.embedding import find_embedder
 from grandmaster.pipeline.folds import make_folds
@@ -64,6 +65,8 @@ def shift(context: RunContext) -> None:
 
 def _look_at_pictures(context: RunContext, *, start_cache: bool = True) -> Inspection:
     """What any run beside this one has measured is taken from their cache; a dry run uses it, but starts none."""
+    for note in check_channels(context.competition, threads=context.hardware.cores):
+        context.progress.message(note, "warn")
     cache = context.folder.parent / CACHE_FOLDER
     return inspect_pictures(
         context.competition,

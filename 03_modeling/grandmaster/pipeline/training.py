@@ -14,13 +14,14 @@ from grandmaster.images.augment import build_augmentation
 from grandmaster.images.dataset import PictureDataset
 from grandmaster.models.head import make_head
 from grandmaster.models.passes import Passes, is_out_of_memory
+from grandmaster.pipeline.channels import extra_settings
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.judging import Judge
 from grandmaster.pipeline.manifest import is_done, mark_done
 from grandmaster.pipeline.plan import ModelPlan, TrainingAugmentation
 from grandmaster.pipeline.recipe import fractions, make_loss, rate_groups
 from grandmaster.prediction.predict import predict
-from grandmaster.storage import digest, read_json, write_json
+from grandmaster.storage import digest, plain, read_json, write_json
 from grandmaster.training.checkpoint import remove_state
 from grandmaster.training.fit import FoldData, fit_fold
 from grandmaster.training.precision import Precision
@@ -76,13 +77,19 @@ def make_spec(
         head=make_head(competition.kind, competition.outputs, learnt, one_vs_all=loss.name == "bce"),
         classes_hash=competition.classes_hash,
         pictures_hash=digest(
-            [frame[["id", "row", "fold"]].to_numpy().tolist(), context.targets().tolist(), context.file_sizes]
+            [
+                frame[["id", "row", "fold"]].to_numpy().tolist(),
+                context.targets().tolist(),
+                context.file_sizes,
+                *extra_settings(competition),
+            ]
         ),
         metric=decided.metric.value,
         top_k=competition.top_k,
         positive_class=competition.positive_class,
         selection=decided.selection.value if context.plan.corruption else "clean",
         input_size=model.input_size,
+        in_channels=competition.channels,
         store_size=store_size(model),
         operations=augmentation.operations,
         class_policies=augmentation.class_policies,
@@ -174,6 +181,8 @@ def _train_one(context: RunContext, model: ModelPlan, fold: int) -> None:
         "grad_checkpointing": fitted.passes.grad_checkpointing,
         "parameters": fitted.parameters,
         "weights": model.weights.source,
+        "licence": model.licence,
+        "adaptation": plain(model.adaptation),
     }
     result |= _out_of_fold(context, spec, fitted.model, precision, data, folder)
     write_json(folder / "result.json", result)

@@ -100,7 +100,7 @@ def predict_views(forward: Callable[[Tensor], Tensor], batch: Tensor, n: Literal
     """What a model says of every view.
 
     Args:
-        forward: normalised pictures (b, 3, h, w) -> values (b, outputs), activated: probabilities are averaged, not
+        forward: normalised pictures (b, c, h, w) -> values (b, outputs), activated: probabilities are averaged, not
             logits, so that one sure view does not outvote the others.
         batch: normalised pictures, h = w.
         n: number of views.

@@ -151,6 +151,7 @@ def _fit(
         spec.weights,
         classes=spec.head.outputs,
         input_size=spec.input_size,
+        in_channels=spec.in_channels,
         drop_rate=spec.drop_rate,
         drop_path=spec.drop_path,
         grad_checkpointing=passes.grad_checkpointing,

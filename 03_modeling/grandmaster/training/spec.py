@@ -24,6 +24,7 @@ class FitSpec(msgspec.Struct, frozen=True, kw_only=True):
         top_k, positive_class: as in `Competition`, for the metrics that depend on them.
         selection: validation pictures on which the best epoch is chosen: as they are, or corrupted like the test set.
         input_size: side of the square input, px.
+        in_channels: of the input: red, green and blue, and those of further images.
         micro_batch, accumulation: pictures a forward pass, forward passes an optimiser step.
         balanced_sampling: every class is seen equally often, rather than every picture.
         learning_rate: peak; scaled per layer by `layer_decay`, or set by `rate_groups`.
@@ -48,6 +49,7 @@ class FitSpec(msgspec.Struct, frozen=True, kw_only=True):
     positive_class: int
     selection: Literal["clean", "corrupted"]
     input_size: int
+    in_channels: int = 3
     store_size: int
     operations: tuple[Operation, ...]
     corruption: tuple[Operation, ...]

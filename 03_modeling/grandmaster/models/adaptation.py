@@ -1,0 +1,135 @@
+"""What is changed of stored weights so that they fit a competition: classes, channels and size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from grandmaster.models.weight_files import Shapes, tensor_shapes
+from grandmaster.models.weight_folder import classifier_names, first_layers, stored_channels
+from grandmaster.models.weights import Weights
+
+Shape = tuple[int, ...]
+
+
+class Adaptation(msgspec.Struct, frozen=True, kw_only=True):
+    """Stored weights beside the model that they are loaded into.
+
+    Attributes:
+        classes: outputs of the stored classifier (None: it has none) and of the model's. The classifier is always a
+            new one: its outputs mean other things.
+        channels: that the stored and the model's first layer take. timm repeats the stored ones in turn and scales
+            them by `channel_scale`, so that a picture given twice makes the features that it made.
+        resized: tensor -> stored and new shape: position embeddings and the like, interpolated by timm.
+        loaded: tensors of the body, as stored or adapted; None: the hub's file is not at hand to be counted.
+        body: tensors that the model has, without the classifier.
+        missing: those of them that the file lacks.
+        unexpected: names in the file that the model lacks.
+    """
+
+    classes: tuple[int | None, int]
+    channels: tuple[int, int]
+    resized: dict[str, tuple[Shape, Shape]] = {}
+    loaded: int | None = None
+    body: int
+    missing: tuple[str, ...] = ()
+    unexpected: tuple[str, ...] = ()
+
+    @property
+    def channel_scale(self) -> float:
+        """Factor on the first layer's weights."""
+        return self.channels[0] / self.channels[1]
+
+    @property
+    def text(self) -> str:
+        """All of it in one line."""
+        stored, ours = self.classes
+        before = "none" if stored is None else f"{stored:,}"
+        parts = [f"classifier {before} -> {ours:,} outputs, new"]
+        if self.channels[0] != self.channels[1]:
+            parts.append(
+                f"first layer {self.channels[0]} -> {self.channels[1]} channels, repeated and scaled by "
+                f"{self.channel_scale:.3g}"
+            )
+        shown = list(self.resized.items())[:2]
+        parts += [f"{name} {_written(old)} -> {_written(new)}, resized" for name, (old, new) in shown]
+        if len(self.resized) > len(shown):
+            parts.append(f"{len(self.resized) - len(shown)} more resized")
+        if self.loaded is not None:
+            parts.append(f"{self.loaded} of {self.body} tensors of the body loaded")
+        for name, tensors in (("missing", self.missing), ("unexpected", self.unexpected)):
+            if tensors:
+                more = ", ..." if len(tensors) > 3 else ""
+                parts.append(f"{len(tensors)} {name}: {', '.join(tensors[:3])}{more}")
+        return "; ".join(parts)
+
+
+def compare(timm_name: str, stored: Shapes, model: Any, *, classes: int, channels: int) -> Adaptation:
+    """A file's tensors beside a built model's (which may be on torch's `meta` device).
+
+    Args:
+        stored: as `tensor_shapes` returns them.
+        model: of timm.
+        classes, channels: that it was built for.
+    """
+    heads = classifier_names(model)
+    own = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    body = {name: shape for name, shape in own.items() if not name.startswith(heads)}
+    first = first_layers(model)
+    shared = [name for name in body if name in stored]
+    resized = {
+        name: (stored[name], body[name])
+        for name in shared
+        if stored[name] != body[name] and name not in first
+    }
+    outputs = next(
+        (shape[0] for name, shape in stored.items() if name.startswith(heads) and name.endswith("weight")),
+        None,
+    )
+    return Adaptation(
+        classes=(outputs, classes),
+        channels=(stored_channels(timm_name, stored), channels),
+        resized=resized,
+        loaded=len(shared),
+        body=len(body),
+        missing=tuple(name for name in body if name not in stored),
+        unexpected=tuple(name for name in stored if name not in own and not name.startswith(heads)),
+    )
+
+
+def adaptation_of(
+    timm_name: str, weights: Weights, *, classes: int, channels: int, input_size: int
+) -> Adaptation | None:
+    """What loading will change, without loading: from the file's tensor shapes, or what timm states of a hub's.
+
+    Returns:
+        None where nothing is loaded.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    if not weights.pretrained:
+        return None
+    import timm
+    import torch
+
+    from grandmaster.models.builder import build_model
+
+    with torch.device("meta"):
+        model = build_model(
+            timm_name, weights.unloaded(), classes=classes, input_size=input_size, in_channels=channels
+        )
+    if weights.path is not None:
+        return compare(timm_name, tensor_shapes(weights.path), model, classes=classes, channels=channels)
+    config = timm.get_pretrained_cfg(timm_name, allow_unregistered=True)
+    heads = classifier_names(model)
+    return Adaptation(
+        classes=(config.num_classes if config else None, classes),
+        channels=(config.input_size[0] if config else 3, channels),
+        body=sum(not name.startswith(heads) for name in model.state_dict()),
+    )
+
+
+def _written(shape: Shape) -> str:
+    return "x".join(map(str, shape))
