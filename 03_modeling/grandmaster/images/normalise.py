@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -31,8 +32,14 @@ def to_input(
     """
     if batch.dtype != torch.uint8:
         raise ValueError(f"batch is {batch.dtype}, must be uint8")
-    centre = torch.tensor(mean, dtype=torch.float32).view(1, -1, 1, 1) * 255
-    spread = torch.tensor(std, dtype=torch.float32).view(1, -1, 1, 1) * 255
+    centre, spread = _scale(tuple(mean), str(device)), _scale(tuple(std), str(device))
     layout = torch.channels_last if channels_last else torch.contiguous_format
     values = batch.to(device, non_blocking=True).to(torch.float32, memory_format=layout)
-    return values.sub_(centre.to(device)).div_(spread.to(device)).to(dtype)
+    return values.sub_(centre).div_(spread).to(dtype)
+
+
+@lru_cache(maxsize=32)
+def _scale(values: tuple[float, ...], device: str) -> Tensor:
+    """Kept on the device: to copy a few numbers there for every batch would make the host wait for it every time."""
+    with torch.inference_mode(False):  # whoever asks first, training may ask next
+        return torch.tensor(values, dtype=torch.float32, device=device).view(1, -1, 1, 1) * 255

@@ -13,6 +13,7 @@ from grandmaster.competition.table import Competition
 from grandmaster.errors import UserError, did_you_mean
 from grandmaster.images.augment import build_augmentation
 from grandmaster.images.operation import Operation
+from grandmaster.models.memory_format import MemoryFormat
 from grandmaster.models.weights import Weights
 from grandmaster.storage import plain, write_atomic
 
@@ -52,6 +53,7 @@ class ModelPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         weights: where it starts from.
         input_size: side, px.
         micro_batch, accumulation: pictures a forward pass, forward passes a step.
+        memory_format, fused, compile: how a step is carried out, see `training.spec.FitSpec`.
         ema_decay: of the averaged weights, per step; 0: off.
         minutes_per_fold: estimate, training and prediction.
         test_minutes_per_fold: the part of it that predicting the test set takes.
@@ -72,6 +74,9 @@ class ModelPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     layer_decay: Annotated[float, Meta(gt=0.0, le=1.0)]
     ema_decay: Annotated[float, Meta(ge=0.0, lt=1.0)]
     freeze_batch_norm: bool
+    memory_format: MemoryFormat
+    fused: bool
+    compile: bool
     prediction_batch: Count
     million_parameters: float
     minutes_per_fold: float

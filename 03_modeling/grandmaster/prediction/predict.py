@@ -15,6 +15,7 @@ from grandmaster.images.dataset import PictureDataset
 from grandmaster.images.loader import eval_loader
 from grandmaster.images.normalise import to_input
 from grandmaster.models.head import Head
+from grandmaster.models.memory_format import MemoryFormat
 from grandmaster.models.weights import Weights
 from grandmaster.prediction.tta import predict_views
 
@@ -43,12 +44,17 @@ def predict(
     head: Head,
     *,
     device: str,
+    memory_format: MemoryFormat,
     batch_size: int,
     views: Literal[1, 2, 4, 8],
     workers: int = 0,
     on_batch: Callable[[int], None] = lambda _: None,
 ) -> ViewPredictions:
-    """Predict every picture of `dataset` under `views` views; each is decoded and moved to the device once."""
+    """Predict every picture of `dataset` under `views` views; each is decoded and moved to the device once.
+
+    Args:
+        memory_format: that of the model.
+    """
     model.eval()
     rows, plain, averaged = [], [], []
 
@@ -59,7 +65,11 @@ def predict(
 
     for batch in eval_loader(dataset, batch_size=batch_size, workers=workers):
         inputs = to_input(
-            batch.pictures, weights.mean, weights.std, device=device, channels_last=device == "cpu"
+            batch.pictures,
+            weights.mean,
+            weights.std,
+            device=device,
+            channels_last=memory_format == "channels_last",
         )
         by_view = predict_views(forward, inputs, views).cpu()
         rows.append(batch.rows.numpy())

@@ -15,6 +15,8 @@ from grandmaster.training.spec import FitSpec
 def make_optimiser(model: nn.Module, spec: FitSpec) -> Optimizer:
     """AdamW (Loshchilov & Hutter 2019); no decay on biases and norms; rates fall by `layer_decay` a layer (timm)."""
     options: dict[str, Any] = {"layer_decay": spec.layer_decay} if spec.layer_decay < 1 else {}
+    if spec.fused:
+        options["fused"] = True
     optimiser: Optimizer = create_optimizer_v2(
         model, opt="adamw", lr=spec.learning_rate, weight_decay=spec.weight_decay, **options
     )
