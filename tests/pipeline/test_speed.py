@@ -48,8 +48,10 @@ GPU_CASE = msgspec.structs.replace(CASE, device="cuda", precision="bf16")
 class Timer:
     """Says what it is told, and counts how often it is asked."""
 
-    def __init__(self, **seconds: Any) -> None:
-        self.probe, self.asked = Probe(**seconds), 0
+    def __init__(self, formats: tuple[Any, Any], optimiser: tuple[float, float]) -> None:
+        first, other = (each if isinstance(each, tuple) else (each,) * 3 for each in formats)
+        self.probe = Probe(formats=first, other_formats=other, optimiser=optimiser)
+        self.asked = 0
 
     def __call__(self, *case: Any) -> Probe:
         self.asked += 1
@@ -66,22 +68,25 @@ def choose(timer: Timer, cache: ProbeCache | None = None, **how: Any):
     [
         ((1.0, 0.5), "contiguous", 16.0),
         ((0.5, 1.0), "channels_last", 16.0),
-        ((1.0, 0.97), "channels_last", 8.0),  # noise: the default stays
+        ((1.0, 0.9), "channels_last", 8.0),  # noise: the default stays
+        ((1.0, (0.5, 0.5, 0.9)), "channels_last", 8.0),  # not in every round
     ],
 )
 def test_the_faster_memory_format_is_chosen_by_a_margin(formats, chosen, rate):
     found = choose(Timer(formats=formats, optimiser=(0.1, 0.2)))
     assert (found.settings.memory_format, found.settings.fused) == (chosen, True)
     assert found.images_per_second == pytest.approx(rate)
-    assert all(f"{seconds:.3g} s" in found.reasons["memory_format"] for seconds in formats)
+    assert all(
+        word in found.reasons["memory_format"] for word in ("channels_last", "contiguous", " s a step")
+    )
 
 
 def test_a_fused_step_that_is_slower_is_left():
-    found = choose(Timer(formats=(1.0, 1.2), optimiser=(0.5, 0.1)))
+    found = choose(Timer(formats=(1.0, 1.3), optimiser=(0.5, 0.1)))
     assert found.settings.fused is False
     assert found.images_per_second == pytest.approx(8 / 0.6)
     # slower, but not by what counts in a whole step
-    assert choose(Timer(formats=(1.0, 1.2), optimiser=(0.05, 0.03))).settings.fused is True
+    assert choose(Timer(formats=(1.0, 1.3), optimiser=(0.2, 0.1))).settings.fused is True
 
 
 def test_a_gpu_starts_from_the_other_default():
@@ -129,7 +134,7 @@ def test_a_dry_run_reads_the_cache_and_writes_none(tmp_path):
 
 def test_two_runs_keep_each_others_probes(tmp_path):
     one, two = ProbeCache(tmp_path), ProbeCache(tmp_path)
-    probe = Probe(formats=(1.0, 2.0), optimiser=(0.1, 0.2))
+    probe = Timer(formats=(1.0, 2.0), optimiser=(0.1, 0.2)).probe
     one.put("a", probe)
     two.put("b", probe)
     again = ProbeCache(tmp_path)
@@ -216,5 +221,10 @@ def test_speed_is_that_of_real_steps(tmp_path):
     (probe,) = msgspec.json.decode(
         (tmp_path / ProbeCache.FILE_NAME).read_bytes(), type=dict[str, Probe]
     ).values()
-    assert min(*probe.formats, *probe.optimiser) > 0
-    assert rate == pytest.approx(4 / min(probe.formats), rel=speed.MARGIN - 1 + 0.5)
+    assert len(probe.formats) == len(probe.other_formats) == speed.ROUNDS
+    assert min(*probe.formats, *probe.other_formats, *probe.optimiser) > 0
+    assert rate > 0
+    again = images_per_second(
+        backbone, CASE.weights, CPU, size=32, classes=3, batch=4, small=True, cache=ProbeCache(tmp_path)
+    )
+    assert again == rate

@@ -27,6 +27,7 @@ def set_up(net: nn.Module, spec: FitSpec, precision: Precision) -> tuple[Any, An
     to_memory_format(net, spec.memory_format)
     optimiser = make_optimiser(net, spec)
     # Only the training step is compiled: `net` itself, its average and their names stay as they are.
-    model, wrapped = precision.fabric.setup(torch.compile(net) if spec.compile else net, optimiser)
+    trained: Any = torch.compile(net) if spec.compile else net
+    model, wrapped = precision.fabric.setup(trained, optimiser)
     average = ModelEmaV3(net, decay=spec.ema_decay, use_warmup=True) if spec.ema_decay > 0 else None
     return model, wrapped, average
