@@ -211,7 +211,7 @@ def test_row_25_a_resumed_fit_takes_the_smaller_passes_at_once(tmp_path):
     ("changes", "tried"),
     [
         (
-            {"freeze_batch_norm": True},
+            {"batch_norm": "frozen"},
             ["4 pictures", "2 pictures", "1 picture", "1 picture a pass with grad"],
         ),
         # BatchNorm that learns its statistics needs two pictures.

@@ -18,20 +18,17 @@ from grandmaster.config import Config, DataConfig, InspectConfig, with_settings
 from grandmaster.eda.fingerprint import make_fingerprint
 from grandmaster.errors import UserError
 from grandmaster.models import weights
-from grandmaster.models.builder import build_model
-from grandmaster.models.registry import find_backbone
-from grandmaster.models.weights import find_weights
 from grandmaster.pipeline import planner
 from grandmaster.pipeline.hardware import Hardware, read_hardware
 from grandmaster.pipeline.plan import Plan, read_plan, write_plan
 from grandmaster.pipeline.planner import make_plan
 from grandmaster.pipeline.recipe import fractions
+from grandmaster.pipeline.speed import StepChoice
 from grandmaster.pipeline.targets import target_text
 from grandmaster.progress import SilentProgress
 from grandmaster.storage import plain
+from grandmaster.training.timed_step import StepSettings
 
-# Kept before the tests replace it.
-MEASURED = planner.images_per_second
 CPU = Hardware(
     device="cpu",
     device_reason="no CUDA device found",
@@ -75,8 +72,11 @@ def _offline(monkeypatch):
 @pytest.fixture(autouse=True)
 def _told_speed(monkeypatch):
     """Speed is told, not measured: the tests must not depend on this machine, and the GPU is not here."""
-    monkeypatch.setattr(planner, "measure_gflops", lambda device, precision: 100_000.0)
     monkeypatch.setattr(planner, "images_per_second", lambda *args, size, **others: 40.0 * (160 / size) ** 2)
+    told = StepChoice(
+        settings=StepSettings(memory_format="channels_last", fused=False), reasons={"fused": "told"}
+    )
+    monkeypatch.setattr(planner, "choose_step", lambda *args, **how: told)
 
 
 def repeated(competition, times: int):
@@ -231,18 +231,10 @@ def test_hardware_that_is_not_there_is_refused():
         read_hardware(with_settings(Config(), ["hardware.precision=fp16"]).hardware)
 
 
-def test_speed_is_measured_with_real_steps_of_the_real_model(monkeypatch):
-    built = []
-
-    def build(*args, **how):
-        built.append((args[0], how["input_size"]))
-        return build_model(*args, **how)
-
-    monkeypatch.setattr(planner, "build_model", build)
-    backbone = find_backbone("test_resnet")
-    start = find_weights(backbone, weights_dir=None, pretrained=False)
-    assert MEASURED(backbone, start, CPU, size=32, classes=3, batch=4, small=True) > 0
-    assert built == [("test_resnet.r160_in1k", 32)]
+def test_the_way_of_a_step_is_in_the_plan_with_its_reason(known):
+    made = plan(known, CPU, "model.backbones=test_resnet", "model.image_size=32").models[0]
+    assert (made.memory_format, made.fused, made.compile) == ("channels_last", False, False)
+    assert made.reasons["fused"] == "told"
 
 
 def of_kind(competition, kind: str, metric: str):

@@ -61,17 +61,19 @@ def mix_batch(
     share = np.where(cut, 1 - box_height * box_width / (height * width), share)
     share = np.where(mixed, share, 1.0)
 
-    box = torch.from_numpy(np.stack([top, top + box_height, left, left + box_width])).to(images.device)
+    box = torch.from_numpy(np.stack([top, top + box_height, left, left + box_width])).to(
+        images.device, non_blocking=True
+    )
     y0, y1, x0, x1 = box[:, :, None, None]
     y = torch.arange(height, device=images.device)[None, :, None]
     x = torch.arange(width, device=images.device)[None, None, :]
     pasted = (y >= y0) & (y < y1) & (x >= x0) & (x < x1)
-    own = torch.from_numpy(share).to(images.device, images.dtype)
-    is_cut = torch.from_numpy(cut).to(images.device)
+    own = torch.from_numpy(share).to(images.device, images.dtype, non_blocking=True)
+    is_cut = torch.from_numpy(cut).to(images.device, non_blocking=True)
     weight = torch.where(is_cut[:, None, None], (~pasted).to(images.dtype), own[:, None, None])[:, None]
 
-    index = torch.from_numpy(partner).to(images.device)
-    own_target = torch.from_numpy(share).to(targets.device, targets.dtype)[:, None]
+    index = torch.from_numpy(partner).to(images.device, non_blocking=True)
+    own_target = torch.from_numpy(share).to(targets.device, targets.dtype, non_blocking=True)[:, None]
     other_targets = targets[index.to(targets.device)]
     # lerp is exact at weights 0 and 1: unmixed pictures and pasted rectangles keep every bit.
     return torch.lerp(images[index], images, weight), torch.lerp(other_targets, targets, own_target)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -34,12 +35,16 @@ def to_input(
         raise ValueError(f"batch is {batch.dtype}, must be uint8")
     channels = batch.shape[1]
     centre, spread = (
-        torch.tensor([values[place % len(values)] for place in range(channels)], dtype=torch.float32).view(
-            1, -1, 1, 1
-        )
-        * 255
+        _scale(tuple(values[place % len(values)] for place in range(channels)), str(device))
         for values in (mean, std)
     )
     layout = torch.channels_last if channels_last else torch.contiguous_format
     values = batch.to(device, non_blocking=True).to(torch.float32, memory_format=layout)
-    return values.sub_(centre.to(device)).div_(spread.to(device)).to(dtype)
+    return values.sub_(centre).div_(spread).to(dtype)
+
+
+@lru_cache(maxsize=32)
+def _scale(values: tuple[float, ...], device: str) -> Tensor:
+    """Kept on the device: to copy a few numbers there for every batch would make the host wait for it every time."""
+    with torch.inference_mode(False):  # whoever asks first, training may ask next
+        return torch.tensor(values, dtype=torch.float32, device=device).view(1, -1, 1, 1) * 255

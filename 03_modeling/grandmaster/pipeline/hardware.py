@@ -89,7 +89,7 @@ def describe_environment(hardware: Hardware, *, command: str, mode: str) -> dict
     return {
         "python": sys.version.split()[0],
         "platform": platform.platform(),
-        "cpu": _cpu_name(),
+        "cpu": cpu_name(),
         "cores": hardware.cores,
         "memory_gb": hardware.memory_gb,
         "gpu": gpu,
@@ -99,7 +99,8 @@ def describe_environment(hardware: Hardware, *, command: str, mode: str) -> dict
     }
 
 
-def _cpu_name() -> str:
+def cpu_name() -> str:
+    """What the processor calls itself; empty where it does not."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -17,6 +17,7 @@ from grandmaster.images.class_groups import ClassPolicy
 from grandmaster.images.operation import Operation
 from grandmaster.images.policy import light_policy
 from grandmaster.models.adaptation import Adaptation
+from grandmaster.models.memory_format import MemoryFormat
 from grandmaster.models.weights import Weights
 from grandmaster.storage import plain, write_atomic
 from grandmaster.training.losses import UsedLoss
@@ -63,6 +64,7 @@ class ModelPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         adaptation: what is changed of them on loading; None where none are loaded.
         input_size: side, px.
         micro_batch, accumulation: pictures a forward pass, forward passes a step.
+        memory_format, fused, compile: how a step is carried out, see `training.spec.FitSpec`.
         ema_decay: of the averaged weights, per step; 0: off.
         minutes_per_fold: estimate, training and prediction.
         test_minutes_per_fold: the part of it that predicting the test set takes.
@@ -85,6 +87,9 @@ class ModelPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     layer_decay: Annotated[float, Meta(gt=0.0, le=1.0)]
     ema_decay: Annotated[float, Meta(ge=0.0, lt=1.0)]
     batch_norm: BatchNormMode
+    memory_format: MemoryFormat
+    fused: bool
+    compile: bool
     prediction_batch: Count
     million_parameters: float
     minutes_per_fold: float

@@ -2,43 +2,41 @@
 
 from __future__ import annotations
 
-import statistics
-import time
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-import torch
 
 from grandmaster.competition.table import Competition
 from grandmaster.config import Config
 from grandmaster.errors import UserError
 from grandmaster.images.loader import plan_workers
-from grandmaster.models.builder import Cost, build_model, count_cost
+from grandmaster.models.builder import Cost, count_cost
 from grandmaster.models.registry import FROM_SCRATCH_ON_CPU, LARGE_SEVEN, SMALL, Backbone, find_backbone
 from grandmaster.models.weights import Weights, architectures_at_hand, find_weights
 from grandmaster.pipeline.augmenting import choose_augmentation, choose_class_policies, choose_trial
 from grandmaster.pipeline.channels import channels_reason
-from grandmaster.pipeline.hardware import Hardware, measure_gflops
+from grandmaster.pipeline.hardware import Hardware
 from grandmaster.pipeline.plan import Decision, Decisions, ModelPlan, Plan
 from grandmaster.pipeline.recipe import choose_recipe, choose_training_loss, wants_weights
+from grandmaster.pipeline.speed import ProbeCache, choose_step, images_per_second
 from grandmaster.pipeline.starts import find_start, start_facts, start_notes, start_reason
 from grandmaster.pipeline.targets import choose_mixing, require_fitting_metric, row_notes
 from grandmaster.storage import digest
+from grandmaster.training.timed_step import StepCase
 
 T = TypeVar("T")
 
 # Settings for speed: they may differ when a run is resumed. (Another number of threads adds in another order, so the
 # last bits may differ.)
 FREE_SETTINGS = frozenset({("hardware", "workers"), ("hardware", "threads")})
-# Share of a device's matrix-product peak that training of a large backbone reaches (timm's RTX 3090 table: 0.42).
-TRAINING_EFFICIENCY = 0.42
 # Published figures with gradient checkpointing keep 5 to 20 % of the activations.
 CHECKPOINTED_SHARE = 0.2
 # Mixed precision keeps about half of float32's activation bytes.
 MIXED_SHARE = 0.55
 CONTEXT_GIB = 0.8  # CUDA context and libraries
 CPU_PROCESS_GIB = 1.0  # Python, torch and friends
+PROBED_BATCH = 32  # most pictures in a step whose speed is measured
 # Time that a run on a CPU may take when nobody says otherwise, minutes: one model on one fold; the full run.
 CPU_MINUTES = {1: 8.0, 7: 60.0}
 # (fewest, enough, most) epochs under a time limit: with fewer than enough, a smaller picture is tried first. Pixels are
@@ -54,6 +52,7 @@ def make_plan(
     config: Config,
     *,
     models_wanted: int,
+    cache: ProbeCache | None = None,
 ) -> Plan:
     """Decide everything that the settings leave open.
 
@@ -61,6 +60,7 @@ def make_plan(
         fingerprint: as `eda.fingerprint.make_fingerprint` returns it.
         shift: as `eda.shift_reading.compare_with_test` returns it.
         models_wanted: 1 or 7, from the mode; counts only where `model.backbones` is open.
+        cache: speeds measured before; None: all are measured now.
 
     Raises:
         UserError: unknown backbones, a weights folder that does not exist, or a metric for other targets.
@@ -118,6 +118,7 @@ def make_plan(
             views=config.prediction.tta_views,
             validations=2 if corruption else 1,
             minutes=None if budget is None else budget / fits,
+            cache=cache or ProbeCache(),
         )
         for backbone in chosen.value
     )
@@ -215,6 +216,7 @@ def _plan_model(
     views: int,
     validations: int,
     minutes: float | None,
+    cache: ProbeCache,
 ) -> ModelPlan:
     reasons: dict[str, str] = {}
     settings = config.training
@@ -243,8 +245,9 @@ def _plan_model(
             size=side,
             classes=outputs,
             channels=competition.channels,
-            batch=min(effective, 32),
+            batch=min(effective, PROBED_BATCH),
             small=small,
+            cache=cache,
         )
 
     rate = speed(size)
@@ -278,8 +281,23 @@ def _plan_model(
         backbone, weights, config, batch=micro * accumulation, steps=steps, classes=outputs, size=size
     )
     test_forwards = len(competition.test) * views / 3
-    # Recomputing activations costs a second forward pass.
-    recomputing = 4 / 3 if checkpointing else 1.0
+    case = StepCase(
+        timm_name=backbone.timm_name,
+        weights=weights,
+        size=size,
+        classes=outputs,
+        channels=competition.channels,
+        micro_batch=min(micro, PROBED_BATCH),
+        accumulation=min(accumulation, 2),
+        grad_checkpointing=checkpointing,
+        device=hardware.device,
+        precision=hardware.precision,
+    )
+    step = choose_step(case, hardware, small=small, steps=steps * epochs, cache=cache)
+    reasons |= step.reasons
+    rate = step.images_per_second or rate
+    # Recomputing activations costs a second forward pass; where a step was measured, that is in it.
+    recomputing = 4 / 3 if checkpointing and step.images_per_second is None else 1.0
     forwards = epochs * per_epoch(train_pictures) * recomputing + once
     return ModelPlan(
         backbone=backbone.name,
@@ -290,6 +308,9 @@ def _plan_model(
         micro_batch=micro,
         accumulation=accumulation,
         grad_checkpointing=checkpointing,
+        memory_format=step.settings.memory_format,
+        fused=step.settings.fused,
+        compile=step.settings.compile,
         epochs=epochs,
         learning_rate=recipe.learning_rate,
         layer_decay=recipe.layer_decay,
@@ -343,39 +364,3 @@ def _fit_memory(cost: Cost, hardware: Hardware, config: Config, effective: int) 
                 return micro, checkpointing, peak(micro, checkpointing)
     last = True if asked is None else asked
     return sizes[-1], last, peak(sizes[-1], last)
-
-
-def images_per_second(
-    backbone: Backbone,
-    weights: Weights,
-    hardware: Hardware,
-    *,
-    size: int,
-    classes: int,
-    channels: int = 3,
-    batch: int,
-    small: bool,
-) -> float:
-    """Training speed: a few real optimiser steps of small backbones, the median; else from operations and a measured peak."""
-    if not small:
-        cost = count_cost(backbone.timm_name, size, classes, channels)
-        return measure_gflops(hardware.device, hardware.precision) * TRAINING_EFFICIENCY / cost.training_gflop
-    model = build_model(
-        backbone.timm_name, weights.unloaded(), classes=classes, input_size=size, in_channels=channels
-    )
-    model = model.to(hardware.device)
-    if hardware.device == "cpu":
-        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimiser = torch.optim.AdamW(model.parameters())
-    pictures = torch.zeros(batch, channels, size, size, device=hardware.device)
-    pictures = pictures.contiguous(memory_format=torch.channels_last)
-    seconds = []
-    for _ in range(7):
-        started = time.perf_counter()
-        model(pictures).sum().backward()
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
-        if hardware.device == "cuda":
-            torch.cuda.synchronize()
-        seconds.append(time.perf_counter() - started)
-    return batch / statistics.median(seconds[2:])  # the first two also allocate and choose kernels

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from grandmaster.competition.predictions import Predictions
 from grandmaster.images.dataset import PictureDataset
 from grandmaster.models.builder import build_model
+from grandmaster.models.memory_format import to_memory_format
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.judging import Judge, mean_target
 from grandmaster.pipeline.manifest import is_done, mark_done
@@ -54,9 +54,7 @@ def _predict_one(context: RunContext, model: ModelPlan, fold: int) -> None:
     )
     load_best(kept, net, fit_digest=spec.digest)
     precision = context.make_precision()
-    net = precision.fabric.to_device(net)
-    if spec.device == "cpu":
-        net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as in training
+    net = to_memory_format(precision.fabric.to_device(net), spec.memory_format)
     store = context.store("test", store_size(model))
     readable = np.array([row for row in range(len(store)) if row not in store.unreadable], np.int64)
     values = np.tile(mean_target(context), (len(store), 1))
@@ -69,6 +67,7 @@ def _predict_one(context: RunContext, model: ModelPlan, fold: int) -> None:
             spec.weights,
             spec.head,
             device=spec.device,
+            memory_format=spec.memory_format,
             batch_size=spec.prediction_batch,
             views=spec.tta_views,  # type: ignore[arg-type]  # checked when the plan was read
             workers=workers_for(context),

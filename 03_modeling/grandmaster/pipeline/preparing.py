@@ -18,6 +18,7 @@ from grandmaster.pipeline.folds import make_folds
 from grandmaster.pipeline.manifest import is_done, mark_done
 from grandmaster.pipeline.plan import ModelPlan, Plan, read_plan, write_plan
 from grandmaster.pipeline.planner import make_plan, plan_inputs
+from grandmaster.pipeline.speed import ProbeCache
 from grandmaster.report.policy_sheet import FILE_NAME as SHEET
 from grandmaster.report.policy_sheet import policy_sheet
 from grandmaster.storage import file_sha256, read_json, write_atomic, write_csv, write_json
@@ -98,7 +99,7 @@ def plan(context: RunContext) -> None:
             fix="Delete it to have it made anew, or choose another --experiment_name.",
         )
     else:
-        made = _make(context)
+        made = _make(context, keep_speeds=True)
         write_plan(path, made)
         mark_done(manifest, inputs, [path])
     for note in context.plan.notes:
@@ -130,10 +131,10 @@ def planned(context: RunContext) -> Plan:
         asked_for = plan_inputs(context.fingerprint, context.shift, context.config, context.models_wanted)
         if context.plan.made_for == asked_for:
             return context.plan
-    return _make(context)
+    return _make(context, keep_speeds=False)
 
 
-def _make(context: RunContext) -> Plan:
+def _make(context: RunContext, *, keep_speeds: bool) -> Plan:
     if not (context.folder / "fingerprint.json").exists():
         context.fingerprint = _look_at_pictures(context, start_cache=False).fingerprint
     if not (context.folder / "shift.json").exists():
@@ -145,6 +146,7 @@ def _make(context: RunContext) -> Plan:
         context.hardware,
         context.config,
         models_wanted=context.models_wanted,
+        cache=ProbeCache(context.folder.parent / CACHE_FOLDER, read_only=not keep_speeds),
     )
 
 

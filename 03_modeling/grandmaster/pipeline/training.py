@@ -114,6 +114,9 @@ def make_spec(
         patience=settings.patience,
         device=decided.device.value,
         precision=decided.precision.value,
+        memory_format=model.memory_format,
+        fused=model.fused,
+        compile=model.compile,
         prediction_batch=model.prediction_batch,
         tta_views=decided.tta_views.value,
         seed=settings.seed,
@@ -270,6 +273,7 @@ def _out_of_fold(
             spec.weights,
             spec.head,
             device=spec.device,
+            memory_format=spec.memory_format,
             batch_size=spec.prediction_batch,
             views=spec.tta_views,  # type: ignore[arg-type]  # checked when the plan was read
             workers=workers_for(context),

@@ -111,6 +111,7 @@ def _short_fit(context: RunContext, spec: FitSpec, name: str) -> Predictions:
         spec.weights,
         spec.head,
         device=spec.device,
+        memory_format=spec.memory_format,
         batch_size=spec.prediction_batch,
         views=1,
         workers=workers_for(context),

@@ -15,6 +15,7 @@ from grandmaster.images.dataset import PictureDataset
 from grandmaster.images.loader import eval_loader
 from grandmaster.images.normalise import to_input
 from grandmaster.models.head import Head
+from grandmaster.models.memory_format import MemoryFormat
 from grandmaster.models.passes import in_passes
 from grandmaster.models.weights import Weights
 from grandmaster.prediction.tta import predict_views
@@ -44,6 +45,7 @@ def predict(
     head: Head,
     *,
     device: str,
+    memory_format: MemoryFormat,
     batch_size: int,
     views: Literal[1, 2, 4, 8],
     workers: int = 0,
@@ -52,6 +54,9 @@ def predict(
     """Predict every picture of `dataset` under `views` views; each is decoded and moved to the device once.
 
     Where memory runs out, batches go through the model in smaller passes; values and order stay the same.
+
+    Args:
+        memory_format: that of the model.
     """
     model.eval()
     rows, plain, averaged = [], [], []
@@ -62,7 +67,13 @@ def predict(
         return head.activate(logits)
 
     def of_views(pictures: torch.Tensor) -> torch.Tensor:
-        inputs = to_input(pictures, weights.mean, weights.std, device=device, channels_last=device == "cpu")
+        inputs = to_input(
+            pictures,
+            weights.mean,
+            weights.std,
+            device=device,
+            channels_last=memory_format == "channels_last",
+        )
         return predict_views(forward, inputs, views).cpu()
 
     for batch in eval_loader(dataset, batch_size=batch_size, workers=workers):

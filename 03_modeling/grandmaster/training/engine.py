@@ -12,7 +12,6 @@ from lightning_fabric import Fabric
 from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
-from grandmaster.errors import UserError
 from grandmaster.images.loader import Batch
 from grandmaster.images.mixing import mix_batch
 from grandmaster.images.normalise import to_input
@@ -21,6 +20,7 @@ from grandmaster.training.batch_norm import freeze_batch_norm
 from grandmaster.training.losses import loss_sum
 from grandmaster.training.optimiser import Schedule
 from grandmaster.training.precision import Precision
+from grandmaster.training.running_loss import LossSum
 from grandmaster.training.spec import FitSpec
 
 
@@ -77,7 +77,12 @@ def train_one_epoch(
     model.train()
     if spec.batch_norm == "frozen":
         freeze_batch_norm(model)
-    step, total, seen = first_step, 0.0, 0
+    step, seen = first_step, 0
+    losses = LossSum(
+        f"{spec.backbone}, fold {spec.fold}",
+        epoch,
+        delay=0 if spec.device == "cpu" else 2 * spec.accumulation,
+    )
     for window in windows(batches, spec.accumulation):
         pictures_in_window = sum(len(batch.targets) for batch in window)
         schedule.set_step(step)
@@ -90,23 +95,17 @@ def train_one_epoch(
             for passed, wanted in zip(split(inputs, size), split(targets, size), strict=True):
                 loss = loss_sum(spec.head, spec.loss, model(passed), wanted, progress=step / schedule.steps)
                 fabric.backward(loss / pictures_in_window)
-                value = float(loss.detach())
-                if not np.isfinite(value):
-                    raise UserError(
-                        f"the loss of {spec.backbone}, fold {spec.fold} is {value} at epoch {epoch + 1}, step {step + 1}",
-                        fix="Lower training.learning_rate or set hardware.precision=fp32, with another --experiment_name.",
-                    )
-                total += value
+                losses.add(loss, step)
             seen += len(inputs)
             on_batch(len(inputs))
         if spec.clip_norm > 0:
-            fabric.clip_gradients(model, optimiser, max_norm=spec.clip_norm, error_if_nonfinite=False)
+            precision.clip(model, optimiser, spec.clip_norm)
         if precision.step(optimiser):
             step += 1
             if average is not None:
                 average.update(_bare(model), step=step)
         optimiser.zero_grad(set_to_none=True)
-    return total / max(1, seen), step
+    return losses.total() / max(1, seen), step
 
 
 @torch.inference_mode()
@@ -138,16 +137,20 @@ def _mixed_targets(batch: Batch, spec: FitSpec, device: torch.device) -> Tensor:
 
     Estimated values are not blended: a picture with another one in it still has the value of what it mainly is.
     """
-    targets = spec.head.encode(batch.targets.to(device))
+    targets = spec.head.encode(batch.targets.to(device, non_blocking=True))
     if spec.head.estimates or not batch.other_shares.any():
         return targets
-    others = spec.head.encode(batch.other_targets.to(device))
-    return torch.lerp(targets, others, batch.other_shares.to(device)[:, None])
+    others = spec.head.encode(batch.other_targets.to(device, non_blocking=True))
+    return torch.lerp(targets, others, batch.other_shares.to(device, non_blocking=True)[:, None])
 
 
 def _inputs(pictures: Tensor, spec: FitSpec) -> Tensor:
     return to_input(
-        pictures, spec.weights.mean, spec.weights.std, device=spec.device, channels_last=spec.device == "cpu"
+        pictures,
+        spec.weights.mean,
+        spec.weights.std,
+        device=spec.device,
+        channels_last=spec.memory_format == "channels_last",
     )
 
 

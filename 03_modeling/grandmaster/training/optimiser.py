@@ -24,6 +24,8 @@ def make_optimiser(model: nn.Module, spec: FitSpec) -> Optimizer:
         options["param_group_fn"] = lambda net: grouped_parameters(
             net, spec.rate_groups, learning_rate=spec.learning_rate, weight_decay=spec.weight_decay
         )
+    if spec.fused:
+        options["fused"] = True
     optimiser: Optimizer = create_optimizer_v2(
         model, opt="adamw", lr=spec.learning_rate, weight_decay=spec.weight_decay, **options
     )

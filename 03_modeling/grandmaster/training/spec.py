@@ -10,6 +10,7 @@ from grandmaster.config import BatchNormMode
 from grandmaster.images.class_groups import ClassPolicy
 from grandmaster.images.operation import Operation
 from grandmaster.models.head import Head
+from grandmaster.models.memory_format import MemoryFormat
 from grandmaster.models.weights import Weights
 from grandmaster.storage import digest
 from grandmaster.training.losses import Loss
@@ -33,6 +34,9 @@ class FitSpec(msgspec.Struct, frozen=True, kw_only=True):
         batch_norm: whose statistics are used in prediction: those of training (averaged as the weights are), those of
             the loaded weights, or those that training pictures give with the weights of the epoch.
         mix_probability: share of training pictures mixed with another (MixUp, CutMix).
+        memory_format: of the model and its inputs; like `fused` and `compile` it changes rounding, so it is kept.
+        fused: whether the optimiser's step is one pass over the weights.
+        compile: whether forward and backward go through torch.compile.
         pictures_hash: of the ids and targets that are trained and validated on.
         classes_hash: of the competition's kind and frozen list of outputs.
     """
@@ -75,6 +79,9 @@ class FitSpec(msgspec.Struct, frozen=True, kw_only=True):
     patience: int
     device: Literal["cpu", "cuda"]
     precision: Literal["fp32", "bf16", "fp16"]
+    memory_format: MemoryFormat
+    fused: bool
+    compile: bool
     prediction_batch: int
     tta_views: int
     seed: int
