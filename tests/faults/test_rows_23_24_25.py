@@ -252,6 +252,7 @@ def seen(spec: FitSpec, data: Any, batch: int) -> ViewPredictions:
         spec.weights,
         spec.head,
         device="cpu",
+        memory_format="contiguous",
         batch_size=batch,
         views=4,
     )

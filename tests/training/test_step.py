@@ -17,9 +17,9 @@ from grandmaster.prediction.predict import predict
 from grandmaster.progress import SilentProgress
 from grandmaster.training.engine import train_one_epoch, validate
 from grandmaster.training.fit import fit_fold
-from grandmaster.training.loss_sum import LossSum
 from grandmaster.training.optimiser import Schedule
 from grandmaster.training.precision import Precision
+from grandmaster.training.running_loss import LossSum
 from grandmaster.training.setting_up import set_up
 
 
