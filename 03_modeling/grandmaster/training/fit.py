@@ -83,19 +83,7 @@ def fit_fold(
         UserError: the folder holds another fit, weights do not fit, or the loss diverged.
     """
     fabric = precision.fabric
-    torch.manual_seed(spec.seed * 1000 + spec.fold)
-    net = build_model(
-        spec.timm_name,
-        spec.weights,
-        classes=spec.head.outputs,
-        input_size=spec.input_size,
-        drop_rate=spec.drop_rate,
-        drop_path=spec.drop_path,
-        grad_checkpointing=spec.grad_checkpointing,
-        cosine_scale=spec.loss.cosine_scale,
-    )
-    if spec.device == "cpu":
-        net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # 1.3 to 1.5 times faster there
+    net = start_model(spec)
     optimiser: Any = make_optimiser(net, spec)
     model, optimiser = fabric.setup(net, optimiser)
     average = ModelEmaV3(net, decay=spec.ema_decay, use_warmup=True) if spec.ema_decay > 0 else None
@@ -212,6 +200,28 @@ def fit_fold(
         memory_gb=_peak_memory_gb(spec.device),
         parameters=sum(parameter.numel() for parameter in net.parameters()),
     )
+
+
+def start_model(spec: FitSpec) -> nn.Module:
+    """The model as the fit begins; from here on torch draws by the spec's seed.
+
+    Raises:
+        UserError: as `build_model`.
+    """
+    torch.manual_seed(spec.seed * 1000 + spec.fold)
+    net = build_model(
+        spec.timm_name,
+        spec.weights,
+        classes=spec.head.outputs,
+        input_size=spec.input_size,
+        drop_rate=spec.drop_rate,
+        drop_path=spec.drop_path,
+        grad_checkpointing=spec.grad_checkpointing,
+        cosine_scale=spec.loss.cosine_scale,
+    )
+    if spec.device == "cpu":
+        net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # 1.3 to 1.5 times faster there
+    return net
 
 
 def _score(
