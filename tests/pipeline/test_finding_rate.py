@@ -24,7 +24,10 @@ def one_thread():
 
 def test_the_rate_is_found_once_and_used_by_every_fit(tmp_path, monkeypatch):
     data = write_competition(tmp_path / "data")
-    run_pipeline(request(data, tmp_path / "run", *SETTINGS, until="find_rate"), Record())
+    record = Record()
+    run_pipeline(request(data, tmp_path / "run", *SETTINGS, until="find_rate"), record)
+    assert "find rate of test_resnet" in record.notes
+    assert record.expected["find rate of test_resnet"] > 0
     found = read_json(tmp_path / "run" / "rates.json")["test_resnet"]
     planned = read_json(tmp_path / "run" / "plan.json")["models"][0]
     assert found["planned"] == planned["learning_rate"] != found["rate"]

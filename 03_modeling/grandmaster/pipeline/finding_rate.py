@@ -36,9 +36,14 @@ def find_rates(context: RunContext) -> None:
     mark_done(manifest, inputs, [path])
 
 
+def rate_task(model: ModelPlan) -> str:
+    """Name under which a model's test is announced and reported."""
+    return f"find rate of {model.backbone}"
+
+
 def _found(context: RunContext, model: ModelPlan) -> dict[str, Any]:
     spec = make_spec(context, model, 0, learning_rate=model.learning_rate)
-    task = f"find rate of {model.backbone}"
+    task = rate_task(model)
     context.progress.start(task, STEPS * spec.micro_batch * spec.accumulation)
     result = find_rate(
         spec,
