@@ -14,6 +14,7 @@ STAGES = (
     "inspect",
     "shift",
     "plan",
+    "find_rate",
     "trial",
     "train",
     "predict",

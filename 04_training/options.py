@@ -15,6 +15,7 @@ from config import BACKBONES, EXPLORE_STAGES, MODES, STAGES, Mode
 from grandmaster import __version__
 from grandmaster.config import Config, fields, with_settings
 from grandmaster.errors import UserError, did_you_mean
+from presets import PRESETS
 
 SCRIPT = Path(__file__).resolve().with_name("grandmaster_train.py")
 RESULTS_FOLDER = ROOT / "training_results"
@@ -49,6 +50,7 @@ class Settings:
     until: str | None
     dry_run: bool
     plain: bool
+    preset: str | None
     assignments: tuple[str, ...]
     models: str | None
     folds: str | None
@@ -61,7 +63,7 @@ def make_parser() -> Parser:
         prog="grandmaster_train.py",
         description="Trains on a competition folder and writes a checked submission and a report. "
         "Running the same command again resumes.",
-        epilog=f"{_modes_help()}\n\n{_fields_help()}\n\n{_EXIT_CODES}",
+        epilog=f"{_modes_help()}\n\n{_presets_help()}\n\n{_fields_help()}\n\n{_EXIT_CODES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -90,6 +92,11 @@ def make_parser() -> Parser:
     )
     add("--folds", metavar="N", help="how many folds to train; more than folds.count makes that many folds")
     add(
+        "--preset",
+        metavar="NAME",
+        help=f"a recipe by name: {', '.join(PRESETS)} (see below); --set wins over it",
+    )
+    add(
         "--set",
         metavar="SECTION.FIELD=VALUE",
         action="append",
@@ -110,6 +117,14 @@ def make_parser() -> Parser:
 def _modes_help() -> str:
     lines = ["modes (--dry_run estimates the time on this machine):"]
     lines += [f"  {mode.name:<18} {mode.about['en']}; {mode.time['en']}" for mode in MODES.values()]
+    return "\n".join(lines)
+
+
+def _presets_help() -> str:
+    lines = ["presets (the recipes of the original documents):"]
+    for preset in PRESETS.values():
+        lines.append(f"  {preset.name:<18} {preset.about}")
+        lines += [f"  {'':<18} {setting}" for setting in preset.settings]
     return "\n".join(lines)
 
 
@@ -151,7 +166,11 @@ def read_settings(options: argparse.Namespace) -> Settings:
         )
     mode = MODES[choice("--mode", options.mode, list(MODES))]
     until = None if options.until is None else choice("--until", options.until, list(mode.stages))
-    config = with_settings(mode.config, options.set)
+    config = mode.config
+    if options.preset is not None:
+        preset = PRESETS[choice("--preset", options.preset, list(PRESETS))]
+        config = with_settings(config, preset.settings, where="--preset")
+    config = with_settings(config, options.set)
     if options.models is not None:
         config = with_settings(config, [f"model.backbones={options.models}"], where="--models")
     if options.folds is not None:
@@ -182,6 +201,7 @@ def read_settings(options: argparse.Namespace) -> Settings:
         until=until,
         dry_run=options.dry_run,
         plain=options.plain,
+        preset=options.preset,
         assignments=tuple(options.set),
         models=options.models,
         folds=options.folds,
@@ -245,6 +265,7 @@ def command_line(settings: Settings, data_path: Path, experiment: str, base: Pat
     words += [] if settings.weights_dir is None else ["--weights_dir", path(settings.weights_dir)]
     words += [] if settings.models is None else ["--models", settings.models]
     words += [] if settings.folds is None else ["--folds", settings.folds]
+    words += [] if settings.preset is None else ["--preset", settings.preset]
     for assignment in settings.assignments:
         words += ["--set", assignment]
     words += [] if settings.results == RESULTS_FOLDER else ["--output", path(settings.results)]

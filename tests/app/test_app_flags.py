@@ -125,6 +125,15 @@ def check_set(pipeline: FakePipeline, home: Path, screen: Callable[[], str]) -> 
     assert request.config.folds.train == 3
 
 
+def check_preset(pipeline: FakePipeline, home: Path, screen: Callable[[], str]) -> None:
+    training = asked(pipeline, "--preset", "short_fine_tuning").config.training
+    assert (training.learning_rate, training.epochs, training.effective_batch) == (1e-5, 5, 16)
+    request = asked(pipeline, "--set", "training.epochs=7", "--preset", "short_fine_tuning")
+    assert (request.config.training.epochs, request.config.training.learning_rate) == (7, 1e-5)
+    assert "--preset short_fine_tuning" in request.command
+    assert grandmaster_train.main([*BASE, "--preset", "short_finetuning"]) == 2
+
+
 def check_until(pipeline: FakePipeline, home: Path, screen: Callable[[], str]) -> None:
     request = asked(pipeline, "--until", "train")
     assert request.until == "train"
@@ -188,6 +197,7 @@ CHECKS = {
     "--models": check_models,
     "--folds": check_folds,
     "--set": check_set,
+    "--preset": check_preset,
     "--until": check_until,
     "--output": check_output,
     "--plain": check_plain,
@@ -236,8 +246,9 @@ def test_stored_command_leads_to_the_same_request(
     monkeypatch.setattr(grandmaster_train, "ROOT", home)
     (home / "my weights").mkdir()
     first = asked(
-        pipeline, "--weights_dir", "my weights", "--models", "a,b", "--folds", "2", "--set", "run.minutes=9.5"
-    )
+        pipeline, "--weights_dir", "my weights", "--models", "a,b", "--folds", "2", "--set", "run.minutes=9.5",
+        "--preset", "from_scratch",
+    )  # fmt: skip
     assert str(home) not in first.command.partition("grandmaster_train.py")[2]
     (home / "04").mkdir()
     monkeypatch.chdir(home / "04")

@@ -90,6 +90,14 @@ class RunContext:
             return self.plan.candidates()[read_json(path)["won"]]
         return self.plan.augmentation
 
+    @property
+    def found_rates(self) -> dict[str, float]:
+        """Peak rates that range tests found, by backbone; empty where none was asked for."""
+        path = self.folder / "rates.json"
+        if not self.config.training.find_rate or not path.exists():
+            return {}
+        return {name: found["rate"] for name, found in read_json(path).items()}
+
     @cached_property
     def folds(self) -> pd.DataFrame:
         """Columns `id`, `group`, `fold`."""

@@ -14,6 +14,7 @@ from grandmaster.pipeline.augmenting import trial_epochs
 from grandmaster.pipeline.channels import check_channels
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.embedding import find_embedder
+from grandmaster.pipeline.finding_rate import rate_task
 from grandmaster.pipeline.folds import make_folds
 from grandmaster.pipeline.manifest import is_done, mark_done
 from grandmaster.pipeline.plan import ModelPlan, Plan, read_plan, write_plan
@@ -22,6 +23,7 @@ from grandmaster.pipeline.speed import ProbeCache
 from grandmaster.report.policy_sheet import FILE_NAME as SHEET
 from grandmaster.report.policy_sheet import policy_sheet
 from grandmaster.storage import file_sha256, read_json, write_atomic, write_csv, write_json
+from grandmaster.training.rate_finder import STEPS
 
 CACHE_FOLDER = ".cache"  # beside the run folders, for all of them
 
@@ -107,6 +109,11 @@ def plan(context: RunContext) -> None:
     _split(context)
     fits = [(model, fold) for model in context.plan.models for fold in range(context.plan.folds_trained)]
     tasks: dict[str, float] = {}
+    if context.config.training.find_rate:
+        pictures = len(context.competition.train) * (context.plan.folds_total - 1) / context.plan.folds_total
+        for model in context.plan.models:
+            epoch = _fit_seconds(model) / model.epochs
+            tasks[rate_task(model)] = epoch * STEPS * model.micro_batch * model.accumulation / pictures
     if context.plan.decisions.trial.value:
         model = context.plan.models[0]
         short = _fit_seconds(model) * trial_epochs(model.epochs) / model.epochs

@@ -75,6 +75,8 @@ def choose_recipe(
         with torch.device("meta"):
             net = build_model(backbone.timm_name, weights.unloaded(), classes=classes, input_size=size)
         assign([name for name, _ in net.named_parameters()], read_rate_groups(settings.rate_groups))
+    if settings.find_rate:
+        reasons["learning_rate"] = "replaced by the one that the range test finds (rates.json)"
     if settings.ema_decay is None:
         reasons["ema_decay"] = "remembers about half an epoch of steps"
     usual_norm: BatchNormMode = "frozen" if weights.pretrained else "train"
@@ -108,6 +110,12 @@ def choose_training_loss(config: Config, kind: TargetKind) -> tuple[Decision[Use
             "rate_groups and layer_decay both set the rates of layers",
             where="training.rate_groups",
             fix="Leave one of them open.",
+        )
+    if settings.find_rate and (settings.learning_rate is not None or settings.rate_groups):
+        raise UserError(
+            "the rate is to be found, and is set",
+            where="training.find_rate",
+            fix="Leave training.learning_rate and training.rate_groups open, or do not ask to find it.",
         )
     loss_reason = f"the usual one of {kind} targets" if settings.loss == "auto" else "as set"
     return (

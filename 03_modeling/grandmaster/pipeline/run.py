@@ -18,7 +18,16 @@ from grandmaster.competition.reader import read_competition
 from grandmaster.competition.table import Competition
 from grandmaster.config import Config
 from grandmaster.errors import UserError, did_you_mean
-from grandmaster.pipeline import exploring, labels, outcome, predicting, preparing, training, trying
+from grandmaster.pipeline import (
+    exploring,
+    finding_rate,
+    labels,
+    outcome,
+    predicting,
+    preparing,
+    training,
+    trying,
+)
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.hardware import describe_environment, read_hardware
 from grandmaster.pipeline.plan import Plan
@@ -31,6 +40,7 @@ STAGE_FUNCTIONS: dict[str, Callable[[RunContext], None]] = {
     "inspect": preparing.inspect,
     "shift": preparing.shift,
     "plan": preparing.plan,
+    "find_rate": finding_rate.find_rates,
     "trial": trying.trial,
     "train": training.train,
     "predict": predicting.predict_test,

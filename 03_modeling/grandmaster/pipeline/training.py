@@ -58,17 +58,20 @@ def make_spec(
     *,
     augmentation: TrainingAugmentation | None = None,
     epochs: int | None = None,
+    learning_rate: float | None = None,
 ) -> FitSpec:
     """Everything that the fit depends on, from the plan and the settings.
 
     Args:
         augmentation, epochs: instead of the plan's, or what won the trial.
+        learning_rate: instead of the plan's, or of the rate that was found.
     """
     augmentation = augmentation or context.augmentation
     decided, settings = context.plan.decisions, context.config.training
     frame, competition = context.trainable, context.competition
     learnt = context.targets()[frame["fold"].to_numpy() != fold]
     loss, epochs = make_loss(decided, settings, competition, learnt), epochs or model.epochs
+    learning_rate = learning_rate or context.found_rates.get(model.backbone, model.learning_rate)
     return FitSpec(
         backbone=model.backbone,
         timm_name=model.timm_name,
@@ -98,11 +101,11 @@ def make_spec(
         epochs=epochs,
         micro_batch=model.micro_batch,
         accumulation=model.accumulation,
-        learning_rate=model.learning_rate,
+        learning_rate=learning_rate,
         layer_decay=model.layer_decay,
         rate_groups=rate_groups(settings),
         weight_decay=settings.weight_decay,
-        **fractions(settings, epochs=epochs, learning_rate=model.learning_rate),
+        **fractions(settings, epochs=epochs, learning_rate=learning_rate),
         loss=loss,
         balanced_sampling=decided.class_balance.value == "sampling",
         clip_norm=settings.clip_norm,

@@ -88,7 +88,7 @@ def train_one_epoch(
         schedule.set_step(step)
         for batch in window:
             inputs = _inputs(batch.pictures, spec)
-            targets = _mixed_targets(batch, spec, inputs.device)
+            targets = mixed_targets(batch, spec, inputs.device)
             if spec.mix_probability > 0:
                 inputs, targets = mix_batch(inputs, targets, rng, spec.mix_probability)
             size = micro_batch or len(inputs)
@@ -132,7 +132,7 @@ def validate(
     return np.concatenate(rows), seen, np.concatenate(outputs), total / len(seen)
 
 
-def _mixed_targets(batch: Batch, spec: FitSpec, device: torch.device) -> Tensor:
+def mixed_targets(batch: Batch, spec: FitSpec, device: torch.device) -> Tensor:
     """Targets as the loss wants them, of mixed pictures by shares, float32 (b, outputs).
 
     Estimated values are not blended: a picture with another one in it still has the value of what it mainly is.

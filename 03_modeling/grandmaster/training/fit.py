@@ -145,18 +145,7 @@ def _fit(
         MemoryShort: they are too large.
     """
     fabric = precision.fabric
-    torch.manual_seed(spec.seed * 1000 + spec.fold)
-    net = build_model(
-        spec.timm_name,
-        spec.weights,
-        classes=spec.head.outputs,
-        input_size=spec.input_size,
-        in_channels=spec.in_channels,
-        drop_rate=spec.drop_rate,
-        drop_path=spec.drop_path,
-        grad_checkpointing=passes.grad_checkpointing,
-        cosine_scale=spec.loss.cosine_scale,
-    )
+    net = start_model(spec, grad_checkpointing=passes.grad_checkpointing)
     model, optimiser, average = set_up(net, spec, precision)
     batches = train_loader(
         data.train,
@@ -277,6 +266,29 @@ def _fit(
         memory_gb=_peak_memory_gb(spec.device),
         parameters=sum(parameter.numel() for parameter in net.parameters()),
         passes=passes,
+    )
+
+
+def start_model(spec: FitSpec, *, grad_checkpointing: bool) -> nn.Module:
+    """The model as the fit begins; from here on torch draws by the spec's seed.
+
+    Args:
+        grad_checkpointing: which may have had to be changed since the spec was made.
+
+    Raises:
+        UserError: as `build_model`.
+    """
+    torch.manual_seed(spec.seed * 1000 + spec.fold)
+    return build_model(
+        spec.timm_name,
+        spec.weights,
+        classes=spec.head.outputs,
+        input_size=spec.input_size,
+        in_channels=spec.in_channels,
+        drop_rate=spec.drop_rate,
+        drop_path=spec.drop_path,
+        grad_checkpointing=grad_checkpointing,
+        cosine_scale=spec.loss.cosine_scale,
     )
 
 
