@@ -14,11 +14,12 @@ from grandmaster.competition.table import Competition
 from grandmaster.config import Config
 from grandmaster.errors import UserError
 from grandmaster.images.loader import plan_workers
-from grandmaster.models.builder import Cost, build_model, count_cost
+from grandmaster.models.builder import build_model, count_cost
 from grandmaster.models.registry import FROM_SCRATCH_ON_CPU, LARGE_SEVEN, SMALL, Backbone, find_backbone
 from grandmaster.models.weights import Weights, architectures_at_hand, find_weights
 from grandmaster.pipeline.augmenting import choose_augmentation, choose_trial
 from grandmaster.pipeline.hardware import Hardware, measure_gflops
+from grandmaster.pipeline.memory import fit_memory, memory_room
 from grandmaster.pipeline.plan import Decision, Decisions, ModelPlan, Plan
 from grandmaster.pipeline.targets import choose_mixing, require_fitting_metric, row_notes
 from grandmaster.storage import digest
@@ -30,12 +31,8 @@ T = TypeVar("T")
 FREE_SETTINGS = frozenset({("hardware", "workers"), ("hardware", "threads")})
 # Share of a device's matrix-product peak that training of a large backbone reaches (timm's RTX 3090 table: 0.42).
 TRAINING_EFFICIENCY = 0.42
-# Published figures with gradient checkpointing keep 5 to 20 % of the activations.
-CHECKPOINTED_SHARE = 0.2
-# Mixed precision keeps about half of float32's activation bytes.
-MIXED_SHARE = 0.55
-CONTEXT_GIB = 0.8  # CUDA context and libraries
-CPU_PROCESS_GIB = 1.0  # Python, torch and friends
+# What that makes of an RTX 3090, which trains ConvNeXt-L at 64 pictures/s (same table): for a GPU that is not here.
+ABSENT_GPU_GFLOPS = 92_000.0
 # Time that a run on a CPU may take when nobody says otherwise, minutes: one model on one fold; the full run.
 CPU_MINUTES = {1: 8.0, 7: 60.0}
 # (fewest, enough, most) epochs under a time limit: with fewer than enough, a smaller picture is tried first. Pixels are
@@ -121,6 +118,11 @@ def make_plan(
         for model in models
         if model.memory_gb > room
     ]
+    if hardware.absent:
+        notes.append(
+            f"Planned for {hardware.device_reason}: memory is counted, times are those of an RTX 3090. "
+            "This plan cannot be trained on this machine."
+        )
     planned_minutes = sum(model.minutes_per_fold for model in models) * decisions.folds_trained.value
     if config.run.minutes is not None and planned_minutes > 1.15 * config.run.minutes:
         notes.append(
@@ -259,8 +261,19 @@ def _plan_model(
         )
 
     cost = count_cost(backbone.timm_name, size, outputs)
-    micro, checkpointing, memory = _fit_memory(cost, hardware, config, effective)
-    accumulation = max(1, round(effective / micro))
+    freeze = weights.pretrained if settings.freeze_batch_norm is None else settings.freeze_batch_norm
+    memory = fit_memory(
+        backbone.timm_name,
+        cost,
+        hardware,
+        config,
+        input_size=size,
+        classes=outputs,
+        effective=effective,
+        batch_norm_learns=not freeze,
+    )
+    micro, accumulation, checkpointing = memory.micro_batch, memory.accumulation, memory.grad_checkpointing
+    reasons |= memory.reasons
     steps = max(1, -(-train_pictures // (micro * accumulation)))
     scale = (micro * accumulation / 64) ** 0.5
     base = backbone.fine_tune_rate if weights.pretrained else backbone.scratch_rate
@@ -285,14 +298,12 @@ def _plan_model(
         ema_decay=round(min(0.9998, max(0.9, 1 - 2 / steps)), 5)
         if settings.ema_decay is None
         else settings.ema_decay,
-        freeze_batch_norm=weights.pretrained
-        if settings.freeze_batch_norm is None
-        else settings.freeze_batch_norm,
+        freeze_batch_norm=freeze,
         prediction_batch=config.prediction.batch_size or max(16, micro),
         million_parameters=round(cost.parameters / 1e6, 1),
         minutes_per_fold=round(forwards / rate / 60 / 0.9, 4),
         test_minutes_per_fold=round(test_forwards / rate / 60 / 0.9, 4),
-        memory_gb=round(memory, 1),
+        memory_gb=round(memory.memory_gb, 1),
         # best weights, and while it trains weights, average and two moments of AdamW
         disk_gb=round(cost.parameters * 4 * 5 / 2**30, 2),
         reasons=reasons,
@@ -306,38 +317,6 @@ def _sizes_below(backbone: Backbone, size: int) -> list[int]:
     return [side for side in (size, 128, 96) if side <= size]
 
 
-def memory_room(hardware: Hardware) -> float:
-    """GiB that a fit may plan for; the rest is for fragmentation and passing copies."""
-    return hardware.memory_gb * 0.6 if hardware.device == "cpu" else hardware.vram_gb * 0.94
-
-
-def _fit_memory(cost: Cost, hardware: Hardware, config: Config, effective: int) -> tuple[int, bool, float]:
-    """Micro-batch, gradient checkpointing and the estimated peak, GiB.
-
-    Weights, gradients, two AdamW moments and the average are float32; mixed precision keeps a half copy of the weights.
-    """
-    mixed = hardware.precision != "fp32"
-    fixed = cost.parameters * (20 + (2 if mixed else 0)) / 2**30
-    fixed += CPU_PROCESS_GIB if hardware.device == "cpu" else CONTEXT_GIB
-    room = memory_room(hardware)
-
-    def peak(micro: int, checkpointing: bool) -> float:
-        share = (MIXED_SHARE if mixed else 1.0) * (CHECKPOINTED_SHARE if checkpointing else 1.0)
-        return fixed + micro * cost.activation_gib * share
-
-    first = config.training.micro_batch or min(effective, 8 if cost.training_gflop >= 30 else effective)
-    asked = config.training.grad_checkpointing
-    sizes = [first]
-    while config.training.micro_batch is None and sizes[-1] > 1:
-        sizes.append(max(1, sizes[-1] // 2))
-    for micro in sizes:
-        for checkpointing in (False, True) if asked is None else (asked,):
-            if peak(micro, checkpointing) <= room:
-                return micro, checkpointing, peak(micro, checkpointing)
-    last = True if asked is None else asked
-    return sizes[-1], last, peak(sizes[-1], last)
-
-
 def images_per_second(
     backbone: Backbone,
     weights: Weights,
@@ -349,9 +328,12 @@ def images_per_second(
     small: bool,
 ) -> float:
     """Training speed: a few real optimiser steps of small backbones, the median; else from operations and a measured peak."""
-    if not small:
+    if not small or hardware.absent:
         cost = count_cost(backbone.timm_name, size, classes)
-        return measure_gflops(hardware.device, hardware.precision) * TRAINING_EFFICIENCY / cost.training_gflop
+        peak = ABSENT_GPU_GFLOPS
+        if not hardware.absent:
+            peak = measure_gflops(hardware.device, hardware.precision)
+        return peak * TRAINING_EFFICIENCY / cost.training_gflop
     model = build_model(backbone.timm_name, weights.unloaded(), classes=classes, input_size=size)
     model = model.to(hardware.device)
     if hardware.device == "cpu":

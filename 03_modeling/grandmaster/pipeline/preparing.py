@@ -14,6 +14,7 @@ from grandmaster.pipeline.augmenting import trial_epochs
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.embedding import find_embedder
 from grandmaster.pipeline.folds import make_folds
+from grandmaster.pipeline.hardware import planning_hardware
 from grandmaster.pipeline.manifest import is_done, mark_done
 from grandmaster.pipeline.plan import ModelPlan, Plan, read_plan, write_plan
 from grandmaster.pipeline.planner import make_plan, plan_inputs
@@ -139,7 +140,7 @@ def _make(context: RunContext) -> Plan:
         context.competition,
         context.fingerprint,
         context.shift,
-        context.hardware,
+        planning_hardware(context.hardware, context.config.hardware),
         context.config,
         models_wanted=context.models_wanted,
     )

@@ -155,6 +155,7 @@ class ModelPlan(Artefact, frozen=True, kw_only=True):
     input_size: int | None = None
     micro_batch: int | None = None
     accumulation: int | None = None
+    grad_checkpointing: bool | None = None
     epochs: int | None = None
     minutes_per_fold: float | None = None
     memory_gb: float | None = None
@@ -225,6 +226,9 @@ class FitResult(Artefact, frozen=True, kw_only=True):
     images_per_second: float | None = None
     stopped_early: bool | None = None
     memory_gb: float | None = None
+    micro_batch: int | None = None
+    accumulation: int | None = None
+    grad_checkpointing: bool | None = None
 
 
 class TrainingResults(Artefact, frozen=True, kw_only=True):
