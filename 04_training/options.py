@@ -55,6 +55,7 @@ class Settings:
     models: str | None
     folds: str | None
     weights_dir: Path | None
+    vram: str | None
 
 
 def make_parser() -> Parser:
@@ -97,11 +98,16 @@ def make_parser() -> Parser:
         help=f"a recipe by name: {', '.join(PRESETS)} (see below); --set wins over it",
     )
     add(
+        "--vram",
+        metavar="GB",
+        help="GPU memory to plan for; with --dry_run also for a card that is not here",
+    )
+    add(
         "--set",
         metavar="SECTION.FIELD=VALUE",
         action="append",
         default=[],
-        help="change one setting (repeatable; see below); --models, --folds and --weights_dir win over it",
+        help="change one setting (repeatable; see below); --models, --folds, --vram and --weights_dir win over it",
     )
     add(
         "--until",
@@ -181,6 +187,8 @@ def read_settings(options: argparse.Namespace) -> Settings:
         raise UserError(
             f"folds.train={config.folds.train} is more than folds.count={config.folds.count}", where="--set"
         )
+    if options.vram is not None:
+        config = with_settings(config, [f"hardware.vram_gb={options.vram}"], where="--vram")
     if config.model.backbones == ():
         raise UserError(
             "no backbone named", where="--models", fix=f"For example --models {','.join(BACKBONES[:2])}"
@@ -206,6 +214,7 @@ def read_settings(options: argparse.Namespace) -> Settings:
         models=options.models,
         folds=options.folds,
         weights_dir=weights_dir,
+        vram=options.vram,
     )
 
 
@@ -266,6 +275,7 @@ def command_line(settings: Settings, data_path: Path, experiment: str, base: Pat
     words += [] if settings.models is None else ["--models", settings.models]
     words += [] if settings.folds is None else ["--folds", settings.folds]
     words += [] if settings.preset is None else ["--preset", settings.preset]
+    words += [] if settings.vram is None else ["--vram", settings.vram]
     for assignment in settings.assignments:
         words += ["--set", assignment]
     words += [] if settings.results == RESULTS_FOLDER else ["--output", path(settings.results)]

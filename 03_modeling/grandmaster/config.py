@@ -400,7 +400,9 @@ class HardwareConfig(Section, frozen=True, kw_only=True):
     ] = "auto"
     vram_gb: Annotated[
         Annotated[float, Meta(gt=0.5, le=1024)] | None,
-        Meta(description="GPU memory to plan for, GB (no effect without a GPU); open: read from the card"),
+        Meta(
+            description="GPU memory to plan for, GB; without a GPU only --dry_run can; open: read from the card"
+        ),
     ] = None
     workers: Annotated[
         Annotated[int, Meta(ge=0, le=64)] | None,

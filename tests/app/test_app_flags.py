@@ -141,6 +141,14 @@ def check_until(pipeline: FakePipeline, home: Path, screen: Callable[[], str]) -
     assert "Stopped after train" in screen()
 
 
+def check_vram(pipeline: FakePipeline, home: Path, screen: Callable[[], str]) -> None:
+    request = asked(pipeline, "--vram", "16", "--set", "hardware.vram_gb=8")
+    assert request.config.hardware.vram_gb == 16.0
+    assert " --vram 16 " in request.command
+    assert asked(pipeline).config.hardware.vram_gb is None
+    assert grandmaster_train.main([*BASE, "--vram", "much"]) == 2
+
+
 def check_output(pipeline: FakePipeline, home: Path, screen: Callable[[], str]) -> None:
     assert asked(pipeline, "--output", "other/place").run_folder == home / "other/place/toy_full_training"
 
@@ -202,6 +210,7 @@ CHECKS = {
     "--output": check_output,
     "--plain": check_plain,
     "--version": check_version,
+    "--vram": check_vram,
 }
 
 

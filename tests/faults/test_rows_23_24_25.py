@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import weakref
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from faults.memory_faults import Card, inserted
 from grandmaster.errors import UserError
@@ -59,7 +63,7 @@ class Watch(SilentProgress):
 
 
 def spec_of(**changes: Any) -> FitSpec:
-    return make_spec(epochs=EPOCHS, **changes)
+    return make_spec(**{"epochs": EPOCHS, **changes})
 
 
 def fit(
@@ -233,6 +237,24 @@ def test_row_23_when_nothing_helps_the_fold_fails_by_name(tmp_path, changes, tri
         assert f"repeated with {expected}" in said
 
 
+def test_row_23_nothing_of_a_failed_attempt_stays_in_memory(tmp_path):
+    class Watching(Card):
+        models: ClassVar[list[Any]] = []
+        alive: ClassVar[list[int]] = []
+
+        def before_forward(self, module: nn.Module, args: tuple[Any, ...]) -> None:
+            known = [model() for model in self.models]
+            if hasattr(type(module), "get_classifier") and not any(module is model for model in known):
+                self.alive.append(sum(model is not None for model in known))
+                self.models.append(weakref.ref(module))
+            super().before_forward(module, args)
+
+    spec = spec_of(epochs=1, ema_decay=0.0)
+    with inserted(Watching(holds=2, moment=40)) as card:
+        fit(tmp_path / "fit", spec, make_data(tmp_path, spec))
+    assert card.alive == [0, 0, 0]  # of earlier attempts, when each of the three begins
+
+
 def test_row_23_an_error_that_is_not_about_memory_is_not_swallowed(tmp_path):
     class Broken(Card):
         def allocate(self, phase: str) -> None:
@@ -326,4 +348,58 @@ def test_what_counts_as_out_of_memory():
     assert is_out_of_memory(MemoryError())
     assert is_out_of_memory(RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be"))
     assert not is_out_of_memory(RuntimeError("CUDA error: device-side assert triggered"))
+    assert is_out_of_memory(RuntimeError("could not create a primitive"))
+    assert not is_out_of_memory(
+        RuntimeError("could not create a primitive descriptor for a matmul primitive")
+    )
     assert not is_out_of_memory(ValueError("not enough memory"))
+
+
+REAL = """
+import resource, sys
+from pathlib import Path
+
+import torch
+from grandmaster.progress import SilentProgress
+from grandmaster.training.fit import fit_fold
+from grandmaster.training.precision import Precision
+from training.training_cases import make_data, make_spec
+
+class Loud(SilentProgress):
+    def message(self, text, level="info"):
+        print(text)
+
+folder = Path(sys.argv[1])
+torch.set_num_threads(1)
+
+def fit(name, micro_batch):
+    spec = make_spec(
+        epochs=1, micro_batch=micro_batch, accumulation=1, input_size=160, store_size=160, freeze_batch_norm=True,
+        prediction_batch=8, operations=(), ema_decay=0.0,
+    )
+    data = make_data(folder, spec, count=80)
+    return fit_fold(spec, data, folder / name, Precision("cpu", "fp32"), workers=0, progress=Loud(), task="t")
+
+fit("warm", 4)  # threads, caches and libraries are there before memory is limited
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+# 64 pictures keep about 360 MB, 16 keep 90.
+resource.setrlimit(resource.RLIMIT_AS, (used + 200 * 2**20, resource.RLIM_INFINITY))
+print("passes", fit("tight", 64).passes.micro_batch)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux")
+def test_row_23_a_real_limit_of_memory(tmp_path):
+    """The allocator of the CPU really refuses, in a process that may not grow."""
+    root = Path(__file__).resolve().parents[2]
+    command = [sys.executable, "-c", REAL, str(tmp_path)]
+    paths = f"{root / '03_modeling'}:{root / 'tests'}"
+    done = subprocess.run(
+        command, env={"PYTHONPATH": paths, "PATH": "/usr/bin:/bin"}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    *said, last = done.stdout.splitlines()
+    assert last in ("passes 32", "passes 16", "passes 8", "passes 4")  # threads take address space, too
+    assert said[0].startswith(
+        "test_resnet, fold 0: memory ran out in epoch 1 with 64 pictures a pass; it is repeated"
+    )

@@ -107,19 +107,21 @@ def test_seven_large_models_fit_16_gb_with_the_effective_batch_kept(known):
     for model in made.models:
         assert model.input_size == 384
         assert model.micro_batch * model.accumulation == 64
-        assert model.memory_gb <= 15.1, model.backbone
+        assert model.memory_gb < 15.0, model.backbone
     by_name = {model.backbone: model for model in made.models}
-    # Only these two exceed 16 GB without recomputing activations.
+    # Only these two exceed 16 GB without recomputing activations; their BatchNorm, which learns here, keeps its 8.
     recomputing = {name for name, model in by_name.items() if model.grad_checkpointing}
     assert recomputing == {"maxvit_large", "resnext101_32x32d"}
+    assert {model.micro_batch for model in made.models} == {8}
+    assert "not 8 a pass without checkpointing 18.5 GB" in by_name["resnext101_32x32d"].reasons["micro_batch"]
 
 
 def test_less_memory_means_smaller_steps_not_another_batch(known):
     small = msgspec.structs.replace(GPU_16, vram_gb=7.0)
     made = plan(known, small, "model.backbones=convnext_large")
     assert made.models[0].micro_batch * made.models[0].accumulation == 64
-    assert made.models[0].grad_checkpointing
-    assert made.models[0].memory_gb <= 7.0
+    assert made.models[0].micro_batch < 8
+    assert made.models[0].memory_gb <= 7.0 * 15 / 16
 
 
 def test_without_gpu_and_weights_a_small_backbone_starts_from_scratch_and_says_so(known):

@@ -276,7 +276,7 @@ def test_memory_that_runs_out_is_named_with_what_to_do(data, tmp_path, monkeypat
 
     monkeypatch.setattr(training, "fit_fold", out_of_memory)
     with pytest.raises(
-        UserError, match=r"memory ran out with 8 pictures.*test_resnet, fold 0.*micro_batch lower"
+        UserError, match=r"memory ran out outside of training passes.*test_resnet, fold 0.*smaller backbone"
     ):
         run_pipeline(request(data, tmp_path / "run"), SilentProgress())
 

@@ -194,3 +194,15 @@ def test_damaged_artefact_is_named(
 def test_missing_run_folder_is_the_users_to_mend(tmp_path: Path, competition: Competition) -> None:
     with pytest.raises(UserError, match="no such run folder"):
         write_report(tmp_path / "nowhere", competition)
+
+
+def test_a_batch_that_memory_made_smaller_is_told_beside_the_planned_one(
+    whole_run: Path, competition: Competition
+) -> None:
+    assert "when memory ran out" not in clean(whole_run, competition).text("plan")
+    for path in whole_run.glob("fold_0/*/result.json"):
+        result = json.loads(path.read_text())
+        changed = {"micro_batch": 4, "accumulation": 16, "grad_checkpointing": True}
+        path.write_text(json.dumps(result | changed))
+    told = "16 × 4 4 × 16, recomputing activations when memory ran out; the same pictures a step 12"
+    assert told in clean(whole_run, competition).text("plan")

@@ -142,12 +142,14 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
         training_gflop: of forward and backward of one picture (2 FLOP a multiply-add).
         forward_gflop: of forward alone.
         activation_gib: kept for backward, one picture, float32.
+        batch_norm: the model has BatchNorm.
     """
 
     parameters: int
     training_gflop: float
     forward_gflop: float
     activation_gib: float
+    batch_norm: bool
 
 
 @lru_cache(maxsize=64)
@@ -183,4 +185,5 @@ def count_cost(timm_name: str, input_size: int, classes: int, in_channels: int =
         training_gflop=3 * forward,
         forward_gflop=forward,
         activation_gib=sum(storage.nbytes() for storage in kept.values()) / len(pictures) / 2**30,
+        batch_norm=any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in model.modules()),
     )

@@ -22,11 +22,14 @@ _SIGNS = (
     "not enough memory",
     "std::bad_alloc",
     "cannot allocate memory",
-    "could not create a memory",
+    "could not create a memory",  # oneDNN
     "cuda error: out of memory",
     "cublas_status_alloc_failed",
     "cudnn_status_alloc_failed",
 )
+# All that oneDNN says when its own buffers do not fit (seen under a limit of address space). With more words
+# ("... descriptor for ...") it means something else.
+_WHOLE = ("could not create a primitive", "could not execute a primitive")
 
 # Pictures a pass that were found to fit when predicting, of a model and a size of picture, for this process.
 _FOUND: dict[tuple[str, str, int, tuple[int, ...]], int] = {}
@@ -36,7 +39,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     """The error says that an allocation failed, on a GPU or on the CPU."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in _SIGNS)
+    said = str(error).lower().strip()
+    return isinstance(error, RuntimeError) and (said in _WHOLE or any(sign in said for sign in _SIGNS))
 
 
 def free_memory() -> None:
@@ -98,7 +102,12 @@ def split(batch: Tensor, micro_batch: int) -> Iterator[Tensor]:
         yield batch[start:] if number == parts - 1 else batch[start : start + micro_batch]
 
 
-def in_passes(work: Callable[[Tensor], Result], pictures: Tensor, model: nn.Module) -> list[Result]:
+def in_passes(
+    work: Callable[[Tensor], Result],
+    pictures: Tensor,
+    model: nn.Module,
+    on_smaller: Callable[[int], None] = lambda _: None,
+) -> list[Result]:
     """`work` on all pictures, in order, in one call or in as many as memory asks for.
 
     When memory runs out the pass is halved, and what fits is remembered for later batches of this model. Only for
@@ -108,6 +117,7 @@ def in_passes(work: Callable[[Tensor], Result], pictures: Tensor, model: nn.Modu
         work: part of the pictures -> its result, which should not stay on the device.
         pictures: (b, c, h, w), where they cost little: in main memory.
         model: whose memory it is; called by `work`.
+        on_smaller: called with the pictures a pass that are tried when memory ran out.
 
     Raises:
         UserError: one picture alone is too much.
@@ -134,4 +144,5 @@ def in_passes(work: Callable[[Tensor], Result], pictures: Tensor, model: nn.Modu
                 ) from error
         free_memory()
         _FOUND[key] = len(part) // 2
+        on_smaller(_FOUND[key])
     return done

@@ -26,6 +26,7 @@ class Hardware(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         vram_gb: GPU memory that the plan may count on; 0 without a GPU.
+        absent: this is a GPU to plan for, not one that is here.
         memory_gb: of the machine, or of its container.
         shm_gb: shared memory, through which loader processes hand over batches; None where there is no such limit.
     """
@@ -40,6 +41,7 @@ class Hardware(msgspec.Struct, frozen=True, kw_only=True):
     cores: int
     memory_gb: float
     shm_gb: float | None
+    absent: bool = False
 
 
 def read_hardware(config: HardwareConfig) -> Hardware:
@@ -78,6 +80,25 @@ def read_hardware(config: HardwareConfig) -> Hardware:
         cores=usable_cores(),
         memory_gb=round(memory_bytes() / GIB, 1),
         shm_gb=round(shutil.disk_usage("/dev/shm").free / GIB, 2) if Path("/dev/shm").is_dir() else None,
+    )
+
+
+def planning_hardware(hardware: Hardware, config: HardwareConfig) -> Hardware:
+    """What a plan is for: this machine, or, where it has no GPU and `vram_gb` is set, a GPU of that size.
+
+    Such a GPU is taken to have bf16 (fp16 needs as much memory).
+    """
+    if config.vram_gb is None or hardware.device == "cuda" or config.device == "cpu":
+        return hardware
+    reason = f"a GPU of {config.vram_gb:g} GB to plan for, as set; there is none here"
+    return msgspec.structs.replace(
+        hardware,
+        device="cuda",
+        device_reason=reason,
+        precision="bf16" if config.precision == "auto" else config.precision,
+        precision_reason="taken for granted on a GPU to plan for" if config.precision == "auto" else "as set",
+        vram_gb=config.vram_gb,
+        absent=True,
     )
 
 

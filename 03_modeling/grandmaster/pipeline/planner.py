@@ -11,12 +11,13 @@ from grandmaster.competition.table import Competition
 from grandmaster.config import Config
 from grandmaster.errors import UserError
 from grandmaster.images.loader import plan_workers
-from grandmaster.models.builder import Cost, count_cost
+from grandmaster.models.builder import count_cost
 from grandmaster.models.registry import FROM_SCRATCH_ON_CPU, LARGE_SEVEN, SMALL, Backbone, find_backbone
 from grandmaster.models.weights import Weights, architectures_at_hand, find_weights
 from grandmaster.pipeline.augmenting import choose_augmentation, choose_class_policies, choose_trial
 from grandmaster.pipeline.channels import channels_reason
 from grandmaster.pipeline.hardware import Hardware
+from grandmaster.pipeline.memory import fit_memory, memory_room
 from grandmaster.pipeline.plan import Decision, Decisions, ModelPlan, Plan
 from grandmaster.pipeline.recipe import choose_recipe, choose_training_loss, wants_weights
 from grandmaster.pipeline.speed import ProbeCache, choose_step, images_per_second
@@ -30,12 +31,6 @@ T = TypeVar("T")
 # Settings for speed: they may differ when a run is resumed. (Another number of threads adds in another order, so the
 # last bits may differ.)
 FREE_SETTINGS = frozenset({("hardware", "workers"), ("hardware", "threads")})
-# Published figures with gradient checkpointing keep 5 to 20 % of the activations.
-CHECKPOINTED_SHARE = 0.2
-# Mixed precision keeps about half of float32's activation bytes.
-MIXED_SHARE = 0.55
-CONTEXT_GIB = 0.8  # CUDA context and libraries
-CPU_PROCESS_GIB = 1.0  # Python, torch and friends
 PROBED_BATCH = 32  # most pictures in a step whose speed is measured
 # Time that a run on a CPU may take when nobody says otherwise, minutes: one model on one fold; the full run.
 CPU_MINUTES = {1: 8.0, 7: 60.0}
@@ -129,6 +124,11 @@ def make_plan(
         for model in models
         if model.memory_gb > room
     ]
+    if hardware.absent:
+        notes.append(
+            f"Planned for {hardware.device_reason}: memory is counted, times are those of an RTX 3090. "
+            "This plan cannot be trained on this machine."
+        )
     planned_minutes = sum(model.minutes_per_fold for model in models) * decisions.folds_trained.value
     if config.run.minutes is not None and planned_minutes > 1.15 * config.run.minutes:
         notes.append(
@@ -274,8 +274,18 @@ def _plan_model(
     cost = count_cost(backbone.timm_name, size, outputs, competition.channels)
     start = start_facts(backbone, weights, competition, size)
     reasons = {"weights": start_reason(weights, start)} | reasons
-    micro, checkpointing, memory = _fit_memory(cost, hardware, config, effective)
-    accumulation = max(1, round(effective / micro))
+    memory = fit_memory(
+        backbone.timm_name,
+        cost,
+        hardware,
+        config,
+        input_size=size,
+        classes=outputs,
+        effective=effective,
+        batch_norm_learns=(settings.batch_norm or ("frozen" if weights.pretrained else "train")) != "frozen",
+    )
+    micro, accumulation, checkpointing = memory.micro_batch, memory.accumulation, memory.grad_checkpointing
+    reasons |= memory.reasons
     steps = max(1, -(-train_pictures // (micro * accumulation)))
     recipe = choose_recipe(
         backbone, weights, config, batch=micro * accumulation, steps=steps, classes=outputs, size=size
@@ -320,7 +330,7 @@ def _plan_model(
         million_parameters=round(cost.parameters / 1e6, 1),
         minutes_per_fold=round(forwards / rate / 60 / 0.9, 4),
         test_minutes_per_fold=round(test_forwards / rate / 60 / 0.9, 4),
-        memory_gb=round(memory, 1),
+        memory_gb=round(memory.memory_gb, 1),
         # best weights, and while it trains weights, average and two moments of AdamW
         disk_gb=round(cost.parameters * 4 * 5 / 2**30, 2),
         reasons=reasons | recipe.reasons,
@@ -332,35 +342,3 @@ def _sizes_below(backbone: Backbone, size: int) -> list[int]:
     if backbone.name not in SMALL:
         return [size]
     return [side for side in (size, 128, 96) if side <= size]
-
-
-def memory_room(hardware: Hardware) -> float:
-    """GiB that a fit may plan for; the rest is for fragmentation and passing copies."""
-    return hardware.memory_gb * 0.6 if hardware.device == "cpu" else hardware.vram_gb * 0.94
-
-
-def _fit_memory(cost: Cost, hardware: Hardware, config: Config, effective: int) -> tuple[int, bool, float]:
-    """Micro-batch, gradient checkpointing and the estimated peak, GiB.
-
-    Weights, gradients, two AdamW moments and the average are float32; mixed precision keeps a half copy of the weights.
-    """
-    mixed = hardware.precision != "fp32"
-    fixed = cost.parameters * (20 + (2 if mixed else 0)) / 2**30
-    fixed += CPU_PROCESS_GIB if hardware.device == "cpu" else CONTEXT_GIB
-    room = memory_room(hardware)
-
-    def peak(micro: int, checkpointing: bool) -> float:
-        share = (MIXED_SHARE if mixed else 1.0) * (CHECKPOINTED_SHARE if checkpointing else 1.0)
-        return fixed + micro * cost.activation_gib * share
-
-    first = config.training.micro_batch or min(effective, 8 if cost.training_gflop >= 30 else effective)
-    asked = config.training.grad_checkpointing
-    sizes = [first]
-    while config.training.micro_batch is None and sizes[-1] > 1:
-        sizes.append(max(1, sizes[-1] // 2))
-    for micro in sizes:
-        for checkpointing in (False, True) if asked is None else (asked,):
-            if peak(micro, checkpointing) <= room:
-                return micro, checkpointing, peak(micro, checkpointing)
-    last = True if asked is None else asked
-    return sizes[-1], last, peak(sizes[-1], last)

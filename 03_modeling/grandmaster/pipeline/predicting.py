@@ -15,7 +15,7 @@ from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.judging import Judge, mean_target
 from grandmaster.pipeline.manifest import is_done, mark_done
 from grandmaster.pipeline.plan import ModelPlan
-from grandmaster.pipeline.training import fit_folder, make_spec, store_size, workers_for
+from grandmaster.pipeline.training import fit_folder, make_spec, smaller_passes, store_size, workers_for
 from grandmaster.prediction.ensemble import blend, concatenate
 from grandmaster.prediction.predict import predict
 from grandmaster.storage import digest, file_sha256, write_json
@@ -72,6 +72,7 @@ def _predict_one(context: RunContext, model: ModelPlan, fold: int) -> None:
             views=spec.tta_views,  # type: ignore[arg-type]  # checked when the plan was read
             workers=workers_for(context),
             on_batch=lambda pictures: context.progress.advance(task, pictures),
+            on_smaller=smaller_passes(context, task),
         )
         values[found.rows] = found.averaged
     Predictions(

@@ -16,6 +16,7 @@ from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.embedding import find_embedder
 from grandmaster.pipeline.finding_rate import rate_task
 from grandmaster.pipeline.folds import make_folds
+from grandmaster.pipeline.hardware import planning_hardware
 from grandmaster.pipeline.manifest import is_done, mark_done
 from grandmaster.pipeline.plan import ModelPlan, Plan, read_plan, write_plan
 from grandmaster.pipeline.planner import make_plan, plan_inputs
@@ -150,7 +151,7 @@ def _make(context: RunContext, *, keep_speeds: bool) -> Plan:
         context.competition,
         context.fingerprint,
         context.shift,
-        context.hardware,
+        planning_hardware(context.hardware, context.config.hardware),
         context.config,
         models_wanted=context.models_wanted,
         cache=ProbeCache(context.folder.parent / CACHE_FOLDER, read_only=not keep_speeds),

@@ -29,7 +29,7 @@ from grandmaster.pipeline import (
     trying,
 )
 from grandmaster.pipeline.context import RunContext
-from grandmaster.pipeline.hardware import describe_environment, read_hardware
+from grandmaster.pipeline.hardware import describe_environment, planning_hardware, read_hardware
 from grandmaster.pipeline.plan import Plan
 from grandmaster.pipeline.planner import FREE_SETTINGS
 from grandmaster.progress import Progress
@@ -94,6 +94,7 @@ def run_pipeline(request: RunRequest, progress: Progress) -> dict[str, Any]:
     with _held_folder(request):
         _refuse_other_run(request)
         context = _open(request, progress)
+        _refuse_absent_gpu(context)
         environment = describe_environment(context.hardware, command=request.command, mode=request.mode)
         write_json(request.run_folder / "environment.json", environment)
         if not _do(STAGE_FUNCTIONS, context, request.until):
@@ -210,6 +211,17 @@ def _claim_folder(request: RunRequest) -> None:
             where=request.run_folder,
             fix="Choose another with --output.",
         ) from error
+
+
+def _refuse_absent_gpu(context: RunContext) -> None:
+    """A plan for another machine's GPU can be looked at, not carried out."""
+    wanted = planning_hardware(context.hardware, context.config.hardware)
+    if wanted.absent:
+        raise UserError(
+            f"no GPU to train on: hardware.vram_gb asks for one of {wanted.vram_gb:g} GB",
+            where="--vram",
+            fix="Add --dry_run to see the plan for such a card, or leave it out to train on the CPU.",
+        )
 
 
 def _refuse_other_data(request: RunRequest) -> None:

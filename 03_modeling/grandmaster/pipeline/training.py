@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from grandmaster.pipeline.channels import extra_settings
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.judging import Judge
 from grandmaster.pipeline.manifest import is_done, mark_done
+from grandmaster.pipeline.memory import compare_peak
 from grandmaster.pipeline.plan import ModelPlan, TrainingAugmentation
 from grandmaster.pipeline.recipe import fractions, make_loss, rate_groups
 from grandmaster.prediction.predict import predict
@@ -49,6 +51,16 @@ def workers_for(context: RunContext) -> int:
     """Picture-loading processes: as set now, which may differ from when the plan was made."""
     wanted = context.config.hardware.workers
     return context.plan.decisions.workers.value if wanted is None else wanted
+
+
+def smaller_passes(context: RunContext, task: str) -> Callable[[int], None]:
+    """What to say when memory ran out while predicting."""
+
+    def say(pictures: int) -> None:
+        text = f"{task}: memory ran out; {pictures} pictures a pass from here on, which predict the same"
+        context.progress.message(text, "warn")
+
+    return say
 
 
 def make_spec(
@@ -190,6 +202,8 @@ def _train_one(context: RunContext, model: ModelPlan, fold: int) -> None:
         "licence": model.licence,
         "adaptation": plain(model.adaptation),
     }
+    if spec.device == "cuda":
+        context.progress.message(f"{task}: {compare_peak(model.memory_gb, fitted.memory_gb)}")
     result |= _out_of_fold(context, spec, fitted.model, precision, data, folder)
     write_json(folder / "result.json", result)
     kept = folder / "checkpoint"
@@ -280,6 +294,9 @@ def _out_of_fold(
             batch_size=spec.prediction_batch,
             views=spec.tta_views,  # type: ignore[arg-type]  # checked when the plan was read
             workers=workers_for(context),
+            on_smaller=smaller_passes(
+                context, f"predict {spec.backbone} fold {spec.fold}, held-out pictures"
+            ),
         )
         kept = [(name, key, found.averaged)]
         if key == "score":

@@ -50,10 +50,12 @@ def predict(
     views: Literal[1, 2, 4, 8],
     workers: int = 0,
     on_batch: Callable[[int], None] = lambda _: None,
+    on_smaller: Callable[[int], None] = lambda _: None,
 ) -> ViewPredictions:
     """Predict every picture of `dataset` under `views` views; each is decoded and moved to the device once.
 
-    Where memory runs out, batches go through the model in smaller passes; values and order stay the same.
+    Where memory runs out, batches go through the model in smaller passes, of which `on_smaller` is told the size;
+    values and order stay the same.
 
     Args:
         memory_format: that of the model.
@@ -77,7 +79,7 @@ def predict(
         return predict_views(forward, inputs, views).cpu()
 
     for batch in eval_loader(dataset, batch_size=batch_size, workers=workers):
-        by_view = torch.cat(in_passes(of_views, batch.pictures, model), dim=1)
+        by_view = torch.cat(in_passes(of_views, batch.pictures, model, on_smaller), dim=1)
         rows.append(batch.rows.numpy())
         plain.append(by_view[0].numpy())
         averaged.append(by_view.mean(dim=0).numpy())

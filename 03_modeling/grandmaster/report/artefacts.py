@@ -176,6 +176,9 @@ class FitResult(Artefact, frozen=True, kw_only=True):
     images_per_second: float | None = None
     stopped_early: bool | None = None
     memory_gb: float | None = None
+    micro_batch: int | None = None
+    accumulation: int | None = None
+    grad_checkpointing: bool | None = None
 
 
 class TrainingResults(Artefact, frozen=True, kw_only=True):

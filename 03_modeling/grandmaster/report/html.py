@@ -7,7 +7,7 @@ none, and the page's own content security policy forbids them. The same run fold
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from grandmaster import __version__
 from grandmaster.competition.table import Competition
-from grandmaster.report.artefacts import Fit, FitScore, RunArtefacts, read_run
+from grandmaster.report.artefacts import Fit, FitResult, FitScore, RunArtefacts, read_run
 from grandmaster.report.data import describe_data
 from grandmaster.report.figures import IntervalRow, curves_figure, interval_figure
 from grandmaster.report.groups import training_pictures
@@ -46,6 +46,7 @@ class PlannedModel:
     folds: int
     minutes: float | None
     memory_gb: float | None
+    came_down_to: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,9 +159,25 @@ def _planned_models(run: RunArtefacts) -> tuple[PlannedModel, ...]:
                 folds=len(results),
                 minutes=None if seconds is None else seconds / 60,
                 memory_gb=_mean(result.memory_gb for result in results),
+                came_down_to=_came_down_to(model, results),
             )
         )
     return tuple(planned)
+
+
+def _came_down_to(plan: ModelPlan, results: Sequence[FitResult]) -> str:
+    """The smallest batch that memory left, where it ran out while training; empty where it did not."""
+    told = [result for result in results if result.micro_batch is not None]
+    least = min(told, key=lambda result: result.micro_batch or 0, default=None)
+    again = any(result.grad_checkpointing for result in told) and not plan.grad_checkpointing
+    if (
+        least is None
+        or plan.micro_batch is None
+        or not (again or (least.micro_batch or 0) < plan.micro_batch)
+    ):
+        return ""
+    how = ", recomputing activations" if again else ""
+    return f"{least.micro_batch} × {least.accumulation}{how} when memory ran out; the same pictures a step"
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

@@ -36,6 +36,7 @@ class ModelPlan(Artefact, frozen=True, kw_only=True):
     input_size: int | None = None
     micro_batch: int | None = None
     accumulation: int | None = None
+    grad_checkpointing: bool | None = None
     epochs: int | None = None
     minutes_per_fold: float | None = None
     memory_gb: float | None = None

@@ -18,6 +18,7 @@ from grandmaster.competition.rows import Rows
 from grandmaster.errors import UserError
 from grandmaster.images.dataset import PictureDataset
 from grandmaster.images.loader import eval_loader, train_loader
+from grandmaster.models.activations import CONTEXT_GIB, GIB
 from grandmaster.models.builder import build_model
 from grandmaster.models.passes import Passes, free_memory, is_out_of_memory
 from grandmaster.progress import Progress
@@ -310,8 +311,9 @@ def _out_of_patience(state: checkpoint.TrainState, spec: FitSpec) -> bool:
 
 
 def _peak_memory_gb(device: str) -> float:
+    """GiB: on a GPU the most that the allocator held, with CUDA's context; on a CPU the process as it is now."""
     if device == "cuda":
-        return round(torch.cuda.max_memory_allocated() / 2**30, 2)
+        return round(torch.cuda.max_memory_reserved() / GIB + CONTEXT_GIB, 2)
     import psutil
 
-    return round(psutil.Process().memory_info().rss / 2**30, 2)
+    return round(psutil.Process().memory_info().rss / GIB, 2)
