@@ -132,6 +132,28 @@ def test_of_the_hubs_weights_what_timm_states_is_reported():
     assert adaptation_of("test_resnet", NONE, classes=17, channels=4, input_size=64) is None
 
 
+def test_the_hubs_weights_are_adapted_in_the_same_way(tmp_path, monkeypatch):
+    """From the hub's local cache, as it lies on a disk, through timm's own way of loading it."""
+    name = "test_resnet.r160_in1k"
+    kept = tmp_path / "models--timm--test_resnet.r160_in1k"
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    (kept / "refs").mkdir(parents=True)
+    (kept / "refs" / "main").write_text(commit)
+    (kept / "snapshots" / commit).mkdir(parents=True)
+    torch.manual_seed(3)
+    stored = timm.create_model("test_resnet").state_dict()
+    save_file(stored, kept / "snapshots" / commit / "model.safetensors")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    backbone = Backbone(name="test_resnet", timm_name=name, input_size=64)
+    weights = find_weights(backbone, weights_dir=None, pretrained=True)
+    assert (weights.source, weights.reason) == (f"hub:{name}", "in the hub's local cache")
+    model = build_model(name, weights, classes=5, input_size=64, in_channels=6)
+    first = next(key for key, tensor in stored.items() if tensor.ndim == 4)
+    assert torch.equal(model.state_dict()[first], stored[first].repeat(1, 2, 1, 1) / 2)
+    assert model.fc.weight.std() < 0.02
+
+
 def test_a_random_start_takes_any_number_of_channels():
     model = build_model("test_resnet", NONE, classes=4, input_size=64, in_channels=7)
     assert model(torch.rand(2, 7, 64, 64)).shape == (2, 4)

@@ -18,6 +18,7 @@ from grandmaster.competition.decisions import DecisionRule
 from grandmaster.competition.predictions import Predictions
 from grandmaster.errors import UserError
 from grandmaster.report.fingerprint import Artefact, Fingerprint
+from grandmaster.report.planned import ModelPlan
 from grandmaster.report.shift import Shift
 from grandmaster.storage import file_sha256, read_json
 
@@ -133,31 +134,6 @@ class Decision(Artefact, frozen=True, kw_only=True):
 
     value: Any = None
     reason: str | None = None
-
-
-class Start(Artefact, frozen=True, kw_only=True):
-    """Where a model starts from."""
-
-    source: str | None = None
-
-    @property
-    def name(self) -> str | None:
-        """Without the folders of a file: a page is shown to others."""
-        return None if self.source is None else self.source.rsplit("/", 1)[-1]
-
-
-class ModelPlan(Artefact, frozen=True, kw_only=True):
-    """What was planned for one backbone."""
-
-    backbone: str
-    timm_name: str | None = None
-    weights: Start = Start()
-    input_size: int | None = None
-    micro_batch: int | None = None
-    accumulation: int | None = None
-    epochs: int | None = None
-    minutes_per_fold: float | None = None
-    memory_gb: float | None = None
 
 
 class Operation(Artefact, frozen=True, kw_only=True):
