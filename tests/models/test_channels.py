@@ -9,6 +9,7 @@ import timm
 import torch
 from safetensors.torch import load_file, save_file
 
+from grandmaster.errors import UserError
 from grandmaster.models.adaptation import adaptation_of
 from grandmaster.models.builder import build_model, count_cost
 from grandmaster.models.registry import Backbone
@@ -50,11 +51,11 @@ def test_a_picture_given_twice_has_the_features_of_the_original(start):
     # Twice the precision: the sums are of another length, and forty layers of rounding would hide a small mistake.
     three = build_model(name, weights, classes=5, input_size=64).double().eval()
     six = build_model(name, weights, classes=5, input_size=64, in_channels=6).double().eval()
-    pictures = torch.rand(3, 3, 64, 64, dtype=torch.float64)
+    pictures = torch.rand(2, 3, 32, 32, dtype=torch.float64)
     with torch.inference_mode():
         expected = three.forward_features(pictures)
         found = six.forward_features(pictures.repeat(1, 2, 1, 1))
-    assert expected.abs().max() > 0.01
+    assert expected.abs().max() > 1e-3
     torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
 
 
@@ -122,6 +123,22 @@ def test_tensors_that_are_missing_or_left_over_are_named(tmp_path):
     assert (changed.missing, changed.unexpected) == ((gone,), ("mine",))
     assert f"1 missing: {gone}" in changed.text
     assert "1 unexpected: mine" in changed.text
+
+
+def test_tensors_of_another_shape_are_refused_before_loading(tmp_path):
+    weights = write_weights(tmp_path, "test_resnet")
+    assert weights.path is not None
+    stored = load_file(weights.path)
+    name = next(name for name in stored if "layer1" in name and name.endswith("weight"))
+    save_file(stored | {name: stored[name][:1].clone()}, weights.path)
+    for act in (
+        lambda: adaptation_of("test_resnet", weights, classes=5, channels=3, input_size=64),
+        lambda: build_model("test_resnet", weights, classes=5, input_size=64),
+    ):
+        with pytest.raises(
+            UserError, match=rf"1 of \d+ tensors have other shapes .*test_resnet: {name} is 1"
+        ):
+            act()
 
 
 def test_of_the_hubs_weights_what_timm_states_is_reported():
