@@ -18,8 +18,10 @@ from small_competition import Record, request
 from grandmaster.competition.reader import read_competition
 from grandmaster.config import DataConfig
 from grandmaster.errors import UserError
+from grandmaster.pipeline import run as pipeline_run
 from grandmaster.pipeline.plan import read_plan
 from grandmaster.pipeline.run import plan_only, run_pipeline
+from grandmaster.pipeline.training import make_spec
 
 SETTINGS = (
     "folds.count=2",
@@ -139,8 +141,30 @@ def test_a_mask_that_changed_is_trained_anew(tmp_path: Path) -> None:
     run(data, folder, *short, record=again)
     cv2.imwrite(str(data / "masks" / "train000.png"), np.full((24, 24), 77, np.uint8))
     run(data, folder, *short, record=changed)
-    task = "train test_resnet fold 0"
-    assert ("done before" in again.notes[task], "done before" in changed.notes[task]) == (True, False)
+    assert kept(again) == {"train": True, "predict": True}
+    assert kept(changed) == {"train": False, "predict": False}
+    last = Record()
+    cv2.imwrite(str(data / "masks" / "test000.png"), np.full((24, 24), 77, np.uint8))
+    run(data, folder, *short, record=last)
+    assert kept(last) == {"train": True, "predict": False}
+
+
+def kept(record: Record) -> dict[str, bool]:
+    """Which of the two was done before and not done again."""
+    return {
+        task: "done before" in record.notes[f"{task} test_resnet fold 0"] for task in ("train", "predict")
+    }
+
+
+def test_masks_that_are_read_otherwise_make_another_fit(
+    done: tuple[Path, dict[str, Any], Record], data: Path
+) -> None:
+    digests = set()
+    for said in ("", ', "highest": 1', ', "highest": 2'):
+        registered = REGISTERED.replace("}]", f"{said}}}]")
+        context = pipeline_run._open(request(data, done[0], *SETTINGS, registered), Record())
+        digests.add(make_spec(context, context.plan.models[0], 0).digest)
+    assert len(digests) == 3
 
 
 def test_an_unreadable_mask_ends_the_run_before_anything_is_measured(tmp_path: Path) -> None:
