@@ -114,6 +114,8 @@ TEXTS: dict[str, dict[Language, str]] = {
     },
     "end.baseline": {"en": "baseline", "ko": "기준선"},
     "end.models": {"en": "models", "ko": "모델"},
+    "end.licences": {"en": "weights' licence", "ko": "가중치 라이선스"},
+    "end.non_commercial": {"en": "not for commercial use", "ko": "상업적 이용 불가"},
     "end.submission": {"en": "submission", "ko": "제출 파일"},
     "end.gate": {"en": "gate", "ko": "제출 검사"},
     "end.rows": {"en": "{rows} rows, {form}", "ko": "{rows}행, {form}"},

@@ -79,7 +79,7 @@ def make_parser() -> Parser:
     add(
         "--weights_dir",
         metavar="FOLDER",
-        help="pretrained weights as .safetensors, used before the hub (offline)",
+        help="pretrained weights (.safetensors, .pth, .pt, .bin), used before the hub (offline)",
     )
     add(
         "--dry_run",

@@ -88,6 +88,12 @@ def _weights(model: ModelPlan) -> str:
     return f"{kind}:{Path(place).stem}" if kind == "file" else model.weights.source
 
 
+def _start(model: ModelPlan) -> Text:
+    """The weights, and under them their licence."""
+    line = Text(_weights(model), style="" if model.weights.pretrained else "yellow")
+    return line.append(f"\n{model.licence}", style="dim") if model.licence else line
+
+
 def _kept_gb(model: ModelPlan) -> float:
     """Disk, GB, of the float32 weights that a fold leaves behind."""
     return model.million_parameters * 4e6 / 2**30
@@ -120,7 +126,7 @@ def _models_table(plan: Plan) -> Table:
 def _model_row(model: ModelPlan, folds: int) -> tuple[RenderableType, ...]:
     return (
         Text(model.backbone),
-        Text(_weights(model), style="" if model.weights.pretrained else "yellow"),
+        _start(model),
         f"{model.input_size}²",
         f"{model.micro_batch} x {model.accumulation}",
         str(model.epochs),
@@ -161,6 +167,9 @@ def summary_panel(results: dict[str, Any], run_folder: Path) -> RenderableType:
     baseline = results["baseline"]
     table.add_row(text("end.baseline"), Text(f"{baseline['score']:.4f} ({baseline['name']})", style="dim"))
     table.add_row(text("end.models"), _models_line(results["models"]))
+    licences = _licences_line(results["models"])
+    if licences:
+        table.add_row(text("end.licences"), licences)
     submission = results["submission"]
     counts = text("end.rows", rows=f"{submission['rows']:,}", form=submission["format"].replace("_", " "))
     # The results name the file alone or with its folder; joining a full path keeps it.
@@ -209,6 +218,17 @@ def _models_line(models: Sequence[dict[str, Any]]) -> Text:
         span = f"{min(scores):.4f}" if len(scores) == 1 else f"{min(scores):.4f} - {max(scores):.4f}"
         lines.append(f"{backbone} x {len(scores)}  ({span})")
     return Text("\n".join(lines))
+
+
+def _licences_line(models: Sequence[dict[str, Any]]) -> Text:
+    """Each backbone's licence of its pretrained weights; those that forbid commercial use stand out."""
+    lines = Text()
+    for model in {model["backbone"]: model for model in models if model.get("licence")}.values():
+        forbids = model.get("non_commercial", False)
+        warning = f" ▲ {text('end.non_commercial')}" if forbids else ""
+        line = f"{model['backbone']}  {model['licence']}{warning}"
+        lines.append(f"{chr(10) if lines else ''}{line}", style="yellow" if forbids else "dim")
+    return lines
 
 
 def _gate_lines(submission: dict[str, Any]) -> Text:

@@ -228,7 +228,10 @@ class ModelConfig(Section, frozen=True, kw_only=True):
         True
     )
     weights_dir: Annotated[
-        str | None, Meta(description="folder with weights as .safetensors, used before the hub")
+        str | None,
+        Meta(
+            description="folder with weights (.safetensors; .pth, .pt, .bin without code), used before the hub"
+        ),
     ] = None
     drop_rate: Annotated[Fraction, Meta(description="dropout before the classifier")] = 0.1
     drop_path: Annotated[Fraction, Meta(description="stochastic depth of the backbones that know it")] = 0.1

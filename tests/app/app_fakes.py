@@ -61,6 +61,7 @@ class Weights:
 class ModelPlan:
     backbone: str
     weights: Weights
+    licence: str = ""
     input_size: int = 384
     micro_batch: int = 8
     accumulation: int = 8
@@ -78,7 +79,9 @@ class Plan:
 
     models: tuple[ModelPlan, ...] = (
         ModelPlan(
-            backbone="convnext_large", weights=Weights(source="file:/some/where/convnext_large.safetensors")
+            backbone="convnext_large",
+            weights=Weights(source="file:/some/where/convnext_large.safetensors"),
+            licence="apache-2.0",
         ),
         ModelPlan(backbone="swin_large", weights=Weights(source="none"), reasons={"weights": "no hub"}),
     )

@@ -149,6 +149,8 @@ def test_local_weights(tmp_path: Path) -> None:
     (tmp_path / "resnet50.safetensors").write_bytes(b"1")
     check = doctor.check_weights(str(tmp_path))
     assert (check.status, "resnet50" in check.found) == ("good", True)
+    (tmp_path / "resnet18.pth").write_bytes(b"1")
+    assert "resnet18" in doctor.check_weights(str(tmp_path)).found
     (tmp_path / "cut.safetensors").touch()
     check = doctor.check_weights(str(tmp_path))
     assert (check.status, check.found) == ("warn", "empty: cut.safetensors")

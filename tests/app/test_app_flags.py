@@ -85,6 +85,7 @@ def check_dry_run(pipeline: FakePipeline, home: Path, screen: Callable[[], str])
         "13.0 GB",
         "2h 25m",
         "file:convnext_large ",
+        "apache-2.0",
         "12 (convnext_large)",
         "no hub",
         "▲ swin_large starts from scratch",

@@ -9,6 +9,7 @@ import timm
 import torch
 from safetensors.torch import load_file, save_file
 
+from grandmaster.errors import UserError
 from grandmaster.models.adaptation import adaptation_of
 from grandmaster.models.builder import build_model, count_cost
 from grandmaster.models.registry import Backbone
@@ -50,11 +51,11 @@ def test_a_picture_given_twice_has_the_features_of_the_original(start):
     # Twice the precision: the sums are of another length, and forty layers of rounding would hide a small mistake.
     three = build_model(name, weights, classes=5, input_size=64).double().eval()
     six = build_model(name, weights, classes=5, input_size=64, in_channels=6).double().eval()
-    pictures = torch.rand(3, 3, 64, 64, dtype=torch.float64)
+    pictures = torch.rand(2, 3, 32, 32, dtype=torch.float64)
     with torch.inference_mode():
         expected = three.forward_features(pictures)
         found = six.forward_features(pictures.repeat(1, 2, 1, 1))
-    assert expected.abs().max() > 0.01
+    assert expected.abs().max() > 1e-3
     torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
 
 
@@ -124,12 +125,50 @@ def test_tensors_that_are_missing_or_left_over_are_named(tmp_path):
     assert "1 unexpected: mine" in changed.text
 
 
+def test_tensors_of_another_shape_are_refused_before_loading(tmp_path):
+    weights = write_weights(tmp_path, "test_resnet")
+    assert weights.path is not None
+    stored = load_file(weights.path)
+    name = next(name for name in stored if "layer1" in name and name.endswith("weight"))
+    save_file(stored | {name: stored[name][:1].clone()}, weights.path)
+    for act in (
+        lambda: adaptation_of("test_resnet", weights, classes=5, channels=3, input_size=64),
+        lambda: build_model("test_resnet", weights, classes=5, input_size=64),
+    ):
+        with pytest.raises(
+            UserError, match=rf"1 of \d+ tensors have other shapes .*test_resnet: {name} is 1"
+        ):
+            act()
+
+
 def test_of_the_hubs_weights_what_timm_states_is_reported():
     hub = Weights(source="hub:mobilenetv2_100.ra_in1k", mean=(0.5,) * 3, std=(0.5,) * 3)
     changed = adaptation_of("mobilenetv2_100.ra_in1k", hub, classes=17, channels=4, input_size=64)
     assert changed is not None
     assert (changed.classes, changed.channels, changed.loaded) == ((1000, 17), (3, 4), None)
     assert adaptation_of("test_resnet", NONE, classes=17, channels=4, input_size=64) is None
+
+
+def test_the_hubs_weights_are_adapted_in_the_same_way(tmp_path, monkeypatch):
+    """From the hub's local cache, as it lies on a disk, through timm's own way of loading it."""
+    name = "test_resnet.r160_in1k"
+    kept = tmp_path / "models--timm--test_resnet.r160_in1k"
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    (kept / "refs").mkdir(parents=True)
+    (kept / "refs" / "main").write_text(commit)
+    (kept / "snapshots" / commit).mkdir(parents=True)
+    torch.manual_seed(3)
+    stored = timm.create_model("test_resnet").state_dict()
+    save_file(stored, kept / "snapshots" / commit / "model.safetensors")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    backbone = Backbone(name="test_resnet", timm_name=name, input_size=64)
+    weights = find_weights(backbone, weights_dir=None, pretrained=True)
+    assert (weights.source, weights.reason) == (f"hub:{name}", "in the hub's local cache")
+    model = build_model(name, weights, classes=5, input_size=64, in_channels=6)
+    first = next(key for key, tensor in stored.items() if tensor.ndim == 4)
+    assert torch.equal(model.state_dict()[first], stored[first].repeat(1, 2, 1, 1) / 2)
+    assert model.fc.weight.std() < 0.02
 
 
 def test_a_random_start_takes_any_number_of_channels():

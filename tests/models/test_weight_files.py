@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 
 from grandmaster.errors import UserError
 from grandmaster.models import weight_folder
+from grandmaster.models.adaptation import adaptation_of
 from grandmaster.models.builder import build_model
 from grandmaster.models.registry import LARGE_SEVEN, Backbone
 from grandmaster.models.weight_files import read_tensors, tensor_shapes
@@ -67,6 +68,8 @@ def test_a_malicious_pickle_is_refused_by_name_and_does_not_run(tmp_path):
     found = find_weights(TINY, weights_dir=tmp_path, pretrained=True)
     with pytest.raises(UserError, match=r"refused: .*code.*test_resnet\.pth"):
         build_model(TINY.timm_name, found, classes=5, input_size=64)
+    with pytest.raises(UserError, match=r"refused: .*code.*test_resnet\.pth"):  # and so the plan is not made
+        adaptation_of(TINY.timm_name, found, classes=5, channels=3, input_size=64)
     assert not proof.exists()
     # It is a real one: a plain unpickling of the same object would have run it.
     pickle.loads(pickle.dumps(Malicious(proof)))
@@ -165,6 +168,17 @@ def test_files_that_do_not_fit_are_named_with_the_reason(tmp_path, monkeypatch):
     # A file that says another architecture is not taken for ours, however well its tensors fit.
     (tmp_path / "model.safetensors").unlink()
     assert search(TINY, tmp_path).path is None
+
+
+def test_an_unnamed_file_with_code_in_it_is_passed_over_with_the_reason(tmp_path):
+    proof = tmp_path / "proof.txt"
+    torch.save({"state_dict": tiny(), "extra": Malicious(proof)}, tmp_path / "best.pth")
+    found = search(TINY, tmp_path)
+    assert found.path is None
+    assert found.passed_over == (
+        "best.pth (refused: this file holds code to be run on loading, not weights alone)",
+    )
+    assert not proof.exists()
 
 
 def test_two_files_with_the_same_tensors_are_asked_about(tmp_path):

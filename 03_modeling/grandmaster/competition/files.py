@@ -240,7 +240,7 @@ class PictureIndex:
                 f"{len(several)} {split} ids fit more than one picture: {first_few([i for i, _ in several])}",
                 where=where,
                 fix=f"{picture_id!r} may be {first_few(found)}; remove all but one, write the id with "
-                "its folder, or name the folders that count in competition.yaml (`images: [...]`).",
+                "its folder, or name the folders that count in competition.yaml (`images: [...]`; masks: `extra_images`).",
             )
         self._refuse_shared(ids, paths, split, where)
         return paths

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from grandmaster.errors import UserError
 from grandmaster.models.weight_files import Shapes, tensor_shapes
 from grandmaster.models.weight_folder import classifier_names, first_layers, stored_channels
 from grandmaster.models.weights import Weights
 
 Shape = tuple[int, ...]
+
+# In the names of what timm fits to another input size.
+_RESIZABLE = ("pos_embed", "position", "rel_pos", "relative_coords", "attn_mask")
+# Less than this share of a body's tensors is another architecture's file.
+_ENOUGH = 0.95
 
 
 class Adaptation(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,6 +29,7 @@ class Adaptation(msgspec.Struct, frozen=True, kw_only=True):
         channels: that the stored and the model's first layer take. timm repeats the stored ones in turn and scales
             them by `channel_scale`, so that a picture given twice makes the features that it made.
         resized: tensor -> stored and new shape: position embeddings and the like, interpolated by timm.
+        misshapen: tensor -> stored and new shape, of those that cannot be fitted.
         loaded: tensors of the body, as stored or adapted; None: the hub's file is not at hand to be counted.
         body: tensors that the model has, without the classifier.
         missing: those of them that the file lacks.
@@ -31,6 +39,7 @@ class Adaptation(msgspec.Struct, frozen=True, kw_only=True):
     classes: tuple[int | None, int]
     channels: tuple[int, int]
     resized: dict[str, tuple[Shape, Shape]] = {}
+    misshapen: dict[str, tuple[Shape, Shape]] = {}
     loaded: int | None = None
     body: int
     missing: tuple[str, ...] = ()
@@ -64,6 +73,30 @@ class Adaptation(msgspec.Struct, frozen=True, kw_only=True):
                 parts.append(f"{len(tensors)} {name}: {', '.join(tensors[:3])}{more}")
         return "; ".join(parts)
 
+    def require_fit(self, architecture: str, path: Path) -> None:
+        """Refuse another architecture's file.
+
+        timm loads non-strictly when the classifier changes, so it would load nothing without a word.
+
+        Raises:
+            UserError: tensors are missing or have other shapes.
+        """
+        fix = "It belongs to another architecture; rename or remove it."
+        if self.misshapen:
+            name, (stored, own) = next(iter(self.misshapen.items()))
+            raise UserError(
+                f"{len(self.misshapen)} of {self.body} tensors have other shapes than those of {architecture}: {name} "
+                f"is {_written(stored)}, not {_written(own)}",
+                where=path,
+                fix=fix,
+            )
+        if self.loaded is not None and self.loaded < _ENOUGH * self.body:
+            raise UserError(
+                f"only {self.loaded} of {self.body} tensors of {architecture} are in this file",
+                where=path,
+                fix=fix,
+            )
+
 
 def compare(timm_name: str, stored: Shapes, model: Any, *, classes: int, channels: int) -> Adaptation:
     """A file's tensors beside a built model's (which may be on torch's `meta` device).
@@ -78,11 +111,12 @@ def compare(timm_name: str, stored: Shapes, model: Any, *, classes: int, channel
     body = {name: shape for name, shape in own.items() if not name.startswith(heads)}
     first = first_layers(model)
     shared = [name for name in body if name in stored]
-    resized = {
+    changed = {
         name: (stored[name], body[name])
         for name in shared
         if stored[name] != body[name] and name not in first
     }
+    resized = {name: shapes for name, shapes in changed.items() if any(part in name for part in _RESIZABLE)}
     outputs = next(
         (shape[0] for name, shape in stored.items() if name.startswith(heads) and name.endswith("weight")),
         None,
@@ -91,6 +125,7 @@ def compare(timm_name: str, stored: Shapes, model: Any, *, classes: int, channel
         classes=(outputs, classes),
         channels=(stored_channels(timm_name, stored), channels),
         resized=resized,
+        misshapen={name: shapes for name, shapes in changed.items() if name not in resized},
         loaded=len(shared),
         body=len(body),
         missing=tuple(name for name in body if name not in stored),
@@ -107,7 +142,7 @@ def adaptation_of(
         None where nothing is loaded.
 
     Raises:
-        UserError: the file cannot be read.
+        UserError: the file cannot be read, or is another architecture's.
     """
     if not weights.pretrained:
         return None
@@ -121,7 +156,9 @@ def adaptation_of(
             timm_name, weights.unloaded(), classes=classes, input_size=input_size, in_channels=channels
         )
     if weights.path is not None:
-        return compare(timm_name, tensor_shapes(weights.path), model, classes=classes, channels=channels)
+        found = compare(timm_name, tensor_shapes(weights.path), model, classes=classes, channels=channels)
+        found.require_fit(timm_name.split(".")[0], weights.path)
+        return found
     config = timm.get_pretrained_cfg(timm_name, allow_unregistered=True)
     heads = classifier_names(model)
     return Adaptation(

@@ -12,9 +12,10 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from grandmaster.errors import UserError
+from grandmaster.models.adaptation import adaptation_of
 from grandmaster.models.cosine import use_cosine_classifier
 from grandmaster.models.weight_files import Shapes, tensor_shapes
-from grandmaster.models.weight_folder import classifier_names, stored_channels
+from grandmaster.models.weight_folder import stored_channels
 from grandmaster.models.weights import Weights
 
 
@@ -53,11 +54,12 @@ def build_model(
         args["img_size"] = input_size
     if in_channels != 3:
         args["in_chans"] = in_channels
-    stored: Shapes = {}
     if weights.source.startswith("hub:"):
         args["pretrained"] = True
     elif weights.path is not None:
-        stored = tensor_shapes(weights.path)  # refuses what is not weights alone
+        # Refuses what is not weights alone, or another architecture's: before timm loads what happens to fit of it.
+        adaptation_of(timm_name, weights, classes=classes, channels=in_channels, input_size=input_size)
+        stored = tensor_shapes(weights.path)
         overlay = {"file": str(weights.path), "custom_load": False}
         args |= {
             "pretrained": True,
@@ -73,8 +75,6 @@ def build_model(
             where=weights.source,
             fix="Check the file or the network, or allow a random start with --set model.pretrained=false.",
         ) from error
-    if weights.path is not None:
-        _check_file_fits(model, weights, stored)
     if weights.pretrained:
         _start_head_small(model)
     if cosine_scale > 0:
@@ -119,19 +119,6 @@ def _stored_input(timm_name: str, config: Any, stored: Shapes) -> dict[str, Any]
     if config is not None and config.input_size:
         told["input_size"] = (stored_channels(timm_name, stored), *config.input_size[1:])
     return told
-
-
-def _check_file_fits(model: Any, weights: Weights, stored: Shapes) -> None:
-    """timm loads non-strictly when the head changes, so a foreign file would load nothing without a word."""
-    heads = classifier_names(model)
-    body = [name for name in model.state_dict() if not name.startswith(heads)]
-    found = sum(name in stored for name in body)
-    if found < 0.95 * len(body):
-        raise UserError(
-            f"only {found} of {len(body)} tensors of {model.pretrained_cfg['architecture']} are in this file",
-            where=weights.path,
-            fix="It belongs to another architecture; rename or remove it.",
-        )
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True):

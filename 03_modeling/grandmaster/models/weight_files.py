@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from grandmaster.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # Where one file name comes with several of them, the first counts.
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
@@ -28,6 +29,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         UserError: the file is damaged, holds more than weights, or no weights; names it.
     """
     from timm.models import load_state_dict
+    from torch import Tensor
 
     try:
         found = load_state_dict(str(path))

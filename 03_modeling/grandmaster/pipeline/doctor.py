@@ -171,7 +171,7 @@ def check_hub(reachable: bool, *, has_weights: bool) -> Check:
         return Check(name="model hub", status="good", found="reachable")
     if has_weights:
         return Check(name="model hub", status="good", found="offline; weights are taken from --weights_dir")
-    fix = "offline: give --weights_dir with .safetensors files, or training starts from scratch"
+    fix = "offline: give --weights_dir with files of weights, or training starts from scratch"
     return Check(name="model hub", status="warn", found="not reachable", fix=fix)
 
 
@@ -318,10 +318,12 @@ def check_weights(weights_dir: str | None) -> Check:
     """What the folder of local weights holds."""
     if weights_dir is None:
         return Check(name="local weights", status="warn", found="none given", fix=_WEIGHTS_FIX)
+    from grandmaster.models.weight_files import SUFFIXES
+
     folder = Path(weights_dir)
-    files = sorted(folder.rglob("*.safetensors")) if folder.is_dir() else []
+    files = [path for path in sorted(folder.rglob("*")) if path.suffix in SUFFIXES] if folder.is_dir() else []
     if not files:
-        found = f"no .safetensors in {folder.name}/"
+        found = f"no {', '.join(SUFFIXES)} in {folder.name}/"
         return Check(name="local weights", status="warn", found=found, fix=_WEIGHTS_FIX)
     empty = [file.name for file in files if file.stat().st_size == 0]
     if empty:

@@ -13,6 +13,7 @@ from grandmaster.competition.metrics import METRICS, corruption_gap
 from grandmaster.competition.predictions import Predictions
 from grandmaster.competition.rule_fitting import hands_in_decisions
 from grandmaster.competition.submission import write_submission
+from grandmaster.models.weights import non_commercial
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.judging import Judge
 from grandmaster.pipeline.training import fit_folder
@@ -161,4 +162,5 @@ def _model_line(context: RunContext, judge: Judge, fit: dict[str, Any]) -> dict[
         "minutes": round(fit["seconds"] / 60, 2),
         "weights": fit["weights"],
         "licence": fit["licence"],
+        "non_commercial": non_commercial(fit["licence"]),
     }

@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from grandmaster.models.adaptation import Adaptation
+from grandmaster.models.weights import non_commercial
 from grandmaster.report.fingerprint import Artefact
 
 
@@ -33,6 +35,8 @@ class ModelPlan(Artefact, frozen=True, kw_only=True):
     backbone: str
     timm_name: str | None = None
     weights: Start = Start()
+    licence: str | None = None
+    adaptation: Adaptation | None = None
     input_size: int | None = None
     micro_batch: int | None = None
     accumulation: int | None = None
@@ -40,6 +44,11 @@ class ModelPlan(Artefact, frozen=True, kw_only=True):
     epochs: int | None = None
     minutes_per_fold: float | None = None
     memory_gb: float | None = None
+
+    @property
+    def non_commercial(self) -> bool:
+        """Whether the weights' licence forbids commercial use."""
+        return self.licence is not None and non_commercial(self.licence)
 
 
 class Operation(Artefact, frozen=True, kw_only=True):
