@@ -145,7 +145,9 @@ def test_fp16_clips_for_a_fused_optimiser_too():
         model, optimiser = precision.fabric.setup(
             net, torch.optim.AdamW(net.parameters(), lr=0.1, fused=fused)
         )
-        precision.fabric.backward(model(torch.ones(3, 4)).sum() * 1e-2)  # no overflow at the scaler's first scale
+        precision.fabric.backward(
+            model(torch.ones(3, 4)).sum() * 1e-2
+        )  # no overflow at the scaler's first scale
         precision.clip(model, optimiser, 0.005)
         norms.append(float(torch.cat([p.grad.flatten() for p in net.parameters()]).norm()))
         assert precision.step(optimiser) is True
