@@ -281,9 +281,10 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
 
 def device_name(hardware: Hardware) -> str:
     """With what decides on speed."""
-    return (
-        hardware.gpu_name if hardware.device == "cuda" else f"{cpu_name()}, {torch.get_num_threads()} threads"
-    )
+    if hardware.device == "cuda":
+        return hardware.gpu_name
+    threads = torch.get_num_threads()
+    return f"{cpu_name()}, {threads} thread{'s' * (threads > 1)}"
 
 
 def chosen_settings(options: argparse.Namespace, device: str) -> tuple[int, int, int, int, int]:
