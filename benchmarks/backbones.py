@@ -7,8 +7,8 @@ this machine; timm's is what its train.py does by default: AdamW of `create_opti
 `NativeScaler` or autocast, `clip_grad_norm_`, `ModelEmaV3`, contiguous memory format (its loss is read once a step, not
 after every micro-batch). Both start from the same bytes and share weights, average and batches; they take turns in one
 process (ours first, then timm's first), so that a machine's moods meet both. The ratio is timm's seconds / ours: above 1
-ours is faster. Its median over rounds is given with the lowest and the highest. Weights are random: speed does not
-depend on them.
+ours is faster. Its median over rounds is given with the lowest and the highest; on a CPU also that of the processor
+time, which others at work on the machine disturb less. Weights are random: speed does not depend on them.
 
 Memory: our training alone, before timm's optimiser exists, under the cap: on a GPU that of torch's allocator and its
 peak; on a CPU Linux's limit of a process's data (RLIMIT_DATA), and the peak of what it occupied (RSS, Python and
@@ -59,6 +59,7 @@ CLASSES = 17
 GIB = 2**30
 # Optimiser steps of the fit that compiling would have to pay for itself in: 1,821 pictures, 4 of 5 folds, 15 epochs.
 FIT_STEPS = 345
+FORWARDS = 3  # a turn
 # (size, micro-batch, accumulation, rounds, steps a turn). 96 px is the smallest that all seven take.
 SETTINGS = {"cuda": (384, 8, 8, 5, 2), "cpu": (96, 4, 2, 3, 1)}
 
@@ -198,7 +199,7 @@ def fitting_steps(case: StepCase, hardware: Hardware, cap: float) -> tuple[Timed
 def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
     """One row."""
     hardware = read_hardware(HardwareConfig(precision=options.precision))
-    torch.set_num_threads(hardware.cores)
+    torch.set_num_threads(options.threads or hardware.cores)
     size, micro, accumulation, rounds, turns = chosen_settings(options, hardware.device)
     backbone = find_backbone(name)
     case = StepCase(
@@ -220,16 +221,22 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
         for net in (ours.net, ours.average.module):
             to_memory_format(net, memory_format)
 
-    def our_turn() -> tuple[float, float]:
-        in_format(choice.settings.memory_format)
-        train = statistics.median(ours.seconds() for _ in range(turns))
-        autocast = ours.precision.fabric.autocast()
-        return train, inference_seconds(ours, choice.settings.memory_format, autocast)
+    def turn(steps: TimedSteps | TimmSteps, memory_format: MemoryFormat) -> tuple[float, float, float]:
+        """Seconds of a step, of processor time in it, and of a forward pass; medians."""
+        in_format(memory_format)
+        busy, train = [], []
+        for _ in range(turns):
+            before = time.process_time()
+            train.append(steps.seconds())
+            busy.append(time.process_time() - before)
+        forward = [inference_seconds(ours, memory_format, steps.autocast()) for _ in range(FORWARDS)]
+        return statistics.median(train), statistics.median(busy), statistics.median(forward)
 
-    def their_turn() -> tuple[float, float]:
-        in_format("contiguous")
-        train = statistics.median(theirs.seconds() for _ in range(turns))
-        return train, inference_seconds(ours, "contiguous", theirs.autocast())
+    def our_turn() -> tuple[float, float, float]:
+        return turn(ours, choice.settings.memory_format)
+
+    def their_turn() -> tuple[float, float, float]:
+        return turn(theirs, "contiguous")
 
     times = []
     for number in range(rounds + 1):
@@ -239,10 +246,10 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
             our_times, timm_times = our_turn(), their_turn()
         if number:  # the first round allocates and chooses kernels
             times.append((*our_times, *timm_times))
-    our_train, our_forward, timm_train, timm_forward = (
+    our_train, our_busy, our_forward, timm_train, timm_busy, timm_forward = (
         statistics.median(column) for column in zip(*times, strict=True)
     )
-    ratios = [row[2] / row[0] for row in times]
+    ratios = [row[3] / row[0] for row in times]
     return {
         "device": device_name(hardware),
         "backbone": name,
@@ -260,9 +267,10 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
         "ratio": round(statistics.median(ratios), 3),
         "ratio_low": round(min(ratios), 3),
         "ratio_high": round(max(ratios), 3),
+        "processor_time_ratio": round(timm_busy / our_busy, 3) if case.device == "cpu" else None,
         "inference_images_per_second": round(micro / our_forward, 2),
         "timm_inference_images_per_second": round(micro / timm_forward, 2),
-        "inference_ratio": round(statistics.median(row[3] / row[1] for row in times), 3),
+        "inference_ratio": round(statistics.median(row[5] / row[2] for row in times), 3),
         "peak_gib": round(peak, 2),
         "cap_gib": options.cap,
         "rounds": rounds,
@@ -273,7 +281,10 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
 
 def device_name(hardware: Hardware) -> str:
     """With what decides on speed."""
-    return hardware.gpu_name if hardware.device == "cuda" else f"{cpu_name()}, {hardware.cores} cores"
+    if hardware.device == "cuda":
+        return hardware.gpu_name
+    threads = torch.get_num_threads()
+    return f"{cpu_name()}, {threads} thread{'s' * (threads > 1)}"
 
 
 def chosen_settings(options: argparse.Namespace, device: str) -> tuple[int, int, int, int, int]:
@@ -298,6 +309,7 @@ def main() -> None:
     parser.add_argument("--micro_batch", type=int, help="pictures a forward pass (default: 8; CPU: 4)")
     parser.add_argument("--accumulation", type=int, help="forward passes a step (default: 8; CPU: 2)")
     parser.add_argument("--rounds", type=int, help="turns of each side (default: 5; CPU: 3)")
+    parser.add_argument("--threads", type=int, help="of torch on a CPU (default: all cores)")
     parser.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16", "fp16"))
     parser.add_argument("--cap", type=float, default=16.0, help="memory, GiB (default: 16)")
     parser.add_argument("--no_csv", action="store_true", help="print only")
@@ -319,7 +331,13 @@ def main() -> None:
         print(
             f"{name:18} {row['million_parameters']:6.1f} M  training {row['train_images_per_second']:7.2f} images/s, "
             f"timm {row['timm_train_images_per_second']:7.2f}, ratio {row['ratio']:.2f} ({row['ratio_low']:.2f} to "
-            f"{row['ratio_high']:.2f})  inference {row['inference_images_per_second']:7.2f}, ratio "
+            f"{row['ratio_high']:.2f}"
+            + (
+                f"; of processor time {row['processor_time_ratio']:.2f}"
+                if row["processor_time_ratio"]
+                else ""
+            )
+            + f")  inference {row['inference_images_per_second']:7.2f}, ratio "
             f"{row['inference_ratio']:.2f}  {row['peak_gib']:.1f} GiB  {row['memory_format']}"
             + ", recomputing" * row["recomputing"]
             + ", compiled" * row["compile"],

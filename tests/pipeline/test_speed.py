@@ -8,12 +8,16 @@ from typing import Any
 import msgspec
 import pytest
 import torch
+from small_competition import request, write_competition
 
 from grandmaster.models.registry import find_backbone
 from grandmaster.models.weights import Weights
 from grandmaster.pipeline import speed
 from grandmaster.pipeline.hardware import Hardware
+from grandmaster.pipeline.run import plan_only, run_pipeline
 from grandmaster.pipeline.speed import Probe, ProbeCache, choose_step, images_per_second
+from grandmaster.progress import SilentProgress
+from grandmaster.storage import read_json
 from grandmaster.training.timed_step import StepCase
 
 CPU = Hardware(
@@ -228,3 +232,23 @@ def test_speed_is_that_of_real_steps(tmp_path):
         backbone, CASE.weights, CPU, size=32, classes=3, batch=4, small=True, cache=ProbeCache(tmp_path)
     )
     assert again == rate
+
+
+def test_runs_of_one_results_folder_share_their_probes(tmp_path, monkeypatch):
+    data = write_competition(tmp_path / "squares")
+    open_size = ("training.epochs=1", "hardware.precision=fp32")
+    plan_only(request(data, tmp_path / "dry" / "a", *open_size), SilentProgress())
+    assert not (tmp_path / "dry").exists()
+    run_pipeline(request(data, tmp_path / "runs" / "a", *open_size, until="plan"), SilentProgress())
+    assert (tmp_path / "runs" / ".cache" / ProbeCache.FILE_NAME).exists()
+
+    def measured(*case: Any) -> Probe:
+        raise AssertionError("measured again")
+
+    monkeypatch.setattr(speed, "_time_formats", measured)
+    first = read_json(tmp_path / "runs" / "a" / "plan.json")["models"][0]
+    again = plan_only(request(data, tmp_path / "runs" / "b", *open_size), SilentProgress()).models[0]
+    assert again.memory_format == first["memory_format"]
+    assert {name: again.reasons[name] for name in ("memory_format", "fused", "compile")} == {
+        name: first["reasons"][name] for name in ("memory_format", "fused", "compile")
+    }

@@ -33,7 +33,7 @@ ABSENT_GPU_GFLOPS = 92_000.0
 MARGINS = {"cuda": 1.05, "cpu": 1.2}
 ROUNDS = 4
 # Compiling a large backbone takes minutes, only to learn whether it pays: not for shorter fits.
-COMPILE_FROM_SECONDS = 1800.0
+COMPILE_FROM_SECONDS = 900.0
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Literal
+from contextlib import AbstractContextManager
+from typing import Any, Literal
 
 import msgspec
 import torch
@@ -94,6 +95,10 @@ class TimedSteps:
         wait_for(self.case.device)
         self._steps += 1
         return time.perf_counter() - started
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """For a forward pass alone, in the case's precision."""
+        return self.precision.fabric.autocast()
 
     def optimiser_seconds(self, *, fused: bool, repeats: int) -> list[float]:
         """The optimiser's part of a step alone, with an optimiser of its own; the first call, which allocates, is left out."""
