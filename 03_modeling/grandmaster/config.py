@@ -298,8 +298,8 @@ class TrainingConfig(Section, frozen=True, kw_only=True):
     rate_groups: Annotated[
         tuple[str, ...] | None,
         Meta(
-            description="peak rates of parameters by their names: REGEX=RATE,..., the first that is found in a name "
-            "counts, others have learning_rate; instead of layer_decay"
+            description="peak rates of parameters by their names: REGEX=RATE,... (no comma in a REGEX), the first that is "
+            "found in a name counts, others have learning_rate; instead of layer_decay"
         ),
     ] = None
     weight_decay: Annotated[

@@ -12,6 +12,7 @@ from grandmaster.errors import UserError
 from grandmaster.images.loader import Batch
 from grandmaster.images.normalise import to_input
 from grandmaster.models.head import Head, make_head
+from grandmaster.training import engine
 from grandmaster.training.engine import train_one_epoch, validate, windows
 from grandmaster.training.losses import USUAL, Loss, loss_sum
 from grandmaster.training.optimiser import Schedule, make_optimiser
@@ -71,9 +72,15 @@ def weights_after(
     clip: float = 0.0,
     steps: int | None = None,
     kind: str = "multiclass",
+    loss: Loss | None = None,
 ) -> torch.Tensor:
     spec = make_spec(
-        accumulation=accumulation, mix_probability=0.0, clip_norm=clip, weight_decay=0.0, head=HEADS[kind]
+        accumulation=accumulation,
+        mix_probability=0.0,
+        clip_norm=clip,
+        weight_decay=0.0,
+        head=HEADS[kind],
+        loss=loss or Loss(name=USUAL[kind], smoothing=0.05),
     )
     precision = Precision("cpu", "fp32")
     model = net(HEADS[kind].outputs)
@@ -97,6 +104,34 @@ def test_accumulating_equals_one_large_batch_last_window_included(clip, kind):
     assert torch.allclose(split, whole, atol=1e-6)
     # The test can fail: the same pictures in other windows give other weights.
     assert not torch.allclose(split, weights_after([5, 8], 1, clip=clip, kind=kind), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["focal", "bce", "arcface", "advanced"])
+def test_the_windows_of_every_loss_are_those_of_one_large_batch(name):
+    loss = Loss(name=name, smoothing=0.1, class_weights=(0.5, 1.0, 2.0), first_scale=10.0, ramp=0.5)
+    split = weights_after([2, 2, 2, 2, 2, 2, 1], 4, steps=2, loss=loss)
+    whole = weights_after([8, 5], 1, steps=2, loss=loss)
+    assert torch.allclose(split, whole, atol=1e-6)
+    assert not torch.allclose(split, weights_after([8, 5], 1, steps=2), atol=1e-6)  # not the usual loss
+
+
+def test_what_rises_during_training_rises_with_the_steps(monkeypatch):
+    seen: list[float] = []
+
+    def remember(*args, progress: float):
+        seen.append(progress)
+        return loss_sum(*args, progress=progress)
+
+    monkeypatch.setattr(engine, "loss_sum", remember)
+    precision = Precision("cpu", "fp32")
+    model = net()
+    model, optimiser = precision.fabric.setup(model, torch.optim.SGD(model.parameters(), lr=0.1))
+    spec = make_spec(accumulation=2, mix_probability=0.0)
+    train_one_epoch(
+        precision.fabric, model, optimiser, Schedule(optimiser, spec, 10), None, batches([4, 4, 4, 4]), spec, precision,
+        epoch=1, first_step=3, on_batch=lambda _: None,
+    )  # fmt: skip
+    assert seen == pytest.approx([0.3, 0.3, 0.4, 0.4])
 
 
 def test_values_are_in_the_targets_own_unit():

@@ -12,8 +12,12 @@ import torch
 from training_cases import make_data, make_spec
 
 from grandmaster.errors import UserError
+from grandmaster.images.loader import train_loader
 from grandmaster.models.head import Head
 from grandmaster.progress import SilentProgress
+from grandmaster.training import fit as fit_module
+from grandmaster.training.batch_norm import re_estimate_batch_norm
+from grandmaster.training.engine import inputs_of, train_one_epoch
 from grandmaster.training.fit import fit_fold
 from grandmaster.training.losses import Loss
 from grandmaster.training.precision import Precision
@@ -182,6 +186,42 @@ def test_best_epoch_is_that_of_the_metric_and_its_weights_are_returned(tmp_path)
 
     stored = load_file(tmp_path / "fit" / "checkpoint" / "best.safetensors")
     assert all(torch.equal(tensor, stored[name]) for name, tensor in result.model.state_dict().items())
+
+
+@pytest.mark.parametrize("ema_decay", [0.0, 0.9])
+def test_re_estimated_statistics_are_those_of_training_pictures_under_the_kept_weights(tmp_path, ema_decay):
+    spec = make_spec(epochs=1, batch_norm="re_estimated", ema_decay=ema_decay)
+    data = make_data(tmp_path, spec)
+    model = fit(tmp_path / "fit", spec, data).model
+    kept = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    batches = train_loader(data.train, batch_size=spec.micro_batch, workers=0)
+    re_estimate_batch_norm(model, inputs_of(batches.epoch(0), spec))
+    for name, tensor in model.state_dict().items():
+        torch.testing.assert_close(tensor, kept[name])
+    plain = fit(tmp_path / "plain", make_spec(epochs=1, ema_decay=ema_decay), data).model.state_dict()
+    for name in kept:
+        # the weights are learnt as without, the statistics are others
+        if not name.endswith("num_batches_tracked"):
+            assert torch.equal(plain[name], kept[name]) == ("running_" not in name)
+
+
+def test_balanced_sampling_shows_every_class_equally_often(tmp_path, monkeypatch):
+    spec = make_spec(epochs=1, balanced_sampling=True)
+    data = make_data(tmp_path, spec)
+    rare = data.train.targets[data.train.rows] == 2
+    data.train.rows = np.concatenate([data.train.rows[~rare], data.train.rows[rare][:3]])
+    seen: list[int] = []
+
+    def remember(*args, **kwargs):
+        batches = list(args[5])
+        seen.extend(int(target) for batch in batches for target in batch.targets)
+        return train_one_epoch(*args[:5], batches, *args[6:], **kwargs)
+
+    monkeypatch.setattr(fit_module, "train_one_epoch", remember)
+    fit(tmp_path / "fit", spec, data)
+    counts = np.bincount(seen)
+    assert counts.sum() == len(data.train)
+    assert counts.max() - counts.min() <= 1
 
 
 def test_lower_is_better_for_log_loss(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -73,7 +74,7 @@ def find_rate(
     )
 
     def endless() -> Iterator[Batch]:
-        for epoch in range(STEPS):  # each has one step at least
+        for epoch in itertools.count():
             yield from batches.epoch(epoch)
 
     model.train()
