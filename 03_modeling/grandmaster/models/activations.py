@@ -65,9 +65,11 @@ def count_activations(
     with FakeTensorMode(allow_non_fake_inputs=True):
         model = model.to_empty(device="cpu")
         pictures = torch.empty(micro_batch, 3, input_size, input_size)
+        state = [*model.parameters(), *model.buffers(), pictures]
         for parameter in model.parameters():
             parameter.grad = torch.empty_like(parameter)  # there from the second micro-batch on
-        with _Alive() as alive, _LikeCuda():
+            state.append(parameter.grad)
+        with _Alive(state) as alive, _LikeCuda():
             with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
                 loss = model(pictures).float().sum()
             kept = alive.now
@@ -85,12 +87,14 @@ def count_activations(
 
 
 class _Alive(TorchDispatchMode):
-    """Bytes of all storages that operations made and that still live."""
+    """Bytes of all storages that operations made and that still live; those of `state` do not count."""
 
-    def __init__(self) -> None:
+    def __init__(self, state: list[Tensor]) -> None:
         super().__init__()
         self.now = self.peak = 0
         self._known: weakref.WeakKeyDictionary[Any, None] = weakref.WeakKeyDictionary()
+        for tensor in state:
+            self._known[tensor.untyped_storage()] = None  # a view of it is not a new one
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
