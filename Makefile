@@ -51,7 +51,8 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# benchmarks/sample_difficulty.py (10 minutes) and readme_table.py (needs finished runs) are started by hand.
+# benchmarks/sample_difficulty.py, backbones.py (about 10 minutes each) and readme_table.py (needs finished runs) are
+# started by hand.
 BENCHES := sample_speed duplicates_growth
 
 bench: $(STAMP)

@@ -164,7 +164,7 @@ def test_large_backbones_on_a_cpu_and_absent_cards_go_by_rule():
     [
         (10, (1.0, 0.5, 60.0), False, "too short"),
         (10_000, (1.0, 0.5, 60.0), True, "0.5 s a step against 1 s, 60 s to compile"),
-        (2_000, (1.0, 0.94, 180.0), False, "does not pay"),
+        (1_000, (1.0, 0.75, 130.0), False, "does not pay"),
         (10_000, (1.0, 0.99, 1.0), False, "does not pay"),
     ],
 )

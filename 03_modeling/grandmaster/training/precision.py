@@ -18,7 +18,7 @@ def best_precision(device: str) -> tuple[PrecisionName, str]:
     it is emulated (T4), which is slower than float32.
     """
     if device != "cuda":
-        return "fp32", "on a CPU float32: bf16 is faster on few of them, and rounds otherwise"
+        return "fp32", "on a CPU float32: bf16 is faster on some, but rounds more; only when it is set"
     capability = torch.cuda.get_device_capability()
     if capability >= (8, 0):
         return (
@@ -40,7 +40,6 @@ class Precision:
             # As timm's train.py: convolutions by the fastest algorithm for the shapes at hand, and TF32 for what is
             # left in float32.
             torch.backends.cudnn.benchmark = True
-            torch.backends.cudnn.allow_tf32 = True
             torch.set_float32_matmul_precision("high")
         plugins: list[Any] = []
         # The scaler is ours, handed to Fabric, because a checkpoint must hold it and a skipped step must be seen.
