@@ -126,6 +126,21 @@ def test_a_json_beside_the_file_may_state_its_hash(tmp_path):
         find_weights(TINY, weights_dir=tmp_path, pretrained=True)
 
 
+def test_a_file_that_changed_or_went_since_it_was_chosen_is_refused(tmp_path):
+    path = tmp_path / "test_resnet.safetensors"
+    save_file(tiny(), path)
+    found = find_weights(TINY, weights_dir=tmp_path, pretrained=True)
+    build_model(TINY.timm_name, found, classes=5, input_size=64)
+    changed = tiny()
+    changed["fc.bias"] += 1
+    save_file(changed, path)
+    with pytest.raises(UserError, match=r"has changed since it was chosen.*test_resnet\.safetensors"):
+        build_model(TINY.timm_name, found, classes=5, input_size=64)
+    path.unlink()
+    with pytest.raises(UserError, match=r"is gone .*test_resnet\.safetensors"):
+        build_model(TINY.timm_name, found, classes=5, input_size=64)
+
+
 def test_a_known_file_is_known_under_any_name(tmp_path, monkeypatch):
     path = tmp_path / "weights_v2_final.safetensors"
     save_file({"x": torch.zeros(3)}, path)

@@ -17,6 +17,7 @@ from grandmaster.models.cosine import use_cosine_classifier
 from grandmaster.models.weight_files import Shapes, tensor_shapes
 from grandmaster.models.weight_folder import stored_channels
 from grandmaster.models.weights import Weights
+from grandmaster.storage import file_sha256
 
 
 def build_model(
@@ -60,6 +61,12 @@ def build_model(
         # Refuses what is not weights alone, or another architecture's: before timm loads what happens to fit of it.
         adaptation_of(timm_name, weights, classes=classes, channels=in_channels, input_size=input_size)
         stored = tensor_shapes(weights.path)
+        if weights.sha256 and file_sha256(weights.path) != weights.sha256:
+            raise UserError(
+                f"this file has changed since it was chosen (sha256 {weights.sha256[:8]}...)",
+                where=weights.path,
+                fix="Put the old one back, or start a new run with another --experiment_name.",
+            )
         overlay = {"file": str(weights.path), "custom_load": False}
         args |= {
             "pretrained": True,

@@ -53,6 +53,10 @@ def tensor_shapes(path: Path) -> Shapes:
     Raises:
         UserError: as `read_tensors`.
     """
+    if not path.is_file():
+        raise UserError(
+            "this file of weights is gone", where=path, fix="Put it back, or start a new run without it."
+        )
     facts = path.stat()
     return dict(_shapes(path, facts.st_size, facts.st_mtime_ns))
 
