@@ -17,8 +17,10 @@ from grandmaster.errors import UserError
 from grandmaster.images.operation import Operation
 from grandmaster.images.policy import light_policy
 from grandmaster.images.store import PictureStore
+from grandmaster.pipeline.clock import Clock
 from grandmaster.pipeline.hardware import Hardware
 from grandmaster.pipeline.plan import Plan, read_plan
+from grandmaster.pipeline.revisions import Revisions
 from grandmaster.progress import Progress
 from grandmaster.storage import digest, read_json, write_json
 from grandmaster.training.precision import Precision
@@ -42,6 +44,7 @@ class RunContext:
     command: str
     models_wanted: int
     progress: Progress
+    clock: Clock = field(default_factory=Clock)
     _stores: dict[tuple[str, int], PictureStore] = field(default_factory=dict)
 
     @cached_property
@@ -80,6 +83,11 @@ class RunContext:
     def plan(self) -> Plan:
         """The plan as it stands on disk."""
         return read_plan(self.folder / "plan.json", self.competition)
+
+    @cached_property
+    def revisions(self) -> Revisions:
+        """What was decided otherwise than planned, for want of time."""
+        return Revisions(self.folder, self.clock, self.progress)
 
     @property
     def operations(self) -> tuple[Operation, ...]:

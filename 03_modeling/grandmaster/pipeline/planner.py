@@ -25,9 +25,9 @@ from grandmaster.storage import digest
 
 T = TypeVar("T")
 
-# Settings for speed: they may differ when a run is resumed. (Another number of threads adds in another order, so the
-# last bits may differ.)
-FREE_SETTINGS = frozenset({("hardware", "workers"), ("hardware", "threads")})
+# Settings for speed and time: they may differ when a run is resumed. (Another number of threads adds in another order,
+# so the last bits may differ.)
+FREE_SETTINGS = frozenset({("hardware", "workers"), ("hardware", "threads"), ("run", "time_limit")})
 # Share of a device's matrix-product peak that training of a large backbone reaches (timm's RTX 3090 table: 0.42).
 TRAINING_EFFICIENCY = 0.42
 # Published figures with gradient checkpointing keep 5 to 20 % of the activations.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import torch
 
@@ -18,10 +20,12 @@ from grandmaster.models.head import make_head
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.judging import Judge
 from grandmaster.pipeline.manifest import is_done, mark_done
+from grandmaster.pipeline.pacing import BeginAnew, Fit, FitBrake, Pace
 from grandmaster.pipeline.plan import ModelPlan
+from grandmaster.pipeline.revisions import fit_name
 from grandmaster.prediction.predict import predict
 from grandmaster.storage import digest, read_json, write_json
-from grandmaster.training.checkpoint import remove_state
+from grandmaster.training.checkpoint import has_state, remove_state
 from grandmaster.training.fit import FoldData, fit_fold
 from grandmaster.training.precision import Precision
 from grandmaster.training.spec import FitSpec
@@ -109,30 +113,101 @@ def make_spec(
     )
 
 
-def train(context: RunContext) -> None:
-    """Fit what is not fitted yet -> `fold_<k>/<backbone>/` with best weights, curves and out-of-fold predictions."""
-    # All folds of a model one after the other: they share the decoded pictures.
-    for model in context.plan.models:
-        for fold in range(context.plan.folds_trained):
-            _train_one(context, model, fold)
-    fits = [
-        read_json(fit_folder(context, model, fold) / "result.json")
-        for model in context.plan.models
-        for fold in range(context.plan.folds_trained)
-    ]
-    write_json(context.folder / "training_results.json", {"fits": fits, "seconds": context.seconds()})
+def planned_fits(context: RunContext) -> list[Fit]:
+    """Every model and fold of the plan, in the order in which they are trained.
+
+    All folds of a model one after the other: they share the decoded pictures.
+    """
+    return [(model, fold) for model in context.plan.models for fold in range(context.plan.folds_trained)]
 
 
-def _train_one(context: RunContext, model: ModelPlan, fold: int) -> None:
+def finished_fits(context: RunContext) -> list[Fit]:
+    """Those of the planned fits that have a result: all of them, unless time ran out."""
+    return [(model, fold) for model, fold in planned_fits(context) if _has_result(context, model, fold)]
+
+
+def _has_result(context: RunContext, model: ModelPlan, fold: int) -> bool:
+    folder = fit_folder(context, model, fold)
+    known = folder / "manifest.json"
+    if not known.exists() or not (folder / "result.json").exists():
+        return False
+    found = read_json(known)
+    return isinstance(found, dict) and found.get("inputs") == {"fit": make_spec(context, model, fold).digest}
+
+
+def train(context: RunContext, after_fit: Callable[[ModelPlan, int], None] = lambda *_: None) -> None:
+    """Fit what is not fitted yet -> `fold_<k>/<backbone>/` with best weights, curves and out-of-fold predictions.
+
+    Under a time limit, fits that cannot end in time are shortened or left out, and that is said.
+
+    Args:
+        after_fit: called with model and fold after every fit.
+    """
+    fits = planned_fits(context)
+    pace = Pace(context, _histories(context, fits))
+    for place, (model, fold) in enumerate(fits):
+        done = [fit for fit in fits if _has_result(context, *fit)]
+        if not _is_open(context, pace, model, fold):
+            _train_one(context, pace, model, fold, may_train=False)
+        elif (model, fold) in done:
+            if pace.can_continue(model):
+                _train_one(context, pace, model, fold)
+        else:
+            remaining = [fit for fit in fits[place:] if fit not in done]
+            count, epochs = pace.decide(remaining, done)
+            if count == 0:
+                continue
+            _begin(context, model, fold, epochs)
+            _train_one(context, pace, model, fold)
+        after_fit(model, fold)
+    finished = finished_fits(context)
+    left_out = [fit_name(model, fold) for model, fold in fits if (model, fold) not in finished]
+    if left_out:
+        context.revisions.say(
+            f"{len(left_out)} of {len(fits)} fits were not begun ({', '.join(left_out)}): "
+            "they could not end in time, or would have been trained too little to help"
+        )
+    results = [read_json(fit_folder(context, model, fold) / "result.json") for model, fold in finished]
+    write_json(context.folder / "training_results.json", {"fits": results, "seconds": context.seconds()})
+
+
+def _histories(context: RunContext, fits: Sequence[Fit]) -> dict[str, list[dict[str, Any]]]:
+    """The last epochs of fits that were begun before."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for model, fold in fits:
+        path = fit_folder(context, model, fold) / "metrics.jsonl"
+        if path.exists():
+            found.setdefault(model.backbone, []).append(
+                msgspec.json.decode(path.read_text(encoding="utf-8").splitlines()[-1])
+            )
+    return found
+
+
+def _begin(context: RunContext, model: ModelPlan, fold: int, epochs: int) -> None:
+    """Settle the epochs of a fit that is about to begin; one that has begun goes on with those it has."""
+    if has_state(fit_folder(context, model, fold) / "checkpoint"):
+        return
+    if epochs != model.epochs:
+        context.revisions.say(
+            f"{fit_name(model, fold)}: {model.epochs} epochs -> {epochs}, by what epochs were seen to take"
+        )
+    context.revisions.set_epochs(model, fold, epochs)
+
+
+def _is_open(context: RunContext, pace: Pace, model: ModelPlan, fold: int) -> bool:
+    """Whether there is something to train: no result yet, or one of a fit that was cut short."""
+    spec = make_spec(context, model, fold)
+    folder = fit_folder(context, model, fold)
+    if not is_done(folder / "manifest.json", {"fit": spec.digest}):
+        return True
+    return read_json(folder / "result.json").get("stopped") == "time"
+
+
+def _train_one(context: RunContext, pace: Pace, model: ModelPlan, fold: int) -> None:
     spec = make_spec(context, model, fold)
     folder = fit_folder(context, model, fold)
     task = f"train {model.backbone} fold {fold}"
     manifest, inputs = folder / "manifest.json", {"fit": spec.digest}
-    if is_done(manifest, inputs):
-        done = read_json(folder / "result.json")
-        remove_state(folder / "checkpoint")  # a kill right after the manifest may have left it
-        context.progress.finish(task, f"done before: {_score_line(context, done)}")
-        return
     data, precision = fold_data(context, spec), context.make_precision()
     try:
         fitted = fit_fold(
@@ -143,6 +218,7 @@ def _train_one(context: RunContext, model: ModelPlan, fold: int) -> None:
             workers=workers_for(context),
             progress=context.progress,
             task=task,
+            brake=FitBrake(pace, model, spec.epochs, may_begin_anew=may_begin_anew),
         )
     except torch.cuda.OutOfMemoryError as error:
         raise UserError(
@@ -150,31 +226,7 @@ def _train_one(context: RunContext, model: ModelPlan, fold: int) -> None:
             where=f"{spec.backbone}, fold {spec.fold}",
             fix="Set training.micro_batch lower or training.grad_checkpointing=true, with another --experiment_name.",
         ) from error
-    result = {
-        "backbone": model.backbone,
-        "fold": fold,
-        "best_epoch": fitted.best_epoch,
-        "selection_score": fitted.best_score,
-        "epochs": fitted.epochs,
-        "stopped_early": fitted.stopped_early,
-        "seconds": fitted.seconds,
-        "images_per_second": fitted.images_per_second,
-        "memory_gb": fitted.memory_gb,
-        "parameters": fitted.parameters,
-        "weights": model.weights.source,
-    }
-    result |= _out_of_fold(context, spec, fitted.model, precision, data, folder)
-    write_json(folder / "result.json", result)
-    kept = folder / "checkpoint"
-    outputs = ["result.json", "metrics.jsonl", "oof.npz", "oof_plain.npz"]
-    files = [folder / name for name in outputs] + [kept / "best.safetensors", kept / "best.json"]
-    if data.corrupted is not None:
-        files.append(folder / "oof_corrupted.npz")
-    mark_done(manifest, inputs, files)
-    remove_state(kept)
-    context.progress.finish(task, _score_line(context, result))
-
-
+    if fitted.out_of_time:
 def fold_data(context: RunContext, spec: FitSpec) -> FoldData:
     """Pictures of the fit's fold, under its operations and corruption."""
     store, targets = context.store("train", spec.store_size), context.targets()

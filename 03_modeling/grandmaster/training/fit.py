@@ -23,6 +23,7 @@ from grandmaster.models.builder import build_model
 from grandmaster.progress import Progress
 from grandmaster.storage import write_atomic
 from grandmaster.training import checkpoint
+from grandmaster.training.brake import Brake, OutOfTime
 from grandmaster.training.engine import train_one_epoch, validate
 from grandmaster.training.optimiser import Schedule, make_optimiser
 from grandmaster.training.precision import Precision
@@ -48,13 +49,20 @@ class FoldData:
 
 @dataclass(frozen=True, kw_only=True)
 class FitResult:
-    """What came of a fit; `model` holds the best epoch's weights."""
+    """What came of a fit; `model` holds the best epoch's weights.
+
+    Attributes:
+        out_of_time: the brake ended it; it can be gone on with from its last whole epoch.
+        history: the lines of `metrics.jsonl`.
+    """
 
     model: nn.Module
     best_score: float
     best_epoch: int
     epochs: int
     stopped_early: bool
+    out_of_time: bool
+    history: list[dict[str, Any]]
     seconds: float
     images_per_second: float
     memory_gb: float
@@ -70,6 +78,7 @@ def fit_fold(
     workers: int,
     progress: Progress,
     task: str,
+    brake: Brake | None = None,
 ) -> FitResult:
     """Train, keeping the best epoch by the competition's metric; go on from the last whole epoch if there is one.
 
@@ -77,6 +86,8 @@ def fit_fold(
         folder: of this fit; gets `checkpoint/` and `metrics.jsonl`.
         workers: picture-loading processes.
         task: name under which progress is reported.
+        brake: ends the fit early. In mid-epoch the best epoch so far is kept; where there is none yet, what was trained
+            is validated, so that there is always a model with a score.
 
     Raises:
         UserError: the folder holds another fit, weights do not fit, or the loss diverged.
@@ -118,25 +129,40 @@ def fit_fold(
         torch.cuda.reset_peak_memory_stats()
     progress.start(task, spec.epochs * len(data.train))
     progress.advance(task, state.epoch * len(data.train), epoch=f"{state.epoch}/{spec.epochs}")
+    cut = False
     while state.epoch < spec.epochs and not _out_of_patience(state, spec):
-        started = time.perf_counter()
+        if brake is not None and state.history and brake.before_epoch(state.history[-1]):
+            cut = True
+            break
+        started, seen = time.perf_counter(), 0
 
-        def on_batch(pictures: int, epoch: int = state.epoch + 1) -> None:
+        def on_batch(pictures: int, epoch: int = state.epoch + 1, started: float = started) -> None:
+            nonlocal seen
             progress.advance(task, pictures, epoch=f"{epoch}/{spec.epochs}")
+            seen += pictures
+            took = time.perf_counter() - started
+            if brake is not None and brake.in_epoch(seen, took, has_best=state.best_score is not None):
+                raise OutOfTime
 
-        train_loss, step = train_one_epoch(
-            fabric,
-            model,
-            optimiser,
-            schedule,
-            average,
-            batches.epoch(state.epoch),
-            spec,
-            precision,
-            epoch=state.epoch,
-            first_step=state.step,
-            on_batch=on_batch,
-        )
+        try:
+            train_loss, step = train_one_epoch(
+                fabric,
+                model,
+                optimiser,
+                schedule,
+                average,
+                batches.epoch(state.epoch),
+                spec,
+                precision,
+                epoch=state.epoch,
+                first_step=state.step,
+                on_batch=on_batch,
+            )
+        except OutOfTime:
+            cut = True
+            if state.best_score is not None:
+                break
+            train_loss, step = float("nan"), state.step
         trained = time.perf_counter()
         rate = optimiser.param_groups[-1]["lr"]
         judged = net if average is None else average.module
@@ -170,17 +196,21 @@ def fit_fold(
                 "val_score_corrupted": corrupted,
                 "best": better,
                 "seconds": round(time.perf_counter() - started, 2),
-                "images_per_second": round(len(data.train) / (trained - started), 1),
+                "images_per_second": round(seen / (trained - started), 1),
+                **({"cut": True} if cut else {}),
             },
         ]
         state.optimiser = optimiser.state_dict()
         state.scaler = {} if precision.scaler is None else precision.scaler.state_dict()
-        checkpoint.save_state(kept, state, net, averaged_net, fit_digest=spec.digest)
+        if not cut:  # half an epoch is nothing to go on from
+            checkpoint.save_state(kept, state, net, averaged_net, fit_digest=spec.digest)
         lines = [msgspec.json.encode(line).decode() for line in state.history]
         write_atomic(folder / "metrics.jsonl", "\n".join(lines) + "\n")
         shown = {"loss": round(train_loss, 3), METRICS[spec.metric].title: round(clean, 4)}
         if corrupted is not None:
             shown["corrupted"] = round(corrupted, 4)
+        if cut:
+            break  # no whole epoch: its loss would be that of some pictures
         progress.advance(task, 0, **shown)
 
     if state.best_score is None:
@@ -197,7 +227,9 @@ def fit_fold(
         best_score=state.best_score,
         best_epoch=state.best_epoch,
         epochs=state.epoch,
-        stopped_early=state.epoch < spec.epochs,
+        stopped_early=state.epoch < spec.epochs and not cut,
+        out_of_time=cut,
+        history=state.history,
         seconds=round(sum(line["seconds"] for line in state.history), 1),
         images_per_second=float(np.median([line["images_per_second"] for line in state.history])),
         memory_gb=_peak_memory_gb(spec.device),
