@@ -68,6 +68,10 @@ TEXTS: dict[str, dict[Language, str]] = {
     "plan.decision": {"en": "decision", "ko": "항목"},
     "plan.value": {"en": "value", "ko": "값"},
     "plan.reason": {"en": "because", "ko": "이유"},
+    "plan.augmentation": {"en": "What is done to training pictures", "ko": "훈련 이미지에 적용하는 증강"},
+    "plan.class_policy": {"en": "{name}: classes {classes}", "ko": "{name}: 클래스 {classes}"},
+    "plan.operation": {"en": "operation", "ko": "변환"},
+    "plan.share": {"en": "pictures", "ko": "비율"},
     "plan.models": {
         "en": "Models x folds ({trained} of {total} folds trained)",
         "ko": "모델 x fold ({total}개 중 {trained}개 fold 훈련)",

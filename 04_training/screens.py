@@ -48,7 +48,25 @@ def plan_tables(plan: Plan) -> RenderableType:
     for name, value, reason in [*plan.lines(), *_model_reasons(plan.models)]:
         decisions.add_row(name.replace("_", " "), Text(_value(value)), Text(reason))
     notes = [Text(f"▲ {note}", style="yellow") for note in plan.notes]
-    return Group(decisions, _models_table(plan), *notes)
+    return Group(decisions, *_augmentation_tables(plan), _models_table(plan), *notes)
+
+
+def _augmentation_tables(plan: Plan) -> list[RenderableType]:
+    """What is done to training pictures, how often and why; groups of classes with their own policy after the others."""
+    lists = [(text("plan.augmentation"), plan.operations)] if plan.operations else []
+    for policy in plan.class_policies:
+        classes = ", ".join(policy.classes)
+        lists.append((text("plan.class_policy", name=policy.name, classes=classes), policy.operations))
+    tables: list[RenderableType] = []
+    for title, operations in lists:
+        table = Table(box=SIMPLE_HEAD, title=Text(title, style="bold"), title_justify="left")
+        table.add_column(text("plan.operation"), style="cyan", no_wrap=True)
+        table.add_column(text("plan.share"), justify="right", no_wrap=True)
+        table.add_column(text("plan.reason"), overflow="fold", style="dim")
+        for operation in operations:
+            table.add_row(operation.name, f"{operation.probability:.0%}", Text(operation.reason))
+        tables.append(table)
+    return tables
 
 
 def _model_reasons(models: Sequence[ModelPlan]) -> list[tuple[str, str, str]]:

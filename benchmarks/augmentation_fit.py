@@ -1,10 +1,11 @@
-"""What fitting the augmentation to the test set is worth: plain against fitted, all else equal.
+"""What fitting the augmentation to the test set is worth: plain, fitted, fitted by class group, all else equal.
 
-Trains one backbone twice on fold 0 with the same weights, size, epochs and seed, `augmentation.policy` light and
-test_like, and scores both on the same validation pictures, clean and corrupted as the test set was found to be (the
-same draws for both). Where the folder holds a solution the pipeline never reads, both submissions are scored on it.
+Trains one backbone on fold 0 once an arm and seed, with the same weights, size and epochs: `augmentation.policy` light,
+test_like, and test_like with `augmentation.class_groups`. All are scored on the same validation pictures, clean and
+corrupted as the test set was found to be (the same draws for all). Gains are paired over the pictures of all seeds.
+Where the folder holds a solution the pipeline never reads, the submissions are scored on it.
 
-    python benchmarks/augmentation_fit.py --data DIR [--weights_dir DIR] [--epochs 10] [--size 160] [--seed 42] [--folds 1]
+    python benchmarks/augmentation_fit.py --data DIR [--weights_dir DIR] [--epochs 10] [--size 160] [--seeds 42,43,44]
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ import argparse
 import shutil
 import sys
 import tempfile
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "03_modeling"))
 
@@ -32,6 +35,7 @@ from grandmaster.progress import SilentProgress
 from grandmaster.storage import read_json, write_csv
 
 RESULTS = Path(__file__).resolve().parent / "results" / "augmentation_fit.csv"
+GAINS = RESULTS.with_name("augmentation_gain.csv")
 SHARED = (
     "fingerprint.json",
     "fingerprint.manifest.json",
@@ -45,13 +49,21 @@ def machine() -> str:
     return torch.cuda.get_device_name(0) if torch.cuda.is_available() else f"{usable_cores()} CPU cores"
 
 
-def run(data: Path, folder: Path, policy: str, options: argparse.Namespace) -> dict:
+# Arm -> its settings; each is compared with the one before.
+ARMS = {
+    "plain": ("augmentation.policy=light", "augmentation.class_groups=false"),
+    "fitted": ("augmentation.policy=test_like", "augmentation.class_groups=false"),
+    "by class": ("augmentation.policy=test_like", "augmentation.class_groups=true"),
+}
+
+
+def run(data: Path, folder: Path, arm: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
     settings = [
         f"folds.train={options.folds}",
         f"training.epochs={options.epochs}",
-        f"training.seed={options.seed}",
+        f"training.seed={seed}",
         f"model.image_size={options.size}",
-        f"augmentation.policy={policy}",
+        *ARMS[arm],
         "training.patience=0",
     ]
     settings.append(
@@ -67,13 +79,54 @@ def run(data: Path, folder: Path, policy: str, options: argparse.Namespace) -> d
     return run_pipeline(request, SilentProgress())
 
 
-def gain(folders: list[Path], file: str, data: Path, metric: str) -> Interval:
-    """Second minus first on the same validation pictures, with its paired bootstrap interval."""
+def gain(before: list[Path], after: list[Path], file: str, data: Path, metric: str) -> Interval:
+    """Second minus first on the same validation pictures; those of all seeds together, a picture's seeds one group."""
     competition = read_competition(data, Config().data)
-    first, second = (Predictions.load(folder / "ensemble" / file) for folder in folders)
     target_of = dict(zip(competition.train["id"], competition.targets.tolist(), strict=True))
-    truth = np.array([target_of[picture_id] for picture_id in first.ids])
-    return paired_gain(metric, truth, first.values, second.aligned_to(first.ids).values)
+    ids: list[str] = []
+    values: tuple[list[Any], list[Any]] = ([], [])
+    for one, other in zip(before, after, strict=True):
+        first, second = (Predictions.load(folder / "ensemble" / file) for folder in (one, other))
+        ids += first.ids
+        values[0].append(first.values)
+        values[1].append(second.aligned_to(first.ids).values)
+    truth = np.array([target_of[picture_id] for picture_id in ids])
+    return paired_gain(
+        metric, truth, np.concatenate(values[0]), np.concatenate(values[1]), groups=np.array(ids, object)
+    )
+
+
+def row(
+    folder: Path, results: dict[str, Any], arm: str, seed: int, options: argparse.Namespace
+) -> dict[str, Any]:
+    plan, shift = read_json(folder / "plan.json"), read_json(folder / "shift.json")
+    told, reading = shift["adversarial"], shift["reading"]
+    corrupted, solution = results["corrupted_validation"], options.data / "solution.csv"
+    private = None
+    if solution.exists():
+        private = score_solution(folder / results["submission"]["file"], solution, metric=results["metric"])
+    after = told if arm == "plain" or reading is None else reading["fitted"]
+    return {
+        "machine": machine(),
+        "competition": results["competition"],
+        "arm": arm,
+        "policy": plan["decisions"]["augmentation"]["value"],
+        "class_groups": "; ".join(policy["name"] for policy in plan["class_policies"]),
+        "backbone": plan["models"][0]["backbone"],
+        "start": plan["models"][0]["weights"]["source"].split(":")[0],
+        "size": options.size,
+        "epochs": options.epochs,
+        "seed": seed,
+        "train_minutes": round(sum(model["minutes"] for model in results["models"]), 2),
+        "auc": after["auc"],
+        "auc_low": after["low"],
+        "auc_high": after["high"],
+        "clean": round(results["cross_validation"]["score"], 4),
+        "corrupted": None if corrupted is None else round(corrupted["score"], 4),
+        "private": None if private is None else round(private.value, 4),
+        "private_low": None if private is None else round(private.low, 4),
+        "private_high": None if private is None else round(private.high, 4),
+    }
 
 
 def main() -> None:
@@ -84,63 +137,62 @@ def main() -> None:
     parser.add_argument("--weights_dir")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--size", type=int, default=160)
-    parser.add_argument("--seed", type=int, default=42)
+    parser.add_argument("--seeds", default="42,43,44")
     parser.add_argument("--folds", type=int, default=1)
+    parser.add_argument("--arms", default=",".join(ARMS))
     options = parser.parse_args()
-    rows = []
+    arms, seeds = options.arms.split(","), [int(text) for text in options.seeds.split(",")]
+    rows, folders = [], {arm: [] for arm in arms}
     with tempfile.TemporaryDirectory() as place:
-        folders = [Path(place) / policy for policy in ("light", "test_like")]
-        for folder in folders:
-            if folder is not folders[0]:  # train and test are compared once for both
-                folder.mkdir()
-                for name in SHARED:
-                    shutil.copy2(folders[0] / name, folder / name)
-            results = run(options.data, folder, folder.name, options)
-            metric = results["metric"]
-            plan, shift = read_json(folder / "plan.json"), read_json(folder / "shift.json")
-            told, reading = shift["adversarial"], shift["reading"]
-            clean, corrupted = results["cross_validation"], results["corrupted_validation"]
-            solution = options.data / "solution.csv"
-            private = None
-            if solution.exists():
-                private = score_solution(folder / results["submission"]["file"], solution, metric=metric)
-            after = told if folder.name == "light" or reading is None else reading["fitted"]
-            rows.append(
-                {
-                    "machine": machine(),
-                    "competition": results["competition"],
-                    "policy": folder.name,
-                    "backbone": plan["models"][0]["backbone"],
-                    "start": plan["models"][0]["weights"]["source"].split(":")[0],
-                    "size": options.size,
-                    "epochs": options.epochs,
-                    "seed": options.seed,
-                    "folds": options.folds,
-                    "train_minutes": round(sum(model["minutes"] for model in results["models"]), 2),
-                    "auc": after["auc"],
-                    "auc_low": after["low"],
-                    "auc_high": after["high"],
-                    "clean": round(clean["score"], 4),
-                    "corrupted": None if corrupted is None else round(corrupted["score"], 4),
-                    "private": None if private is None else round(private.value, 4),
-                    "private_low": None if private is None else round(private.low, 4),
-                    "private_high": None if private is None else round(private.high, 4),
-                }
-            )
-            print(rows[-1], flush=True)
+        first: Path | None = None
+        for seed in seeds:
+            for arm in arms:
+                folder = Path(place) / f"{arm}_{seed}".replace(" ", "_")
+                if first is not None:  # train and test are compared once for all
+                    folder.mkdir()
+                    for name in SHARED:
+                        shutil.copy2(first / name, folder / name)
+                results = run(options.data, folder, arm, seed, options)
+                first = first or folder
+                folders[arm].append(folder)
+                rows.append(row(folder, results, arm, seed, options))
+                print(rows[-1], flush=True)
+        metric = results["metric"]
         title = METRICS[metric].title
-        for file, what in (("oof.npz", "clean"), ("oof_corrupted.npz", "corrupted")):
-            if (folders[0] / "ensemble" / file).exists():
-                gain, low, high = paired_gain(folders, file, options.data, metric)
-                print(
-                    f"{what} validation, fitted minus plain: {title} {gain:+.4f} ({low:+.4f} to {high:+.4f})"
-                )
-    table = pd.DataFrame(rows)
-    earlier = pd.read_csv(RESULTS) if RESULTS.exists() else pd.DataFrame()
-    write_csv(RESULTS, pd.concat([earlier, table], ignore_index=True))
-    print(table.to_string(index=False))
+        gains = []
+        for before, after in pairwise(arms):
+            for file, what in (("oof.npz", "clean"), ("oof_corrupted.npz", "corrupted")):
+                if all((folder / "ensemble" / file).exists() for folder in folders[after] + folders[before]):
+                    found = gain(folders[before], folders[after], file, options.data, metric)
+                    gains.append(
+                        {
+                            "machine": machine(),
+                            "competition": rows[0]["competition"],
+                            "gain": f"{after} - {before}",
+                            "on": what,
+                            "size": options.size,
+                            "epochs": options.epochs,
+                            "seeds": len(seeds),
+                            "value": round(found.value, 4),
+                            "low": round(found.low, 4),
+                            "high": round(found.high, 4),
+                        }
+                    )
+    for path, lines in ((RESULTS, rows), (GAINS, gains)):
+        table = pd.DataFrame(lines)
+        earlier = pd.read_csv(path) if path.exists() else pd.DataFrame()
+        write_csv(path, pd.concat([earlier, table], ignore_index=True))
+        print(table.to_string(index=False))
+    for line in gains:
+        print(
+            f"{line['on']} validation, {line['gain']}: {title} {line['value']:+.4f} ({line['low']:+.4f} to {line['high']:+.4f})"
+        )
     if rows[0]["private"] is not None:
-        print(f"private score, fitted / plain: {rows[1]['private'] / max(rows[0]['private'], 1e-9):.3f}")
+        means = pd.DataFrame(rows).groupby("arm", sort=False)["private"].mean()
+        print(
+            "private score, mean of the seeds: "
+            + ", ".join(f"{arm} {value:.4f}" for arm, value in means.items())
+        )
 
 
 if __name__ == "__main__":

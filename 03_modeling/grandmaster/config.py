@@ -197,6 +197,12 @@ class AugmentationConfig(Section, frozen=True, kw_only=True):
             "open: where 4 fits or more follow"
         ),
     ] = None
+    class_groups: Annotated[
+        bool | None,
+        Meta(
+            description="policies of their own for photos, pages and small classes; open: where a trial shows a gain"
+        ),
+    ] = None
     mix_probability: Annotated[
         Fraction | None,
         Meta(description="share of batches with MixUp or CutMix; open: planned with the policy"),

@@ -85,6 +85,19 @@ class Plan:
     folds_total: int = 5
     folds_trained: int = 5
     notes: tuple[str, ...] = ("swin_large starts from scratch",)
+    operations: tuple[Any, ...] = (
+        types.SimpleNamespace(
+            name="FilledRotation", probability=0.68, reason="rotation: 68% of test pictures [turned]"
+        ),
+    )
+    class_policies: tuple[Any, ...] = (
+        types.SimpleNamespace(
+            name="photos",
+            classes=("dashboard", "plate [front]"),
+            operations=(types.SimpleNamespace(name="HueSaturationValue", probability=0.3, reason="cameras"),),
+            reason="darker",
+        ),
+    )
 
     def lines(self) -> list[tuple[str, object, str]]:
         return [

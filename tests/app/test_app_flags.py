@@ -88,6 +88,10 @@ def check_dry_run(pipeline: FakePipeline, home: Path, screen: Callable[[], str])
         "12 (convnext_large)",
         "no hub",
         "▲ swin_large starts from scratch",
+        "68%",
+        "rotation: 68% of test pictures [turned]",
+        "photos: classes dashboard, plate [front]",
+        "HueSaturationValue",
     ):
         assert part in shown
     assert "--set training.epochs=3" in shown

@@ -12,7 +12,7 @@ from eda_pictures import competition, photo, save
 from PIL import Image
 
 from grandmaster.config import Config, InspectConfig, with_settings
-from grandmaster.eda.shift_reading import at_working_side, compare_with_test, stored_quality
+from grandmaster.eda.shift_reading import Quality, at_working_side, compare_with_test, stored_quality
 from grandmaster.images.corruption import WORKING_SIDE
 from grandmaster.progress import SilentProgress
 
@@ -51,6 +51,7 @@ def test_alike_folders_are_not_told_apart_and_nothing_is_read(alike: Any) -> Non
     assert content["reading"] is None
     assert content["embedding"] is None
     assert content["jpeg_quality"] is None
+    assert content["stored"]["test"] == {"share": 0.0, "low": 100, "median": 100, "high": 100}
     assert content["fill_value"] == 255
     assert told["low"] <= 0.5 <= told["high"]
     assert len(set(told["most_test_like"])) == len(set(told["least_train_like"])) == 12
@@ -99,18 +100,21 @@ def test_too_few_that_can_be_read_give_the_reason_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize("quality", [50, 85, 95])
 def test_the_quality_of_jpegs_is_read(tmp_path: Path, quality: int) -> None:
     paths = [str(save(tmp_path / f"{seed}.jpg", photo(seed, 64, 48), quality=quality)) for seed in range(4)]
-    assert stored_quality(paths) == pytest.approx(quality, abs=3)
+    found = stored_quality(paths)
+    assert found.share == 1.0
+    assert [found.low, found.median, found.high] == pytest.approx([quality] * 3, abs=3)
 
 
 def test_other_files_have_no_quality(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pngs = [str(save(tmp_path / f"{seed}.png", photo(seed, 64, 48))) for seed in range(3)]
     jpeg = str(save(tmp_path / "a.jpg", photo(1, 64, 48), quality=85))
-    assert stored_quality(pngs) is None
-    assert stored_quality([]) is None
-    assert stored_quality([str(tmp_path / "none.jpg")]) is None
-    assert stored_quality([jpeg, *pngs]) is None, "most are no JPEGs"
+    nothing = Quality(share=0.0, low=100, median=100, high=100)
+    assert stored_quality(pngs) == nothing
+    assert stored_quality([]) == nothing
+    assert stored_quality([str(tmp_path / "none.jpg")]) == nothing
+    assert stored_quality([jpeg, *pngs]).share == 0.25
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    assert stored_quality([jpeg]) is None, "too large for Pillow's taste; no reason to end a run"
+    assert stored_quality([jpeg]) == nothing, "too large for Pillow's taste; no reason to end a run"
 
 
 def test_large_pictures_are_reduced_and_small_ones_left() -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import pickle
 from typing import Any
 
+import cv2
 import msgspec
 import numpy as np
 import pytest
 
 from grandmaster.errors import UserError
 from grandmaster.images.augment import Operation, build_augmentation, light_policy
+from grandmaster.images.effects import stored
 from grandmaster.images.transforms import FilledRotation, PixelNoise
 
 
@@ -336,3 +338,24 @@ def test_the_other_picture_may_have_any_shape(name: str) -> None:
     made, share = augment(np.zeros((120, 70, 3), np.uint8), 0, partner=lambda: white)
     assert (made.shape, share) == ((64, 64, 3), 0.4)
     assert made.mean() / 255 == pytest.approx(0.4, abs=0.04)
+
+
+def test_stored_as_jpeg_loses_what_a_file_of_the_pictures_own_size_loses():
+    rng = np.random.default_rng(3)
+    grey = cv2.GaussianBlur(rng.integers(0, 256, (96, 96), np.uint8), (0, 0), 1.0)
+    picture = np.repeat(grey[:, :, None], 3, axis=2)  # colour is halved at any quality
+
+    def loss(quality: float, side: float | None = None) -> float:
+        operation = Operation(
+            name="StoredAsJpeg", probability=1.0, params={"levels": [[quality, quality, 1]]}
+        )
+        result, _ = build_augmentation([operation], 96)(picture, 0, side=side)
+        return float(np.abs(result.astype(float) - picture).mean())
+
+    exact = stored(picture, 30)
+    assert loss(30) == np.abs(exact.astype(float) - picture).mean()
+    assert 2 * loss(95) < loss(60) < 0.75 * loss(30)
+    # Of a file four times as large much less is left to be seen.
+    assert loss(30, side=384) < 0.6 * loss(30)
+    with pytest.raises(UserError, match="StoredAsJpeg"):
+        loss(0)

@@ -170,3 +170,41 @@ def test_policies_can_be_built_and_used():
         made, share = build_augmentation(policy, 64)(picture, 3, side=400, partner=lambda: picture)
         assert made.shape == (64, 64, 3)
         assert 0 <= share < 1
+
+
+def quality(share: float, median: int) -> dict[str, Any]:
+    return {"share": share, "low": median - 10, "median": median, "high": median + 5}
+
+
+def test_files_stored_with_more_loss_are_imitated_with_what_the_headers_say():
+    content = shift(noise=0.5) | {"stored": {"train": quality(1.0, 95), "test": quality(0.9, 40)}}
+    operations = test_like_corruption(content)
+    assert [item.name for item in operations] == ["PixelNoise", "StoredAsJpeg"], "stored is what is done last"
+    assert operations[-1].probability == 0.9
+    assert operations[-1].params == {"levels": [[30, 45, 1.0]]}
+    assert (
+        "90% of test files are JPEGs of quality 30 to 45, training files quality 95" in operations[-1].reason
+    )
+    assert "compression" in needs_test_like(content)[1]
+    build_augmentation(operations, 32)
+    alone = shift() | {"stored": {"train": quality(0.0, 100), "test": quality(1.0, 60)}}
+    needed, reason = needs_test_like(alone)
+    assert needed
+    assert reason.endswith("found in test: compression")
+    assert [item.name for item in test_like_corruption(alone)] == ["StoredAsJpeg"]
+    assert "training files no JPEGs" in test_like_corruption(alone)[0].reason
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        (quality(1.0, 95), quality(1.0, 88)),  # hardly seen
+        (quality(1.0, 60), quality(1.0, 55)),  # as in training
+        (quality(1.0, 40), quality(1.0, 80)),  # better than in training
+        (quality(1.0, 95), quality(0.02, 40)),  # hardly any
+    ],
+)
+def test_files_stored_alike_are_left(train, test):
+    content = shift() | {"stored": {"train": train, "test": test}}
+    assert test_like_corruption(content) == ()
+    assert not needs_test_like(content)[0]

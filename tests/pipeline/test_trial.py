@@ -8,14 +8,17 @@ from typing import Any
 import pytest
 import torch
 
+from grandmaster.images.class_groups import ClassGroups
 from grandmaster.images.operation import Operation
 from grandmaster.images.policy import light_policy
-from grandmaster.pipeline import augmenting, preparing, training, trying
+from grandmaster.pipeline import augmenting, plan, preparing, training, trying
 from grandmaster.pipeline.manifest import mark_done
 from grandmaster.pipeline.run import run_pipeline
 from grandmaster.storage import read_json, write_json
 from pipeline.small_competition import Record, request, write_competition
 
+# As if the first two classes of the small competition were of two kinds.
+GROUPS = ClassGroups(photos=("0",), pages=("1",), kinds_reason="as made")
 SETTINGS = ("augmentation.trial=true", "training.epochs=3", "training.learning_rate=0.01", "folds.train=1")
 
 
@@ -57,9 +60,12 @@ def test_a_policy_that_wins_is_kept_and_the_trial_is_not_done_twice(tmp_path, mo
     bright = shift("exposure", [0.7, 0.8])
     record = go(tmp_path, monkeypatch, bright)
     trial = read_json(tmp_path / "run" / "trial.json")
-    assert trial["kept"] is (trial["gain"]["score"] >= 0)
-    assert trial["gain"]["score"] == pytest.approx(trial["scores"]["fitted"] - trial["scores"]["plain"])
-    assert trial["gain"]["low"] <= trial["gain"]["score"] <= trial["gain"]["high"]
+    (step,) = trial["steps"]
+    gain = step["gain"]
+    assert step["kept"] is (gain["score"] >= 0)
+    assert trial["won"] == ("fitted" if step["kept"] else "plain")
+    assert gain["score"] == pytest.approx(trial["scores"]["fitted"] - trial["scores"]["plain"])
+    assert gain["low"] <= gain["score"] <= gain["high"]
     assert trial["epochs"] == 3
     assert {"try plain augmentation", "try fitted augmentation"} <= set(record.notes)
     assert not list((tmp_path / "run" / "trial").rglob("*.safetensors"))
@@ -68,36 +74,62 @@ def test_a_policy_that_wins_is_kept_and_the_trial_is_not_done_twice(tmp_path, mo
     assert any("Trial of the augmentation: done before" in message for message in again.messages)
 
 
-@pytest.mark.parametrize("kept", [True, False])
-def test_training_uses_what_won(tmp_path, monkeypatch, kept):
+@pytest.mark.parametrize("won", ["plain", "fitted", "by class"])
+def test_training_uses_what_won(tmp_path, monkeypatch, won):
+    monkeypatch.setattr(augmenting, "find_class_groups", lambda fingerprint: GROUPS)
     go(tmp_path, monkeypatch, shift("noise", [11.0, 18.0]))
     path = tmp_path / "run" / "trial.json"
-    write_json(path, read_json(path) | {"kept": kept})
+    write_json(path, read_json(path) | {"won": won})
     manifest = read_json(tmp_path / "run" / "trial.manifest.json")
     mark_done(tmp_path / "run" / "trial.manifest.json", manifest["inputs"], [path])
     used: list[Any] = []
 
     def remember(spec: Any, *args: Any, **kwargs: Any) -> Any:
-        used.append(spec.operations)
+        used.append(spec)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(training, "fit_fold", remember)
     with pytest.raises(KeyboardInterrupt):
         run_pipeline(request(tmp_path / "data", tmp_path / "run", *SETTINGS, until="train"), Record())
-    names = [operation.name for operation in used[0]]
-    assert ("PixelNoise" in names) is kept
-    assert (used[0] == light_policy()) is not kept
+    (spec,) = used
+    names = [operation.name for operation in spec.operations]
+    assert ("PixelNoise" in names) is (won != "plain")
+    assert (spec.operations == light_policy()) is (won == "plain")
+    assert [policy.classes for policy in spec.class_policies] == (
+        [("0",), ("1",)] if won == "by class" else []
+    )
+
+
+@pytest.mark.parametrize(("low", "won"), [(-0.01, "fitted"), (0.01, "by class")])
+def test_policies_by_class_group_must_win_beyond_the_uncertainty(tmp_path, monkeypatch, low, won):
+    monkeypatch.setattr(augmenting, "find_class_groups", lambda fingerprint: GROUPS)
+    gain = {"score": 0.05, "low": low, "high": 0.1, "level": 0.95}
+    monkeypatch.setattr(trying.Judge, "gain", lambda *args: gain)
+    record = go(tmp_path, monkeypatch, shift("exposure", [0.7, 0.8]))
+    trial = read_json(tmp_path / "run" / "trial.json")
+    assert [(step["first"], step["second"]) for step in trial["steps"]] == [
+        ("plain", "fitted"),
+        ("fitted", "by class"),
+    ]
+    assert trial["won"] == won
+    assert trial["steps"][1]["kept"] is (won == "by class")
+    said = "Policies by class group are kept" if won == "by class" else "do not win beyond the uncertainty"
+    assert any(said in message for message in record.messages)
+    decided = read_json(tmp_path / "run" / "plan.json")
+    assert decided["decisions"]["class_groups"]["value"] is True
+    assert [policy["name"] for policy in decided["class_policies"]] == ["photos", "pages"]
 
 
 def test_a_policy_that_loses_is_said_and_not_used(tmp_path, monkeypatch):
     """The validation is corrupted by a little noise only, but the policy leaves nothing to learn from."""
     ruin = (Operation(name="ScaledBlur", probability=1.0, params={"levels": [[60, 60, 1]]}),)
     monkeypatch.setattr(augmenting, "test_like_policy", lambda content: ruin)
-    monkeypatch.setattr(trying, "light_policy", lambda: ())
+    monkeypatch.setattr(plan, "light_policy", lambda: ())
     record = go(tmp_path, monkeypatch, shift("noise", [2.0, 6.0]), "training.epochs=40")
     trial = read_json(tmp_path / "run" / "trial.json")
     assert trial["scores"]["plain"] > trial["scores"]["fitted"]
-    assert trial["kept"] is False
+    assert trial["steps"][0]["kept"] is False
+    assert trial["won"] == "plain"
     assert any("LOSES and is not used" in message and "warn" in message for message in record.messages)
 
 

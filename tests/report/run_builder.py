@@ -199,6 +199,15 @@ def write_run(
         },
     )
     write_json(
+        folder / "trial.json",
+        {
+            "backbone": "resnet10t",
+            "epochs": 3,
+            "won": "fitted",
+            "text": "The fitted augmentation is kept: +0.1",
+        },
+    )
+    write_json(
         folder / "plan.json",
         {
             "decisions": {
@@ -214,6 +223,14 @@ def write_run(
                     "reason": "about 68% of test pictures are turned",
                 },
                 {"name": "<b>Odd</b>", "probability": 0.25, "reason": "a person's <own> words"},
+            ],
+            "class_policies": [
+                {
+                    "name": "photos",
+                    "classes": ["0", "<i>2</i>"],
+                    "operations": [{"name": "HueSaturationValue", "probability": 0.3, "reason": "cameras"}],
+                    "reason": "median brightness 45 to 74 against 132 to 186",
+                }
             ],
             "models": [
                 {

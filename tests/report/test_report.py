@@ -140,6 +140,11 @@ def test_plan_shows_decisions_and_estimate_beside_measurement(page: Page) -> Non
     assert "pseudo labels – off unless the rules allow it" in text
     assert "FilledRotation 78.0 % of pictures about 68% of test pictures are turned" in text
     assert "<b>Odd</b> 25.0 % of pictures a person's <own> words" in text
+    assert (
+        "photos Classes 0 , <i>2</i> . median brightness 45 to 74 against 132 to 186 "
+        "HueSaturationValue 30.0 % of pictures cameras" in text
+    )
+    assert "Trial (3 epochs of resnet10t each, fold 0). The fitted augmentation is kept: +0.1." in text
     assert "/home/someone" not in text
 
 

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import cv2
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -84,7 +85,9 @@ def compare_with_test(
         )
         told = separate(clean_rows, test_rows, NAMES, threads=threads)
         by_embedding = None if embed is None else separate_embeddings(embed(train[1]), embed(test[1]))
-        quality = stored_quality(sides["test"]["path"].tolist())
+        qualities = {name: stored_quality(side["path"].tolist()) for name, side in sides.items()}
+        of_test = qualities["test"]
+        quality = of_test.median if of_test.share >= _JPEG_SHARE else None
         fill = int(fingerprint.get("fill_value", 255))
         reading = None
         if told.low >= ALIKE_AUC:
@@ -111,6 +114,7 @@ def compare_with_test(
         else {"backbone": embedding_name} | _separation(by_embedding),
         "fill_value": fill,
         "jpeg_quality": quality,
+        "stored": {name: msgspec.to_builtins(one) for name, one in qualities.items()},
         "reading": None if reading is None else _reading(reading),
         "seconds": round(time.monotonic() - began, 1),
     }
@@ -125,11 +129,23 @@ def _not_compared() -> dict[str, Any]:
     return {"adversarial": None, "embedding": None, "reading": None, "reason": why}
 
 
-def stored_quality(paths: Sequence[str]) -> int | None:
-    """Median JPEG quality (1 to 100, on the scale of the Independent JPEG Group) of files; None where most are no JPEGs.
+class Quality(msgspec.Struct, frozen=True, kw_only=True):
+    """How lossily files are stored.
 
-    Read from the quantisation tables in the headers of up to 200 files.
+    Attributes:
+        share: of JPEGs among the files looked at.
+        low, median, high: quality of the JPEGs, 1 to 100 on the scale of the Independent JPEG Group: 10 %, 50 % and 90 %
+            quantile; 100 where there are none.
     """
+
+    share: float
+    low: int
+    median: int
+    high: int
+
+
+def stored_quality(paths: Sequence[str]) -> Quality:
+    """Quality of JPEG files, read from the quantisation tables in the headers of up to 200 of them."""
     found = []
     looked_at = paths[:: max(1, -(-len(paths) // 200))]
     for path in looked_at:
@@ -141,9 +157,10 @@ def stored_quality(paths: Sequence[str]) -> int | None:
         if table:
             scale = 100 * sum(table) / _STANDARD_TABLE_SUM
             found.append((200 - scale) / 2 if scale <= 100 else 5000 / scale)
-    if not found or len(found) < _JPEG_SHARE * len(looked_at):
-        return None
-    return int(np.clip(round(float(np.median(found))), 5, 100))
+    if not found:
+        return Quality(share=0.0, low=100, median=100, high=100)
+    low, median, high = (int(np.clip(round(q), 5, 100)) for q in np.quantile(found, (0.1, 0.5, 0.9)).tolist())
+    return Quality(share=round(len(found) / len(looked_at), 3), low=low, median=median, high=high)
 
 
 def _pictures(

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from grandmaster.images.effects import blend, crop, expose, noise_of, paste
+from grandmaster.images.effects import blend, crop, expose, noise_of, paste, stored
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -166,17 +166,6 @@ def corrupt(
         elif step == "noise" and "noise" in strengths:
             picture = noise_of(picture, strengths["noise"], strengths["colour"], rng)
     return stored(picture, jpeg_quality)
-
-
-def stored(picture: Pixels, jpeg_quality: int | None) -> Pixels:
-    """The picture as it comes back from a JPEG of this quality (colour halved, as is usual); None: as it is."""
-    if jpeg_quality is None:
-        return picture
-    # OpenCV takes blue first; the other way round red would be stored as coarsely as blue.
-    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality])
-    bgr = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
-    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def _flip(picture: Pixels, how: int) -> Pixels:

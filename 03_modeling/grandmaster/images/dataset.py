@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,6 +48,7 @@ class PictureDataset(Dataset[Item]):
         size: side, px; the augmentation's where there is one.
         seed: of the augmentation.
         rows: rows of the store that belong to this dataset, in order; None: all.
+        by_class: augmentation of pictures of these classes instead; of the same size.
     """
 
     def __init__(
@@ -58,18 +60,29 @@ class PictureDataset(Dataset[Item]):
         seed: int,
         *,
         rows: npt.NDArray[np.integer] | None = None,
+        by_class: Mapping[int, Augmentation] | None = None,
     ) -> None:
         if targets is not None and len(targets) != len(store):
             raise ValueError(f"{len(targets)} targets for {len(store)} pictures")
-        if augmentation is not None and augmentation.size != size:
-            raise ValueError(f"augmentation makes {augmentation.size} px, the dataset wants {size}")
+        self.by_class = dict(by_class or {})
+        for given in (augmentation, *self.by_class.values()):
+            if given is not None and given.size != size:
+                raise ValueError(f"augmentation makes {given.size} px, the dataset wants {size}")
         self.store, self.targets, self.augmentation = store, targets, augmentation
         self.size, self.seed = size, seed
         self.rows = np.arange(len(store)) if rows is None else np.asarray(rows)
 
     def with_seed(self, seed: int) -> PictureDataset:
         """The same pictures under other draws of the augmentation."""
-        return PictureDataset(self.store, self.targets, self.augmentation, self.size, seed, rows=self.rows)
+        return PictureDataset(
+            self.store,
+            self.targets,
+            self.augmentation,
+            self.size,
+            seed,
+            rows=self.rows,
+            by_class=self.by_class,
+        )
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -79,13 +92,16 @@ class PictureDataset(Dataset[Item]):
         epoch, position = divmod(int(index), len(self.rows))
         row = other = int(self.rows[position])
         picture, other_share = self.store[row], 0.0
-        if self.augmentation is None:
+        augmentation = self.augmentation
+        if self.by_class:
+            augmentation = self.by_class.get(self._target(row), augmentation)
+        if augmentation is None:
             picture = to_square(picture, self.size)
         else:
             seed = picture_seed(self.seed, epoch, row)
             # Of this dataset only: a training picture must never be mixed with one that is validated.
             other = int(self.rows[seed % len(self.rows)])
-            picture, other_share = self.augmentation(
+            picture, other_share = augmentation(
                 picture,
                 seed,
                 aspect=float(self.store.aspects[row]),

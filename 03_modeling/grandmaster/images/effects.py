@@ -93,3 +93,14 @@ def _noise_sheet(side: int, colour: bool) -> npt.NDArray[np.uint8]:
     noise = np.random.default_rng(int(colour)).standard_normal(shape, dtype=np.float32)
     sheet = np.clip(np.rint(noise * _SHEET_SIGMA + 128), 0, 255).astype(np.uint8)
     return np.ascontiguousarray(np.broadcast_to(sheet, (side, side, 3)))
+
+
+def stored(picture: npt.NDArray[np.uint8], jpeg_quality: int | None) -> npt.NDArray[np.uint8]:
+    """The picture as it comes back from a JPEG of this quality (colour halved, as is usual); None: as it is."""
+    if jpeg_quality is None:
+        return picture
+    # OpenCV takes blue first; the other way round red would be stored as coarsely as blue.
+    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality])
+    bgr = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)

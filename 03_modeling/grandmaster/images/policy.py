@@ -19,6 +19,10 @@ NOTABLE_SHARE = 0.05
 READABLE_AUC = 0.65
 # Nor can one that sees the corruption in training pictures too: what it reads in test may be what pictures are like.
 TRUSTED_CLEAN_SHARE = 0.1
+# Of JPEG: losses above this quality are hardly seen, and this much less than in training is another way of storing.
+LOSSY_QUALITY, LOSSIER_BY = 85, 10
+# Share of a noise's colour that files with halved colour channels (4:2:0, what JPEG encoders do by default) keep.
+JPEG_COLOUR_KEPT = 0.1
 # With this share of rotations, flips are taken for granted even where they cannot be read.
 ROTATED_SHARE = 0.3
 # Weight of offsets over 15 degrees beyond which pictures may lie any way.
@@ -65,6 +69,17 @@ def found_kinds(shift: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     }
 
 
+def lossier(shift: Mapping[str, Any]) -> bool:
+    """Whether test files are JPEGs of clearly lower quality than training files, by their headers."""
+    kept = shift.get("stored")
+    return bool(
+        kept
+        and kept["test"]["share"] >= NOTABLE_SHARE
+        and kept["test"]["median"] <= LOSSY_QUALITY
+        and kept["test"]["median"] <= kept["train"]["median"] - LOSSIER_BY
+    )
+
+
 def needs_test_like(shift: Mapping[str, Any]) -> tuple[bool, str]:
     """Whether training pictures should be changed to look like the test set, and why.
 
@@ -78,19 +93,20 @@ def needs_test_like(shift: Mapping[str, Any]) -> tuple[bool, str]:
     if told["low"] < ALIKE_AUC:
         return False, f"no shift: {figure}"
     found = found_kinds(shift)
-    if not found:
+    if not found and not lossier(shift):
         by = ", ".join(item["name"] for item in told["features"][:3])
         return False, f"{figure}, by {by}, but by nothing that augmentation could imitate"
-    parts = ", ".join(
+    parts = [
         f"{KINDS[name].title} {kind['share']:.0%}"
         for name, kind in sorted(found.items(), key=lambda item: -item[1]["share"])
         if KINDS[name].part_of is None
-    )
-    after = shift["reading"]["fitted"]
-    return (
-        True,
-        f"{figure}; found in test: {parts}; with these, AUC {after['auc']:.3f} ({after['low']:.3f}-{after['high']:.3f})",
-    )
+    ]
+    parts += ["compression"] if lossier(shift) else []
+    text = f"{figure}; found in test: {', '.join(parts)}"
+    if found:
+        after = shift["reading"]["fitted"]
+        text += f"; with these, AUC {after['auc']:.3f} ({after['low']:.3f}-{after['high']:.3f})"
+    return True, text
 
 
 def test_like_corruption(shift: Mapping[str, Any]) -> tuple[Operation, ...]:
@@ -147,13 +163,21 @@ def test_like_corruption(shift: Mapping[str, Any]) -> tuple[Operation, ...]:
     if "noise" in found:
         details = shift["reading"]["kinds"]["colour"]["levels"]
         colour = sum(weight * (low + high) / 2 for low, high, weight in details)
-        # Files with halved colour channels (4:2:0, what JPEG encoders do by default) hardly keep colour noise.
         colour = colour if not shift.get("jpeg_quality") else colour * JPEG_COLOUR_KEPT
         add("PixelNoise", "noise", levels=_levels(found["noise"]), colour=round(colour, 3))
+    if lossier(shift):
+        before, after = shift["stored"]["train"], shift["stored"]["test"]
+        of_train = f"quality {before['median']}" if before["share"] else "no JPEGs"
+        operations.append(
+            Operation(
+                name="StoredAsJpeg",
+                probability=round(after["share"], 3),
+                params={"levels": [[after["low"], after["high"], 1.0]]},
+                reason=f"compression: {after['share']:.0%} of test files are JPEGs of quality {after['low']} to "
+                f"{after['high']}, training files {of_train}; read from the headers",
+            )
+        )
     return tuple(operations)
-
-
-JPEG_COLOUR_KEPT = 0.1
 
 
 def test_like_policy(shift: Mapping[str, Any]) -> tuple[Operation, ...]:

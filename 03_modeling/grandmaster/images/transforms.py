@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from grandmaster.images.effects import blend, change_contrast, crop, expose, noise_of, paste
+from grandmaster.images.effects import blend, change_contrast, crop, expose, noise_of, paste, stored
 from grandmaster.images.resize import to_square
 
 # On import albumentations asks the network for a newer version of itself, and waits for the answer.
@@ -23,6 +23,8 @@ import albumentations as A
 
 # (low, high, weight) each: a range of strengths and how often it is drawn from.
 Levels = tuple[tuple[float, float, float], ...]
+# From this factor on a picture is made as large as its file before it is encoded.
+_ENLARGED = 1.25
 
 
 class Fit(A.DualTransform):
@@ -257,6 +259,34 @@ class Contrast(A.ImageOnlyTransform):
         return change_contrast(img, doublings)
 
 
+class StoredAsJpeg(A.ImageOnlyTransform):
+    """What a JPEG file loses: the picture is encoded at the size that its own file has, and decoded.
+
+    A picture that was made much smaller shows little of it, as test pictures do.
+
+    Args:
+        levels: (low, high, weight) each: quality, 1 to 100 on the scale of the Independent JPEG Group.
+    """
+
+    def __init__(self, levels: Levels = ((40.0, 90.0, 1.0),), p: float = 0.5) -> None:
+        super().__init__(p=p)
+        self.levels = _checked_levels(levels, 1.0, 100.0)
+
+    def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+        quality = round(_draw_level(self.levels, self.py_random))
+        return {"quality": quality, "enlarge": max(1.0, 1 / _reduction(params, data))}
+
+    def apply(
+        self, img: npt.NDArray[np.uint8], quality: int = 100, enlarge: float = 1.0, **params: Any
+    ) -> npt.NDArray[np.uint8]:
+        if enlarge < _ENLARGED:
+            return stored(img, quality)
+        height, width = img.shape[:2]
+        wide = cv2.resize(img, None, fx=enlarge, fy=enlarge, interpolation=cv2.INTER_LINEAR)
+        kept = stored(np.asarray(wide, np.uint8), quality)
+        return np.asarray(cv2.resize(kept, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+
 class CropShare(A.DualTransform):
     """A window of the picture, made as large as the picture was.
 
@@ -316,5 +346,6 @@ OWN_TRANSFORMS: dict[str, type[A.BasicTransform]] = {
     "PixelNoise": PixelNoise,
     "Exposure": Exposure,
     "Contrast": Contrast,
+    "StoredAsJpeg": StoredAsJpeg,
     "CropShare": CropShare,
 }

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from grandmaster.competition.table import TargetKind
 from grandmaster.config import Config
+from grandmaster.images.class_groups import ClassPolicy, class_policies, find_class_groups
 from grandmaster.images.operation import Operation
 from grandmaster.images.policy import light_policy, needs_test_like, test_like_corruption, test_like_policy
 from grandmaster.pipeline.plan import Decision
@@ -45,6 +47,41 @@ def choose_trial(config: Config, *, test_like: bool, fits: int) -> Decision[bool
             reason="two short fits would cost too much beside so few (augmentation.trial asks for them)",
         )
     return Decision(value=True, reason="two short fits tell whether it wins before many are trained with it")
+
+
+def choose_class_policies(
+    fingerprint: dict[str, Any],
+    config: Config,
+    kind: TargetKind,
+    operations: tuple[Operation, ...],
+    *,
+    trial: bool,
+) -> tuple[Decision[bool], tuple[ClassPolicy, ...]]:
+    """Whether groups of classes have policies of their own, and which.
+
+    Args:
+        trial: whether short fits tell if they win.
+    """
+
+    def off(reason: str) -> tuple[Decision[bool], tuple[ClassPolicy, ...]]:
+        return Decision(value=False, reason=reason), ()
+
+    asked = config.augmentation.class_groups
+    if asked is False:
+        return off("as set")
+    if kind != "multiclass":
+        return off("only where a picture is of one class")
+    if not operations:
+        return off("nothing is done to training pictures")
+    groups = find_class_groups(fingerprint)
+    policies = class_policies(groups, operations, light_policy())
+    if not policies:
+        return off(f"no groups: {groups.kinds_reason}; {groups.minority_reason}")
+    if not asked and not trial:
+        names = "; ".join(f"{policy.name} ({len(policy.classes)} classes)" for policy in policies)
+        return off(f"there are groups ({names}), but no trial to tell whether policies of their own win")
+    reason = "as set" if asked else "a short fit tells whether they win"
+    return Decision(value=True, reason=reason), policies
 
 
 def trial_epochs(epochs: int) -> int:

@@ -14,12 +14,12 @@ import psutil
 from grandmaster.competition.table import Competition
 from grandmaster.config import Config
 from grandmaster.errors import UserError
-from grandmaster.images.operation import Operation
-from grandmaster.images.policy import light_policy
 from grandmaster.images.store import PictureStore
 from grandmaster.pipeline.clock import Clock
 from grandmaster.pipeline.hardware import Hardware
-from grandmaster.pipeline.plan import Plan, read_plan
+from grandmaster.pipeline.clock import Clock
+from grandmaster.pipeline.hardware import Hardware
+from grandmaster.pipeline.plan import Plan, TrainingAugmentation, read_plan
 from grandmaster.pipeline.revisions import Revisions
 from grandmaster.progress import Progress
 from grandmaster.storage import digest, read_json, write_json
@@ -90,12 +90,12 @@ class RunContext:
         return Revisions(self.folder, self.clock, self.progress)
 
     @property
-    def operations(self) -> tuple[Operation, ...]:
-        """What training pictures undergo: the plan's policy, or the plain one if that won the trial."""
+    def augmentation(self) -> TrainingAugmentation:
+        """What training pictures undergo: as planned, or what won the trial."""
         path = self.folder / "trial.json"
-        if self.plan.decisions.trial.value and path.exists() and not read_json(path)["kept"]:
-            return light_policy()
-        return self.plan.operations
+        if self.plan.decisions.trial.value and path.exists():
+            return self.plan.candidates()[read_json(path)["won"]]
+        return self.plan.augmentation
 
     @cached_property
     def folds(self) -> pd.DataFrame:

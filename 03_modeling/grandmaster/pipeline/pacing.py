@@ -135,7 +135,7 @@ class Pace:
             epochs = planned[0]
         return count, epochs
 
-    def can_continue(self, model: ModelPlan, last: Mapping[str, Any] | None) -> bool:
+    def can_continue(self, model: ModelPlan) -> bool:
         """Whether a fit that was cut short has time for another epoch and for being judged anew."""
         if not self.clock.limited:
             return True
@@ -159,9 +159,8 @@ class Pace:
 class FitBrake:
     """Ends one fit in time: at an epoch's end if need be, within an epoch as the last resort."""
 
-    def __init__(self, pace: Pace, model: ModelPlan, epochs: int, *, may_begin_anew: bool) -> None:
+    def __init__(self, pace: Pace, model: ModelPlan, epochs: int) -> None:
         self._pace, self._model, self._epochs = pace, model, epochs
-        self._may_begin_anew = may_begin_anew
         self._views = pace._context.plan.decisions.tta_views.value
 
     def before_epoch(self, last: Mapping[str, Any]) -> bool:
@@ -172,7 +171,7 @@ class FitBrake:
             return False
         cost = pace.cost(self._model)
         left = pace.clock.left() - pace.after_fit(cost.view, self._views)
-        if last["epoch"] == 1 and self._may_begin_anew and (self._epochs - 1) * cost.epoch > left:
+        if last["epoch"] == 1 and (self._epochs - 1) * cost.epoch > left:
             fewer = int(left / cost.epoch)
             if FEWEST_ANEW <= fewer < self._epochs - 1:
                 raise BeginAnew(fewer)

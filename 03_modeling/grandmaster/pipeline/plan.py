@@ -12,7 +12,9 @@ from grandmaster.competition.metrics import METRICS
 from grandmaster.competition.table import Competition
 from grandmaster.errors import UserError, did_you_mean
 from grandmaster.images.augment import build_augmentation
+from grandmaster.images.class_groups import ClassPolicy
 from grandmaster.images.operation import Operation
+from grandmaster.images.policy import light_policy
 from grandmaster.models.weights import Weights
 from grandmaster.storage import plain, write_atomic
 
@@ -39,6 +41,7 @@ class Decisions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     backbones: Decision[tuple[str, ...]]
     augmentation: Decision[Literal["none", "light", "test_like"]]
     trial: Decision[bool]
+    class_groups: Decision[bool]
     mix_probability: Decision[Share]
     selection: Decision[Literal["clean", "corrupted"]]
     tta_views: Decision[Literal[1, 2, 4, 8]]
@@ -81,6 +84,18 @@ class ModelPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     reasons: dict[str, str]
 
 
+class TrainingAugmentation(msgspec.Struct, frozen=True, kw_only=True):
+    """What training pictures undergo.
+
+    Attributes:
+        operations: of pictures of any class, in order.
+        class_policies: of groups of classes, instead.
+    """
+
+    operations: tuple[Operation, ...]
+    class_policies: tuple[ClassPolicy, ...] = ()
+
+
 class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything the later stages follow.
 
@@ -88,6 +103,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         made_for: hash of what the plan was made from (settings, fingerprint, mode).
         operations: augmentation of training pictures, in order.
         corruption: what the corrupted validation pictures undergo; empty where train and test are alike.
+        class_policies: augmentation of groups of classes instead of `operations`; empty unless decided.
         notes: warnings for the person.
     """
 
@@ -95,6 +111,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     decisions: Decisions
     operations: tuple[Operation, ...]
     corruption: tuple[Operation, ...]
+    class_policies: tuple[ClassPolicy, ...] = ()
     models: tuple[ModelPlan, ...]
     notes: tuple[str, ...] = ()
 
@@ -107,6 +124,19 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def folds_trained(self) -> int:
         """How many of them are trained."""
         return self.decisions.folds_trained.value
+
+    @property
+    def augmentation(self) -> TrainingAugmentation:
+        """What training pictures undergo, unless a trial finds better."""
+        return TrainingAugmentation(operations=self.operations, class_policies=self.class_policies)
+
+    def candidates(self) -> dict[str, TrainingAugmentation]:
+        """What a trial compares, the simplest first."""
+        found = {
+            "plain": TrainingAugmentation(operations=light_policy()),
+            "fitted": TrainingAugmentation(operations=self.operations),
+        }
+        return found | ({"by class": self.augmentation} if self.class_policies else {})
 
     @property
     def total_minutes(self) -> float:
@@ -142,6 +172,7 @@ def write_plan(path: Path, plan: Plan) -> None:
         '"decisions": {\n    ' + lines(decisions) + "\n  }",
         '"operations": [\n    ' + lines([line(operation) for operation in plan.operations]) + "\n  ]",
         '"corruption": [\n    ' + lines([line(operation) for operation in plan.corruption]) + "\n  ]",
+        '"class_policies": [\n    ' + lines([line(policy) for policy in plan.class_policies]) + "\n  ]",
         '"models": [\n    ' + lines(models) + "\n  ]",
         f'"notes": {line(plan.notes)}',
     ]
@@ -187,4 +218,17 @@ def read_plan(path: Path, competition: Competition) -> Plan:
         )
     build_augmentation(plan.operations, 64)
     build_augmentation(plan.corruption, 64)
+    named: set[str] = set()
+    for policy in plan.class_policies:
+        build_augmentation(policy.operations, 64)
+        for label in policy.classes:
+            if competition.kind != "multiclass" or label not in competition.classes:
+                raise UserError(
+                    f"class_policies names {label!r}, which is no class here",
+                    where=path,
+                    fix=did_you_mean(label, competition.classes),
+                )
+            if label in named:
+                raise UserError(f"class_policies names {label!r} twice", where=path)
+            named.add(label)
     return plan

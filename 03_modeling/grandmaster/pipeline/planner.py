@@ -17,7 +17,7 @@ from grandmaster.images.loader import plan_workers
 from grandmaster.models.builder import Cost, build_model, count_cost
 from grandmaster.models.registry import FROM_SCRATCH_ON_CPU, LARGE_SEVEN, SMALL, Backbone, find_backbone
 from grandmaster.models.weights import Weights, architectures_at_hand, find_weights
-from grandmaster.pipeline.augmenting import choose_augmentation, choose_trial
+from grandmaster.pipeline.augmenting import choose_augmentation, choose_class_policies, choose_trial
 from grandmaster.pipeline.hardware import Hardware, measure_gflops
 from grandmaster.pipeline.plan import Decision, Decisions, ModelPlan, Plan
 from grandmaster.pipeline.targets import choose_mixing, require_fitting_metric, row_notes
@@ -77,6 +77,10 @@ def make_plan(
     test_like = augmentation.value == "test_like"
     folds_trained = min(config.folds.train or config.folds.count, config.folds.count)
     fits = len(chosen.value) * folds_trained
+    trial = choose_trial(config, test_like=test_like, fits=fits)
+    grouped, class_policies = choose_class_policies(
+        fingerprint, config, competition.kind, operations, trial=trial.value
+    )
     decisions = Decisions(
         metric=Decision(value=competition.metric, reason=competition.metric_reason),
         device=Decision(value=hardware.device, reason=hardware.device_reason),
@@ -88,7 +92,8 @@ def make_plan(
         ),
         backbones=Decision(value=tuple(backbone.name for backbone in chosen.value), reason=chosen.reason),
         augmentation=augmentation,
-        trial=choose_trial(config, test_like=test_like, fits=fits),
+        trial=trial,
+        class_groups=grouped,
         mix_probability=choose_mixing(config, competition.kind, operations),
         selection=Decision(
             value="corrupted" if test_like and corruption else "clean",
@@ -131,6 +136,7 @@ def make_plan(
         decisions=decisions,
         operations=operations,
         corruption=corruption,
+        class_policies=class_policies,
         models=models,
         notes=tuple(notes),
     )

@@ -15,13 +15,12 @@ from grandmaster.competition.predictions import Predictions
 from grandmaster.errors import UserError
 from grandmaster.images.augment import build_augmentation
 from grandmaster.images.dataset import PictureDataset
-from grandmaster.images.operation import Operation
 from grandmaster.models.head import make_head
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.judging import Judge
 from grandmaster.pipeline.manifest import is_done, mark_done
 from grandmaster.pipeline.pacing import BeginAnew, Fit, FitBrake, Pace
-from grandmaster.pipeline.plan import ModelPlan
+from grandmaster.pipeline.plan import ModelPlan, TrainingAugmentation
 from grandmaster.pipeline.revisions import fit_name
 from grandmaster.prediction.predict import predict
 from grandmaster.storage import digest, read_json, write_json
@@ -59,14 +58,15 @@ def make_spec(
     model: ModelPlan,
     fold: int,
     *,
-    operations: tuple[Operation, ...] | None = None,
+    augmentation: TrainingAugmentation | None = None,
     epochs: int | None = None,
 ) -> FitSpec:
     """Everything that the fit depends on, from the plan and the settings.
 
     Args:
-        operations, epochs: instead of the plan's.
+        augmentation, epochs: instead of the plan's, or what won the trial.
     """
+    augmentation = augmentation or context.augmentation
     decided, settings = context.plan.decisions, context.config.training
     frame, competition = context.trainable, context.competition
     learnt = frame["fold"].to_numpy() != fold
@@ -86,10 +86,11 @@ def make_spec(
         selection=decided.selection.value if context.plan.corruption else "clean",
         input_size=model.input_size,
         store_size=store_size(model),
-        operations=context.operations if operations is None else operations,
+        operations=augmentation.operations,
+        class_policies=augmentation.class_policies,
         corruption=context.plan.corruption,
         mix_probability=decided.mix_probability.value,
-        epochs=epochs or model.epochs,
+        epochs=epochs or context.revisions.epochs(model, fold),
         micro_batch=model.micro_batch,
         accumulation=model.accumulation,
         learning_rate=model.learning_rate,
@@ -128,86 +129,94 @@ def finished_fits(context: RunContext) -> list[Fit]:
 
 def _has_result(context: RunContext, model: ModelPlan, fold: int) -> bool:
     folder = fit_folder(context, model, fold)
-    known = folder / "manifest.json"
-    if not known.exists() or not (folder / "result.json").exists():
+    if not (folder / "manifest.json").exists():
         return False
-    found = read_json(known)
-    return isinstance(found, dict) and found.get("inputs") == {"fit": make_spec(context, model, fold).digest}
+    known = read_json(folder / "manifest.json")
+    return isinstance(known, dict) and known.get("inputs") == {"fit": make_spec(context, model, fold).digest}
 
 
 def train(context: RunContext, after_fit: Callable[[ModelPlan, int], None] = lambda *_: None) -> None:
     """Fit what is not fitted yet -> `fold_<k>/<backbone>/` with best weights, curves and out-of-fold predictions.
 
-    Under a time limit, fits that cannot end in time are shortened or left out, and that is said.
+    Under a time limit, fits that cannot end in time are shortened or not begun, and that is said; what a limit cut short
+    is gone on with from its last whole epoch when the run is resumed.
 
     Args:
-        after_fit: called with model and fold after every fit.
+        after_fit: called with model and fold after every fit that was done, also before.
     """
     fits = planned_fits(context)
-    pace = Pace(context, _histories(context, fits))
-    for place, (model, fold) in enumerate(fits):
-        done = [fit for fit in fits if _has_result(context, *fit)]
-        if not _is_open(context, pace, model, fold):
-            _train_one(context, pace, model, fold, may_train=False)
-        elif (model, fold) in done:
-            if pace.can_continue(model):
-                _train_one(context, pace, model, fold)
+    pace = Pace(context, _last_epochs(context, fits))
+    closed = {fit for fit in fits if _closed(context, pace, *fit)}
+    for model, fold in fits:
+        if (model, fold) in closed:
+            done = read_json(fit_folder(context, model, fold) / "result.json")
+            remove_state(fit_folder(context, model, fold) / "checkpoint", keep=_was_cut(done))
+            context.progress.finish(f"train {fit_name(model, fold)}", f"done before: {_score_line(context, done)}")
         else:
-            remaining = [fit for fit in fits[place:] if fit not in done]
-            count, epochs = pace.decide(remaining, done)
+            done_fits = finished_fits(context)
+            waiting = [fit for fit in fits[fits.index((model, fold)) :] if fit not in closed]
+            count, epochs = pace.decide(waiting, done_fits)
             if count == 0:
                 continue
             _begin(context, model, fold, epochs)
-            _train_one(context, pace, model, fold)
+            try:
+                _train_one(context, pace, model, fold)
+            except BeginAnew as fewer:
+                _begin(context, model, fold, fewer.epochs, anew=True)
+                _train_one(context, pace, model, fold)
         after_fit(model, fold)
     finished = finished_fits(context)
-    left_out = [fit_name(model, fold) for model, fold in fits if (model, fold) not in finished]
-    if left_out:
+    missing = [fit_name(model, fold) for model, fold in fits if (model, fold) not in finished]
+    if missing:
         context.revisions.say(
-            f"{len(left_out)} of {len(fits)} fits were not begun ({', '.join(left_out)}): "
-            "they could not end in time, or would have been trained too little to help"
+            f"gave up {len(missing)} of {len(fits)} fits: they could not end in time, or not be trained enough to help "
+            f"({', '.join(missing)})"
         )
     results = [read_json(fit_folder(context, model, fold) / "result.json") for model, fold in finished]
     write_json(context.folder / "training_results.json", {"fits": results, "seconds": context.seconds()})
 
 
-def _histories(context: RunContext, fits: Sequence[Fit]) -> dict[str, list[dict[str, Any]]]:
-    """The last epochs of fits that were begun before."""
+def _last_epochs(context: RunContext, fits: Sequence[Fit]) -> dict[str, list[dict[str, Any]]]:
+    """The last epoch of every fit that was begun before, by backbone."""
     found: dict[str, list[dict[str, Any]]] = {}
     for model, fold in fits:
         path = fit_folder(context, model, fold) / "metrics.jsonl"
         if path.exists():
-            found.setdefault(model.backbone, []).append(
-                msgspec.json.decode(path.read_text(encoding="utf-8").splitlines()[-1])
-            )
+            last = path.read_text(encoding="utf-8").splitlines()[-1]
+            found.setdefault(model.backbone, []).append(msgspec.json.decode(last))
     return found
 
 
-def _begin(context: RunContext, model: ModelPlan, fold: int, epochs: int) -> None:
-    """Settle the epochs of a fit that is about to begin; one that has begun goes on with those it has."""
-    if has_state(fit_folder(context, model, fold) / "checkpoint"):
-        return
-    if epochs != model.epochs:
-        context.revisions.say(
-            f"{fit_name(model, fold)}: {model.epochs} epochs -> {epochs}, by what epochs were seen to take"
-        )
-    context.revisions.set_epochs(model, fold, epochs)
+def _was_cut(result: dict[str, Any]) -> bool:
+    return result.get("stopped") == "time"
 
 
-def _is_open(context: RunContext, pace: Pace, model: ModelPlan, fold: int) -> bool:
-    """Whether there is something to train: no result yet, or one of a fit that was cut short."""
-    spec = make_spec(context, model, fold)
+def _closed(context: RunContext, pace: Pace, model: ModelPlan, fold: int) -> bool:
+    """Whether there is nothing to train: it is done, and was not cut short or cannot be gone on with now."""
     folder = fit_folder(context, model, fold)
-    if not is_done(folder / "manifest.json", {"fit": spec.digest}):
-        return True
-    return read_json(folder / "result.json").get("stopped") == "time"
+    if not is_done(folder / "manifest.json", {"fit": make_spec(context, model, fold).digest}):
+        return False
+    return not _was_cut(read_json(folder / "result.json")) or not pace.can_continue(model)
+
+
+def _begin(context: RunContext, model: ModelPlan, fold: int, epochs: int, *, anew: bool = False) -> None:
+    """Settle the epochs of a fit that is about to begin; one that has a state goes on with those it has."""
+    kept = fit_folder(context, model, fold) / "checkpoint"
+    if anew:
+        remove_state(kept)
+    elif has_state(kept):
+        return
+    before = context.revisions.epochs(model, fold) if anew else model.epochs
+    if epochs != before:
+        begun = ", begun anew" if anew else ""
+        context.revisions.say(f"{fit_name(model, fold)}: {before} epochs -> {epochs}{begun}, by what an epoch takes")
+    context.revisions.set_epochs(model, fold, epochs)
 
 
 def _train_one(context: RunContext, pace: Pace, model: ModelPlan, fold: int) -> None:
     spec = make_spec(context, model, fold)
     folder = fit_folder(context, model, fold)
-    task = f"train {model.backbone} fold {fold}"
-    manifest, inputs = folder / "manifest.json", {"fit": spec.digest}
+    task = f"train {fit_name(model, fold)}"
     data, precision = fold_data(context, spec), context.make_precision()
     try:
         fitted = fit_fold(
@@ -218,7 +227,7 @@ def _train_one(context: RunContext, pace: Pace, model: ModelPlan, fold: int) -> 
             workers=workers_for(context),
             progress=context.progress,
             task=task,
-            brake=FitBrake(pace, model, spec.epochs, may_begin_anew=may_begin_anew),
+            brake=FitBrake(pace, model, spec.epochs),
         )
     except torch.cuda.OutOfMemoryError as error:
         raise UserError(
@@ -226,13 +235,51 @@ def _train_one(context: RunContext, pace: Pace, model: ModelPlan, fold: int) -> 
             where=f"{spec.backbone}, fold {spec.fold}",
             fix="Set training.micro_batch lower or training.grad_checkpointing=true, with another --experiment_name.",
         ) from error
+    views = pace.views(model)
     if fitted.out_of_time:
+        context.revisions.say(f"{fit_name(model, fold)}: ended in epoch {fitted.epochs} of {spec.epochs}")
+    if views < spec.tta_views:
+        context.revisions.say(f"{fit_name(model, fold)}: {spec.tta_views} views -> {views}")
+    result = {
+        "backbone": model.backbone,
+        "fold": fold,
+        "best_epoch": fitted.best_epoch,
+        "selection_score": fitted.best_score,
+        "epochs": fitted.epochs,
+        "stopped_early": fitted.stopped_early,
+        "stopped": "time" if fitted.out_of_time else None,
+        "views": views,
+        "seconds": fitted.seconds,
+        "images_per_second": fitted.images_per_second,
+        "memory_gb": fitted.memory_gb,
+        "parameters": fitted.parameters,
+        "weights": model.weights.source,
+    }
+    result |= _out_of_fold(context, spec, fitted.model, precision, data, folder, views=views)
+    write_json(folder / "result.json", result)
+    kept = folder / "checkpoint"
+    outputs = ["result.json", "metrics.jsonl", "oof.npz", "oof_plain.npz"]
+    files = [folder / name for name in outputs] + [kept / "best.safetensors", kept / "best.json"]
+    if data.corrupted is not None:
+        files.append(folder / "oof_corrupted.npz")
+    mark_done(folder / "manifest.json", {"fit": spec.digest}, files)
+    remove_state(kept, keep=fitted.out_of_time)
+    context.progress.finish(task, _score_line(context, result))
+
+
 def fold_data(context: RunContext, spec: FitSpec) -> FoldData:
     """Pictures of the fit's fold, under its operations and corruption."""
     store, targets = context.store("train", spec.store_size), context.targets()
     in_fold = context.trainable["fold"].to_numpy() == spec.fold
     train_rows, held_rows = np.flatnonzero(~in_fold), np.flatnonzero(in_fold)
     augmentation = build_augmentation(spec.operations, spec.input_size)
+    classes = context.competition.classes
+    by_class = {
+        classes.index(label): own
+        for policy in spec.class_policies
+        for own in [build_augmentation(policy.operations, spec.input_size)]
+        for label in policy.classes
+    }
     corrupted = None
     if spec.corruption:
         corrupted = PictureDataset(
@@ -244,7 +291,9 @@ def fold_data(context: RunContext, spec: FitSpec) -> FoldData:
             rows=held_rows,
         )
     return FoldData(
-        train=PictureDataset(store, targets, augmentation, spec.input_size, spec.seed, rows=train_rows),
+        train=PictureDataset(
+            store, targets, augmentation, spec.input_size, spec.seed, rows=train_rows, by_class=by_class
+        ),
         validation=PictureDataset(store, targets, None, spec.input_size, spec.seed, rows=held_rows),
         corrupted=corrupted,
         row_of=context.trainable["row"].to_numpy(object),
@@ -261,7 +310,14 @@ def _score_line(context: RunContext, result: dict[str, Any]) -> str:
 
 
 def _out_of_fold(
-    context: RunContext, spec: FitSpec, model: Any, precision: Precision, data: FoldData, folder: Path
+    context: RunContext,
+    spec: FitSpec,
+    model: Any,
+    precision: Precision,
+    data: FoldData,
+    folder: Path,
+    *,
+    views: int,
 ) -> dict[str, float | None]:
     """Predict the validation pictures with the best weights; write them by id; return their scores."""
     ids, judge = context.trainable["id"].to_numpy(), Judge(context)
@@ -282,7 +338,7 @@ def _out_of_fold(
             spec.head,
             device=spec.device,
             batch_size=spec.prediction_batch,
-            views=spec.tta_views,  # type: ignore[arg-type]  # checked when the plan was read
+            views=views,  # type: ignore[arg-type]  # the plan's, checked when it was read, or fewer
             workers=workers_for(context),
         )
         kept = [(name, key, found.averaged)]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from grandmaster.competition.metrics import METRICS
 from grandmaster.competition.predictions import Predictions
-from grandmaster.images.policy import light_policy
 from grandmaster.pipeline.augmenting import trial_epochs
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.judging import Judge
@@ -22,10 +22,11 @@ from grandmaster.training.spec import FitSpec
 
 
 def trial(context: RunContext) -> None:
-    """Two short fits of the first model on fold 0, plain and fitted augmentation, all else equal -> `trial.json`.
+    """Short fits of the first model on fold 0, all equal but the augmentation -> `trial.json`.
 
-    Both are scored on validation pictures that are corrupted as the test set was found to be, on the same draws. The
-    fitted policy is kept unless it loses.
+    All are scored on validation pictures that are corrupted as the test set was found to be, on the same draws. The
+    fitted policy is kept unless it loses to the plain one. Policies by class group, for which nothing speaks beforehand,
+    are kept only where they win beyond the uncertainty.
     """
     decided = context.plan.decisions
     if not decided.trial.value:
@@ -33,43 +34,67 @@ def trial(context: RunContext) -> None:
     model = context.plan.models[0]
     epochs = trial_epochs(model.epochs)
     specs = {
-        name: make_spec(context, model, 0, operations=operations, epochs=epochs)
-        for name, operations in (("plain", light_policy()), ("fitted", context.plan.operations))
+        name: make_spec(context, model, 0, augmentation=augmentation, epochs=epochs)
+        for name, augmentation in context.plan.candidates().items()
     }
     path, manifest = context.folder / "trial.json", context.folder / "trial.manifest.json"
     inputs = {name: spec.digest for name, spec in specs.items()}
     if is_done(manifest, inputs):
         context.progress.message("Trial of the augmentation: done before.", "good")
         return
-    found = {name: _short_fit(context, spec, name) for name, spec in specs.items()}
+    found = {name: _short_fit(context, specs[name], name) for name in ("plain", "fitted")}
     judge = Judge(context)
-    scores = {name: judge.score(predictions) for name, predictions in found.items()}
     gain = judge.gain(found["plain"], found["fitted"])
-    kept = bool(gain["score"] >= 0)
+    won = "fitted" if gain["score"] >= 0 else "plain"
+    steps = [_Step(first="plain", second="fitted", gain=gain, kept=won == "fitted")]
+    if won == "fitted" and "by class" in specs:
+        found["by class"] = _short_fit(context, specs["by class"], "by class")
+        gain = judge.gain(found["fitted"], found["by class"])
+        kept = gain["low"] > 0
+        steps.append(_Step(first="fitted", second="by class", gain=gain, kept=kept))
+        won = "by class" if kept else won
+    scores = {name: judge.score(predictions) for name, predictions in found.items()}
     title = METRICS[decided.metric.value].title
-    text = (
-        f"{title} on corrupted validation pictures {scores['plain']:.4f} with plain augmentation, "
-        f"{scores['fitted']:.4f} with the fitted one: {gain['score']:+.4f} ({gain['low']:+.4f} to {gain['high']:+.4f})"
-    )
-    write_json(
-        path,
-        {
-            "backbone": model.backbone,
-            "epochs": epochs,
-            "scores": scores,
-            "gain": gain,
-            "kept": kept,
-            "text": text,
-        },
-    )
+    lines = [step.line(title, scores) for step in steps]
+    content = {
+        "backbone": model.backbone,
+        "epochs": epochs,
+        "scores": scores,
+        "steps": [msgspec.to_builtins(step) for step in steps],
+        "won": won,
+        "text": ". ".join(lines),
+    }
+    write_json(path, content)
     mark_done(manifest, inputs, [path])
-    verdict = "The fitted augmentation is kept" if kept else "The fitted augmentation LOSES and is not used"
-    context.progress.message(f"{verdict}: {text}.", "good" if kept else "warn")
+    for step, line in zip(steps, lines, strict=True):
+        context.progress.message(f"{line}.", "good" if step.kept else "warn" if step is steps[0] else "info")
+
+
+class _Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One comparison of a trial: whether the second augmentation takes the place of the first."""
+
+    first: str
+    second: str
+    gain: dict[str, float]
+    kept: bool
+
+    def line(self, title: str, scores: dict[str, float]) -> str:
+        verdict = {
+            ("fitted", True): "The fitted augmentation is kept",
+            ("fitted", False): "The fitted augmentation LOSES and is not used",
+            ("by class", True): "Policies by class group are kept",
+            ("by class", False): "Policies by class group do not win beyond the uncertainty and are not used",
+        }[self.second, self.kept]
+        return (
+            f"{verdict}: {title} on corrupted validation pictures {scores[self.first]:.4f} {self.first}, "
+            f"{scores[self.second]:.4f} {self.second}: {self.gain['score']:+.4f} "
+            f"({self.gain['low']:+.4f} to {self.gain['high']:+.4f})"
+        )
 
 
 def _short_fit(context: RunContext, spec: FitSpec, name: str) -> Predictions:
     """Out-of-fold predictions of the corrupted validation pictures after a short fit."""
-    folder = context.folder / "trial" / name
+    folder = context.folder / "trial" / name.replace(" ", "_")
     kept, manifest = folder / "oof_corrupted.npz", folder / "manifest.json"
     if is_done(manifest, {"fit": spec.digest}):
         return Predictions.load(kept)

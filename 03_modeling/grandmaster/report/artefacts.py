@@ -18,6 +18,7 @@ from grandmaster.competition.decisions import DecisionRule
 from grandmaster.competition.predictions import Predictions
 from grandmaster.errors import UserError
 from grandmaster.report.fingerprint import Artefact, Fingerprint
+from grandmaster.report.planned import Plan, Trial
 from grandmaster.report.shift import Shift
 from grandmaster.storage import file_sha256, read_json
 
@@ -128,56 +129,6 @@ class FinalResults(Artefact, frozen=True, kw_only=True):
     created: str | None = None
 
 
-class Decision(Artefact, frozen=True, kw_only=True):
-    """One line of the plan."""
-
-    value: Any = None
-    reason: str | None = None
-
-
-class Start(Artefact, frozen=True, kw_only=True):
-    """Where a model starts from."""
-
-    source: str | None = None
-
-    @property
-    def name(self) -> str | None:
-        """Without the folders of a file: a page is shown to others."""
-        return None if self.source is None else self.source.rsplit("/", 1)[-1]
-
-
-class ModelPlan(Artefact, frozen=True, kw_only=True):
-    """What was planned for one backbone."""
-
-    backbone: str
-    timm_name: str | None = None
-    weights: Start = Start()
-    input_size: int | None = None
-    micro_batch: int | None = None
-    accumulation: int | None = None
-    epochs: int | None = None
-    minutes_per_fold: float | None = None
-    memory_gb: float | None = None
-
-
-class Operation(Artefact, frozen=True, kw_only=True):
-    """One step of the augmentation."""
-
-    name: str
-    probability: float | None = None
-    reason: str | None = None
-
-
-class Plan(Artefact, frozen=True, kw_only=True):
-    """`plan.json`."""
-
-    decisions: dict[str, Decision] = msgspec.field(default_factory=dict)
-    operations: tuple[Operation, ...] = ()
-    models: tuple[ModelPlan, ...] = ()
-    folds_total: int | None = None
-    folds_trained: int | None = None
-
-
 class Gpu(Artefact, frozen=True, kw_only=True):
     """The graphics card."""
 
@@ -282,6 +233,7 @@ class RunArtefacts:
     fingerprint: Fingerprint | None
     shift: Shift | None
     plan: Plan | None
+    trial: Trial | None
     environment: Environment | None
     training: TrainingResults | None
     fits: tuple[Fit, ...]
@@ -329,6 +281,7 @@ def read_run(folder: Path) -> RunArtefacts:
         fingerprint=_read(folder / "fingerprint.json", Fingerprint),
         shift=_read(folder / "shift.json", Shift),
         plan=plan,
+        trial=_read(folder / "trial.json", Trial),
         environment=_read(folder / "environment.json", Environment),
         training=_read(folder / "training_results.json", TrainingResults),
         fits=_read_fits(folder, plan),

@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from grandmaster import __version__
 from grandmaster.competition.table import Competition
-from grandmaster.report.artefacts import Fit, FitScore, ModelPlan, RunArtefacts, read_run
+from grandmaster.report.artefacts import Fit, FitScore, RunArtefacts, read_run
 from grandmaster.report.data import describe_data
 from grandmaster.report.figures import IntervalRow, curves_figure, interval_figure
 from grandmaster.report.groups import training_pictures
@@ -27,6 +27,7 @@ from grandmaster.report.lookalikes import lookalikes, policy_sheet
 from grandmaster.report.out_of_fold import judge
 from grandmaster.report.out_of_fold_labels import judge_labels
 from grandmaster.report.out_of_fold_numbers import judge_numbers
+from grandmaster.report.planned import ModelPlan
 from grandmaster.report.shift import kind_rows
 from grandmaster.report.suspects import describe_suspects
 from grandmaster.report.values import FILTERS

@@ -123,8 +123,19 @@ def _tensors(model: nn.Module) -> dict[str, torch.Tensor]:
     return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}
 
 
-def remove_state(folder: Path) -> None:
-    """Remove what only an unfinished fit needs (weights to go on from, optimiser); the best weights stay."""
+def has_state(folder: Path) -> bool:
+    """Whether there is a whole epoch to go on from."""
+    return (folder / _POINTER).exists()
+
+
+def remove_state(folder: Path, *, keep: bool = False) -> None:
+    """Remove what only an unfinished fit needs (weights to go on from, optimiser); the best weights stay.
+
+    Args:
+        keep: it may be gone on with: do nothing.
+    """
+    if keep:
+        return
     (folder / _POINTER).unlink(missing_ok=True)
     for path in folder.glob("epoch_*"):
         path.unlink()

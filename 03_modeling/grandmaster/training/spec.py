@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from grandmaster.images.class_groups import ClassPolicy
 from grandmaster.images.operation import Operation
 from grandmaster.models.head import Head
 from grandmaster.models.weights import Weights
@@ -23,6 +24,7 @@ class FitSpec(msgspec.Struct, frozen=True, kw_only=True):
         micro_batch, accumulation: pictures a forward pass, forward passes an optimiser step.
         learning_rate: peak; scaled per layer by `layer_decay`.
         ema_decay: of the averaged weights per optimiser step; 0: none.
+        class_policies: operations of groups of classes, instead of `operations`.
         mix_probability: share of training pictures mixed with another (MixUp, CutMix).
         pictures_hash: of the ids and targets that are trained and validated on.
         classes_hash: of the competition's kind and frozen list of outputs.
@@ -43,6 +45,7 @@ class FitSpec(msgspec.Struct, frozen=True, kw_only=True):
     store_size: int
     operations: tuple[Operation, ...]
     corruption: tuple[Operation, ...]
+    class_policies: tuple[ClassPolicy, ...] = ()
     mix_probability: float
     epochs: int
     micro_batch: int

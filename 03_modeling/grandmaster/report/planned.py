@@ -1,0 +1,78 @@
+"""What was planned, as `plan.json` and `trial.json` say it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from grandmaster.report.fingerprint import Artefact
+
+
+class Decision(Artefact, frozen=True, kw_only=True):
+    """One line of the plan."""
+
+    value: Any = None
+    reason: str | None = None
+
+
+class Start(Artefact, frozen=True, kw_only=True):
+    """Where a model starts from."""
+
+    source: str | None = None
+
+    @property
+    def name(self) -> str | None:
+        """Without the folders of a file: a page is shown to others."""
+        return None if self.source is None else self.source.rsplit("/", 1)[-1]
+
+
+class ModelPlan(Artefact, frozen=True, kw_only=True):
+    """What was planned for one backbone."""
+
+    backbone: str
+    timm_name: str | None = None
+    weights: Start = Start()
+    input_size: int | None = None
+    micro_batch: int | None = None
+    accumulation: int | None = None
+    epochs: int | None = None
+    minutes_per_fold: float | None = None
+    memory_gb: float | None = None
+
+
+class Operation(Artefact, frozen=True, kw_only=True):
+    """One step of the augmentation."""
+
+    name: str
+    probability: float | None = None
+    reason: str | None = None
+
+
+class ClassPolicy(Artefact, frozen=True, kw_only=True):
+    """The augmentation of a group of classes."""
+
+    name: str
+    classes: tuple[str, ...] = ()
+    operations: tuple[Operation, ...] = ()
+    reason: str | None = None
+
+
+class Plan(Artefact, frozen=True, kw_only=True):
+    """`plan.json`."""
+
+    decisions: dict[str, Decision] = msgspec.field(default_factory=dict)
+    operations: tuple[Operation, ...] = ()
+    class_policies: tuple[ClassPolicy, ...] = ()
+    models: tuple[ModelPlan, ...] = ()
+    folds_total: int | None = None
+    folds_trained: int | None = None
+
+
+class Trial(Artefact, frozen=True, kw_only=True):
+    """`trial.json`: which augmentation won in short fits."""
+
+    backbone: str | None = None
+    epochs: int | None = None
+    won: str | None = None
+    text: str | None = None
