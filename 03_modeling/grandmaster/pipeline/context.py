@@ -17,8 +17,6 @@ from grandmaster.errors import UserError
 from grandmaster.images.store import PictureStore
 from grandmaster.pipeline.clock import Clock
 from grandmaster.pipeline.hardware import Hardware
-from grandmaster.pipeline.clock import Clock
-from grandmaster.pipeline.hardware import Hardware
 from grandmaster.pipeline.plan import Plan, TrainingAugmentation, read_plan
 from grandmaster.pipeline.revisions import Revisions
 from grandmaster.progress import Progress
@@ -34,6 +32,10 @@ class RunContext:
     """One run; stages hand results to each other through files in `folder` only.
 
     What is kept here besides the request are caches of those files and of decoded pictures.
+
+    Attributes:
+        clock: how much time is left.
+        predicted: (backbone, fold) of the fits whose test predictions this process made or found made.
     """
 
     folder: Path
@@ -45,6 +47,7 @@ class RunContext:
     models_wanted: int
     progress: Progress
     clock: Clock = field(default_factory=Clock)
+    predicted: set[tuple[str, int]] = field(default_factory=set)
     _stores: dict[tuple[str, int], PictureStore] = field(default_factory=dict)
 
     @cached_property

@@ -78,7 +78,9 @@ class Pace:
             slack = PLANNED_SLACK
             plans = {other.backbone: other for other in self._context.plan.models}
             ratios = [
-                seconds / self._planned(plans[name])[0] for name, seconds in self._epoch.items() if name in plans
+                seconds / self._planned(plans[name])[0]
+                for name, seconds in self._epoch.items()
+                if name in plans
             ]
             if ratios:
                 epoch, forward = epoch * max(ratios), forward * max(ratios)
@@ -159,8 +161,9 @@ class Pace:
 class FitBrake:
     """Ends one fit in time: at an epoch's end if need be, within an epoch as the last resort."""
 
-    def __init__(self, pace: Pace, model: ModelPlan, epochs: int) -> None:
+    def __init__(self, pace: Pace, model: ModelPlan, epochs: int, *, may_begin_anew: bool) -> None:
         self._pace, self._model, self._epochs = pace, model, epochs
+        self._may_begin_anew = may_begin_anew
         self._views = pace._context.plan.decisions.tta_views.value
 
     def before_epoch(self, last: Mapping[str, Any]) -> bool:
@@ -171,7 +174,7 @@ class FitBrake:
             return False
         cost = pace.cost(self._model)
         left = pace.clock.left() - pace.after_fit(cost.view, self._views)
-        if last["epoch"] == 1 and (self._epochs - 1) * cost.epoch > left:
+        if last["epoch"] == 1 and self._may_begin_anew and (self._epochs - 1) * cost.epoch > left:
             fewer = int(left / cost.epoch)
             if FEWEST_ANEW <= fewer < self._epochs - 1:
                 raise BeginAnew(fewer)

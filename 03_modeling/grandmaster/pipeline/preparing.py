@@ -16,7 +16,8 @@ from grandmaster.pipeline.embedding import find_embedder
 from grandmaster.pipeline.folds import make_folds
 from grandmaster.pipeline.manifest import is_done, mark_done
 from grandmaster.pipeline.plan import ModelPlan, Plan, read_plan, write_plan
-from grandmaster.pipeline.planner import make_plan, plan_inputs
+from grandmaster.pipeline.planner import plan_inputs
+from grandmaster.pipeline.timed_plan import make_timed_plan
 from grandmaster.report.policy_sheet import FILE_NAME as SHEET
 from grandmaster.report.policy_sheet import policy_sheet
 from grandmaster.storage import file_sha256, read_json, write_atomic, write_csv, write_json
@@ -135,12 +136,13 @@ def _make(context: RunContext) -> Plan:
         context.fingerprint = _look_at_pictures(context, start_cache=False).fingerprint
     if not (context.folder / "shift.json").exists():
         context.shift = _compared(context)
-    return make_plan(
+    return make_timed_plan(
         context.competition,
         context.fingerprint,
         context.shift,
         context.hardware,
         context.config,
+        clock=context.clock,
         models_wanted=context.models_wanted,
     )
 

@@ -18,7 +18,8 @@ from grandmaster.competition.reader import read_competition
 from grandmaster.competition.table import Competition
 from grandmaster.config import Config
 from grandmaster.errors import UserError, did_you_mean
-from grandmaster.pipeline import exploring, labels, outcome, predicting, preparing, training, trying
+from grandmaster.pipeline import exploring, labels, outcome, predicting, preparing, so_far, trying
+from grandmaster.pipeline.clock import Clock
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.hardware import describe_environment, read_hardware
 from grandmaster.pipeline.plan import Plan
@@ -32,7 +33,7 @@ STAGE_FUNCTIONS: dict[str, Callable[[RunContext], None]] = {
     "shift": preparing.shift,
     "plan": preparing.plan,
     "trial": trying.trial,
-    "train": training.train,
+    "train": so_far.train,
     "predict": predicting.predict_test,
     "ensemble": predicting.ensemble,
     "label_quality": labels.label_quality,
@@ -60,6 +61,7 @@ class RunRequest:
         command: the command line that repeats this run.
         models_wanted: 1 or 7, where `model.backbones` is open.
         until: last stage to do; None: all.
+        started: when the command began, by `time.monotonic`; its time limit counts from there. None: now.
     """
 
     data_path: Path
@@ -69,6 +71,7 @@ class RunRequest:
     command: str
     models_wanted: int = 1
     until: str | None = None
+    started: float | None = None
 
 
 def run_pipeline(request: RunRequest, progress: Progress) -> dict[str, Any]:
@@ -81,9 +84,11 @@ def run_pipeline(request: RunRequest, progress: Progress) -> dict[str, Any]:
         UserError: bad data or settings, another run in this folder, or a folder that holds a different run.
     """
     _check_until(request, STAGES)
+    clock = _clock(request)
     with _held_folder(request):
         _refuse_other_run(request)
-        context = _open(request, progress)
+        context = _open(request, progress, clock)
+        so_far.without_pictures(context)
         environment = describe_environment(context.hardware, command=request.command, mode=request.mode)
         write_json(request.run_folder / "environment.json", environment)
         if not _do(STAGE_FUNCTIONS, context, request.until):
@@ -110,6 +115,13 @@ def explore_data(request: RunRequest, progress: Progress) -> Path | None:
         # Not timed: the times of a run that may lie in this folder are the run's own.
         done = _do(EXPLORE_STAGE_FUNCTIONS, context, request.until, timed=False)
     return context.folder / "eda.html" if done else None
+
+
+def _clock(request: RunRequest) -> Clock:
+    """Of the time limit, from when the command began."""
+    limit = request.config.run.time_limit
+    started = time.monotonic() if request.started is None else request.started
+    return Clock(limit=None if limit is None else 60 * limit, started=started)
 
 
 def _check_until(request: RunRequest, stages: Sequence[str]) -> None:
@@ -159,7 +171,7 @@ def _do(
 
 def plan_only(request: RunRequest, progress: Progress) -> Plan:
     """Read the data, make the plan, write nothing. The plan that a run with these settings has, perhaps edited, is shown as it stands."""
-    context = _open(request, progress)
+    context = _open(request, progress, _clock(request))
     return preparing.planned(context)
 
 
@@ -168,7 +180,7 @@ def read_data(request: RunRequest, progress: Progress) -> Competition:
     return _open(request, progress).competition
 
 
-def _open(request: RunRequest, progress: Progress) -> RunContext:
+def _open(request: RunRequest, progress: Progress, clock: Clock | None = None) -> RunContext:
     settings = request.config.data
     competition = with_label_fixes(read_competition(request.data_path, settings), settings.label_fixes)
     for line in competition.understood:
@@ -184,6 +196,7 @@ def _open(request: RunRequest, progress: Progress) -> RunContext:
         command=request.command,
         models_wanted=request.models_wanted,
         progress=progress,
+        clock=clock or Clock(),
     )
 
 

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 # a forecast: what is given up first is what has the least worth for its seconds. That is nearly always models, then
 # folds (each costs as much as the one before and adds ever less), then epochs and pixels; views cost little and go last.
 BLEND_WORTH = 2.0  # many fits instead of one: 1 - 1/n of it, as the variance of a mean of n
-ARCHITECTURES_WORTH = 2.0  # many architectures instead of one, likewise: their errors differ more than those of folds
+ARCHITECTURES_WORTH = (
+    2.0  # many architectures instead of one, likewise: their errors differ more than those of folds
+)
 VIEWS_WORTH = 1.0  # many views instead of one, likewise
 # A fit of no epochs loses this much, and e times less with every third of the epochs that are "enough".
 UNTRAINED_LOSS_FINE_TUNE, UNTRAINED_LOSS_SCRATCH = 25.0, 40.0
@@ -98,9 +100,7 @@ def fit_value(epochs: float, *, enough: int, pretrained: bool, side_share: float
     return -untrained * math.exp(-3 * epochs / enough) + HALF_SIDE_LOSS * math.log2(side_share)
 
 
-def choose_schedule(
-    candidates: Sequence[Candidate], *, folds: int, views: int, seconds: float
-) -> Schedule:
+def choose_schedule(candidates: Sequence[Candidate], *, folds: int, views: int, seconds: float) -> Schedule:
     """The most valuable combination that takes no more than `seconds`; the cheapest of equals.
 
     Args:

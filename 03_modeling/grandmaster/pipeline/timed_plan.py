@@ -57,9 +57,7 @@ def make_timed_plan(
         return planned(config)
     pictures = len(competition.train) + len(competition.test)
     whole = planned(_once(config))
-    candidates = [
-        _candidate(model, whole, competition, config, planned) for model in whole.models
-    ]
+    candidates = [_candidate(model, whole, competition, config, planned) for model in whole.models]
     left = clock.left()  # only now: measuring the speeds took time, too
     if config.run.minutes is not None:
         left = min(left, 60 * config.run.minutes)
@@ -124,7 +122,10 @@ def _candidate(
     validations = 2 if whole.corruption else 1
     held = validations * len(competition.train) / whole.folds_total
     # In forward passes: training counts three.
-    epoch, view = 3 * len(competition.train) * (1 - 1 / whole.folds_total) + held, held + len(competition.test)
+    epoch, view = (
+        3 * len(competition.train) * (1 - 1 / whole.folds_total) + held,
+        held + len(competition.test),
+    )
 
     def cost(at_size: ModelPlan) -> SizeCost:
         seconds = 60 * at_size.minutes_per_fold
@@ -137,9 +138,7 @@ def _candidate(
             if side < model.input_size:
                 at_side = msgspec.structs.replace(
                     _once(config),
-                    model=msgspec.structs.replace(
-                        config.model, backbones=(model.backbone,), image_size=side
-                    ),
+                    model=msgspec.structs.replace(config.model, backbones=(model.backbone,), image_size=side),
                 )
                 sizes.append(cost(planned(at_side).models[0]))
     table = planner.EPOCHS_FINE_TUNE if model.weights.pretrained else planner.EPOCHS_SCRATCH

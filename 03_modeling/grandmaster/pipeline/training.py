@@ -150,8 +150,11 @@ def train(context: RunContext, after_fit: Callable[[ModelPlan, int], None] = lam
     for model, fold in fits:
         if (model, fold) in closed:
             done = read_json(fit_folder(context, model, fold) / "result.json")
-            remove_state(fit_folder(context, model, fold) / "checkpoint", keep=_was_cut(done))
-            context.progress.finish(f"train {fit_name(model, fold)}", f"done before: {_score_line(context, done)}")
+            if not _was_cut(done):  # a kill right after the manifest may have left it
+                remove_state(fit_folder(context, model, fold) / "checkpoint")
+            context.progress.finish(
+                f"train {fit_name(model, fold)}", f"done before: {_score_line(context, done)}"
+            )
         else:
             done_fits = finished_fits(context)
             waiting = [fit for fit in fits[fits.index((model, fold)) :] if fit not in closed]
@@ -163,7 +166,7 @@ def train(context: RunContext, after_fit: Callable[[ModelPlan, int], None] = lam
                 _train_one(context, pace, model, fold)
             except BeginAnew as fewer:
                 _begin(context, model, fold, fewer.epochs, anew=True)
-                _train_one(context, pace, model, fold)
+                _train_one(context, pace, model, fold, may_begin_anew=False)
         after_fit(model, fold)
     finished = finished_fits(context)
     missing = [fit_name(model, fold) for model, fold in fits if (model, fold) not in finished]
@@ -209,11 +212,15 @@ def _begin(context: RunContext, model: ModelPlan, fold: int, epochs: int, *, ane
     before = context.revisions.epochs(model, fold) if anew else model.epochs
     if epochs != before:
         begun = ", begun anew" if anew else ""
-        context.revisions.say(f"{fit_name(model, fold)}: {before} epochs -> {epochs}{begun}, by what an epoch takes")
+        context.revisions.say(
+            f"{fit_name(model, fold)}: {before} epochs -> {epochs}{begun}, by what an epoch takes"
+        )
     context.revisions.set_epochs(model, fold, epochs)
 
 
-def _train_one(context: RunContext, pace: Pace, model: ModelPlan, fold: int) -> None:
+def _train_one(
+    context: RunContext, pace: Pace, model: ModelPlan, fold: int, *, may_begin_anew: bool = True
+) -> None:
     spec = make_spec(context, model, fold)
     folder = fit_folder(context, model, fold)
     task = f"train {fit_name(model, fold)}"
@@ -227,7 +234,7 @@ def _train_one(context: RunContext, pace: Pace, model: ModelPlan, fold: int) -> 
             workers=workers_for(context),
             progress=context.progress,
             task=task,
-            brake=FitBrake(pace, model, spec.epochs),
+            brake=FitBrake(pace, model, spec.epochs, may_begin_anew=may_begin_anew),
         )
     except torch.cuda.OutOfMemoryError as error:
         raise UserError(
@@ -263,7 +270,8 @@ def _train_one(context: RunContext, pace: Pace, model: ModelPlan, fold: int) -> 
     if data.corrupted is not None:
         files.append(folder / "oof_corrupted.npz")
     mark_done(folder / "manifest.json", {"fit": spec.digest}, files)
-    remove_state(kept, keep=fitted.out_of_time)
+    if not fitted.out_of_time:  # what was cut short may be gone on with
+        remove_state(kept)
     context.progress.finish(task, _score_line(context, result))
 
 

@@ -128,14 +128,8 @@ def has_state(folder: Path) -> bool:
     return (folder / _POINTER).exists()
 
 
-def remove_state(folder: Path, *, keep: bool = False) -> None:
-    """Remove what only an unfinished fit needs (weights to go on from, optimiser); the best weights stay.
-
-    Args:
-        keep: it may be gone on with: do nothing.
-    """
-    if keep:
-        return
+def remove_state(folder: Path) -> None:
+    """Remove what only an unfinished fit needs (weights to go on from, optimiser); the best weights stay."""
     (folder / _POINTER).unlink(missing_ok=True)
     for path in folder.glob("epoch_*"):
         path.unlink()
