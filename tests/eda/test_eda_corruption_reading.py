@@ -14,6 +14,7 @@ from grandmaster.eda.corruption_reading import (
     _without,
     measure_squares,
     read_corruption,
+    simulations,
 )
 from grandmaster.images.corruption import KINDS, corrupt, draw
 
@@ -25,7 +26,12 @@ READABLE = ("mixup", "rotation", "noise", "blur")
 
 def read(test: list[np.ndarray]) -> CorruptionReading:
     clean, rows = measure_squares(TRAIN), measure_squares(test)
-    return read_corruption(TRAIN, rows, plain=separate(clean, rows, NAMES), scale=0.15)
+    steps: list[int] = []
+    reading = read_corruption(
+        TRAIN, rows, plain=separate(clean, rows, NAMES), scale=0.15, on_progress=steps.append
+    )
+    assert sum(steps) == reading.simulated == simulations(len(rows), 0.15)
+    return reading
 
 
 def test_planted_shares_are_read_back_and_make_train_look_like_test() -> None:

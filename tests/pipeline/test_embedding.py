@@ -50,3 +50,15 @@ def test_pictures_of_any_size_are_embedded_in_their_order(folder: Path) -> None:
     np.testing.assert_allclose(found[65], found[0], atol=1e-4)
     np.testing.assert_allclose(embed(pictures[3:5]), found[3:5], atol=1e-4)
     assert np.abs(found[3] - found[4]).max() > 1e-2
+
+
+def test_doubtful_weights_are_passed_over(folder: Path, tmp_path: Path) -> None:
+    """Two files for one backbone, another architecture's content for the next: comparing goes on with the third."""
+    tensors = timm.create_model("resnet10t", num_classes=10).state_dict()
+    for name in ("mobilenetv2_100.a", "mobilenetv2_100.b", "resnet18"):
+        save_file(tensors, tmp_path / f"{name}.safetensors")
+    assert find_embedder(config(tmp_path), "cpu") is None
+    (tmp_path / "resnet10t.safetensors").write_bytes((folder / "resnet10t.safetensors").read_bytes())
+    found = find_embedder(config(tmp_path), "cpu")
+    assert found is not None
+    assert found.name == "resnet10t"

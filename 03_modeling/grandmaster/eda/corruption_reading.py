@@ -108,6 +108,12 @@ def measure_squares(pictures: Sequence[Pixels], *, threads: int = 1) -> Table:
     return _mapped(lambda picture: appearance(to_square(picture, SIDE)), pictures, threads)
 
 
+def simulations(tests: int, scale: float) -> int:
+    """How many pictures `read_corruption` simulates for this many test pictures."""
+    steps = (BROAD_PICTURES * scale, NEAR_PICTURES * scale, *[tests * min(1.0, scale)] * 2, tests)
+    return sum(max(FEWEST_SIMULATED, round(number)) for number in steps)
+
+
 def read_corruption(
     train: Sequence[Pixels],
     test: Table,
@@ -146,10 +152,9 @@ def read_corruption(
 
         def one(job: tuple[Pixels, Pixels, Draw]) -> Table:
             corrupted = corrupt(*job, fill=fill, jpeg_quality=jpeg_quality)
-            on_progress(1)
             return appearance(to_square(corrupted, SIDE))
 
-        return [job[2] for job in jobs], _mapped(one, jobs, threads)
+        return [job[2] for job in jobs], _mapped(one, jobs, threads, on_progress)
 
     # Read as a check, so the readers must not have learnt from them; stored as test files are, else nothing done to them.
     held = len(train) // HELD_PART if len(train) >= FEWEST_TO_HOLD else 0
@@ -180,8 +185,10 @@ def read_corruption(
     }
 
     candidates: dict[str, Prevalence] = {"shares": by_shares, "weights": by_weights}
+    # A choice of two needs fewer pictures than the figure that is told.
+    choosing = round(len(test) * min(1.0, scale))
     separations = {
-        method: separate(simulate(len(test), prevalence)[1], test, NAMES, seed=seed, threads=threads)
+        method: separate(simulate(choosing, prevalence)[1], test, NAMES, seed=seed, threads=threads)
         for method, prevalence in candidates.items()
     }
     method = min(separations, key=lambda name: separations[name].auc)
@@ -318,7 +325,16 @@ def _normalised(chances: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.asarray(chances / chances.sum(axis=1, keepdims=True))
 
 
-def _mapped(function: Callable[[Any], Table], items: Sequence[Any], threads: int) -> Table:
+def _mapped(
+    function: Callable[[Any], Table],
+    items: Sequence[Any],
+    threads: int,
+    on_progress: Callable[[int], None] = lambda _: None,
+) -> Table:
     """Rows in the order of the items; OpenCV and NumPy release the interpreter for most of the work."""
+    rows = []
     with ThreadPoolExecutor(threads) as pool:
-        return np.stack(list(pool.map(function, items)))
+        for row in pool.map(function, items):
+            rows.append(row)
+            on_progress(1)  # from this thread: who shows progress need not be ready for several
+    return np.stack(rows)

@@ -18,14 +18,19 @@ from grandmaster.competition.table import Competition
 from grandmaster.config import InspectConfig
 from grandmaster.eda.adversarial import Separation, separate, separate_embeddings
 from grandmaster.eda.appearance import NAMES
-from grandmaster.eda.corruption_reading import CorruptionReading, measure_squares, read_corruption
+from grandmaster.eda.corruption_reading import (
+    CorruptionReading,
+    measure_squares,
+    read_corruption,
+    simulations,
+)
 from grandmaster.images.corruption import WORKING_SIDE
 from grandmaster.images.decode import PictureError, read_picture
-from grandmaster.images.policy import ALIKE_AUC
+from grandmaster.images.policy import ALIKE_AUC, needs_test_like
 from grandmaster.progress import Progress
 from grandmaster.storage import plain
 
-TASK = "compare with test"
+TASK, READING_TASK = "compare with test", "read what was done to test"
 Embed = Callable[[Sequence[npt.NDArray[np.uint8]]], npt.NDArray[np.float32]]
 
 # With fewer pictures on a side than this, nothing that is read would be more than chance.
@@ -91,6 +96,8 @@ def compare_with_test(
         fill = int(fingerprint.get("fill_value", 255))
         reading = None
         if told.low >= ALIKE_AUC:
+            progress.finish(TASK, _told_in_words(told))
+            progress.start(READING_TASK, simulations(len(test_rows), config.shift_effort))
             reading = read_corruption(
                 train[1],
                 test_rows,
@@ -99,6 +106,7 @@ def compare_with_test(
                 jpeg_quality=quality,
                 threads=threads,
                 scale=config.shift_effort,
+                on_progress=lambda number: progress.advance(READING_TASK, number),
             )
     finally:
         cv2.setNumThreads(before)
@@ -118,7 +126,10 @@ def compare_with_test(
         "reading": None if reading is None else _reading(reading),
         "seconds": round(time.monotonic() - began, 1),
     }
-    progress.finish(TASK, _in_words(content))
+    if reading is None:
+        progress.finish(TASK, _told_in_words(told))
+    else:
+        progress.finish(READING_TASK, needs_test_like(content)[1])
     result = plain(content)
     assert isinstance(result, dict)
     return result
@@ -231,9 +242,5 @@ def _reading(reading: CorruptionReading) -> dict[str, Any]:
     }
 
 
-def _in_words(content: Mapping[str, Any]) -> str:
-    told = content["adversarial"]
-    text = f"train against test: AUC {told['auc']:.3f}"
-    if content["reading"] is not None:
-        text += f", {content['reading']['fitted']['auc']:.3f} once train is corrupted as test was found to be"
-    return text
+def _told_in_words(told: Separation) -> str:
+    return f"train told from test with AUC {told.auc:.3f} ({told.low:.3f}-{told.high:.3f})"

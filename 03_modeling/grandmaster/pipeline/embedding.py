@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 
 from grandmaster.config import Config
+from grandmaster.errors import UserError
 from grandmaster.images.normalise import to_input
 from grandmaster.images.resize import to_square
 from grandmaster.models.builder import build_model
@@ -60,11 +61,15 @@ def find_embedder(config: Config, device: str) -> Embedder | None:
     folder = None if config.model.weights_dir is None else Path(config.model.weights_dir)
     if folder is None or not folder.is_dir() or not config.model.pretrained:
         return None
-    at_hand = architectures_at_hand(folder, list(SMALL.values()))
-    if not at_hand:
-        return None
-    weights = find_weights(at_hand[0], weights_dir=folder, pretrained=True)
-    model = build_model(at_hand[0].timm_name, weights, classes=0, input_size=SIDE).to(device).eval()
-    if device == "cpu":
-        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Embedder(at_hand[0].name, model, weights.mean, weights.std, device)
+    for backbone in SMALL.values():
+        try:
+            if not architectures_at_hand(folder, [backbone]):
+                continue
+            weights = find_weights(backbone, weights_dir=folder, pretrained=True)
+            model = build_model(backbone.timm_name, weights, classes=0, input_size=SIDE).to(device).eval()
+        except UserError:
+            continue  # a doubtful file is an error for who trains with it, not for who only compares pictures
+        if device == "cpu":
+            model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return Embedder(backbone.name, model, weights.mean, weights.std, device)
+    return None

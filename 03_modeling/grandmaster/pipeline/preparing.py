@@ -107,7 +107,7 @@ def plan(context: RunContext) -> None:
     if context.plan.decisions.trial.value:
         model = context.plan.models[0]
         short = _fit_seconds(model) * trial_epochs(model.epochs) / model.epochs
-        tasks |= {f"try {name} augmentation": short for name in ("plain", "fitted")}
+        tasks |= {f"try {name} augmentation": short for name in context.plan.candidates()}
     tasks |= {f"train {model.backbone} fold {fold}": _fit_seconds(model) for model, fold in fits}
     tasks |= {
         f"predict {model.backbone} fold {fold}": 60 * model.test_minutes_per_fold for model, fold in fits
