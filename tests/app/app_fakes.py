@@ -108,7 +108,7 @@ class Plan:
 
 RunRequest = make_dataclass(
     "RunRequest",
-    ("data_path", "run_folder", "config", "mode", "command", "until", "models_wanted"),
+    ("data_path", "run_folder", "config", "mode", "command", "until", "models_wanted", "started"),
     frozen=True,
     kw_only=True,
 )

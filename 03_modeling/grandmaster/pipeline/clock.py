@@ -38,10 +38,3 @@ class Clock:
     def left(self) -> float:
         """Seconds in which work may go on; below 0 once the margin is being used, infinite without a limit."""
         return math.inf if self.limit is None else self.limit - self.margin - self.elapsed()
-
-
-def process_start() -> float:
-    """When this process was created, on the scale of `time.monotonic`: imports count too."""
-    import psutil
-
-    return time.monotonic() - max(0.0, time.time() - psutil.Process().create_time())

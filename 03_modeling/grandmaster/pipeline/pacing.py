@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from grandmaster.pipeline import planner
+from grandmaster.pipeline.clock import Clock
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.plan import ModelPlan
 from grandmaster.pipeline.schedule import VIEW_CHOICES, Candidate, SizeCost, revise_epochs
@@ -22,6 +23,8 @@ MEASURED_SLACK, PLANNED_SLACK = 1.15, 1.6
 FORWARD_SHARE = 0.6
 # Epochs are added to a later fit's plan only where it is worth it.
 WORTH_ADDING = 1.2
+# Share of the time left that a trial of the augmentation may take, once it is begun.
+TRIAL_MOST = 0.25
 # With fewer epochs than this a fit begun anew is no better than one cut short.
 FEWEST_ANEW = 3
 
@@ -191,3 +194,18 @@ class FitBrake:
             view = MEASURED_SLACK * forward * (pace.held + pace.test)
         validation = 0.0 if has_best else view * pace.held / max(1.0, pace.held + pace.test)
         return pace.clock.left() < validation + pace.after_fit(view, 1)
+
+
+class TrialBrake:
+    """Breaks the trial of the augmentation off when it takes more than a share of the time that was left before it."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock, self._keep = clock, (1 - TRIAL_MOST) * clock.left()
+
+    def before_epoch(self, last: Mapping[str, Any]) -> bool:
+        """See `Brake`."""
+        return self._clock.limited and self._clock.left() < self._keep
+
+    def in_epoch(self, pictures: int, seconds: float, *, has_best: bool) -> bool:
+        """See `Brake`."""
+        return self._clock.limited and self._clock.left() < self._keep

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from grandmaster.eda.fingerprint import Inspection, inspect_pictures
-from grandmaster.eda.shift_reading import compare_with_test
 from grandmaster.errors import UserError
 from grandmaster.images.policy import test_like_policy
 from grandmaster.pipeline.augmenting import trial_epochs
+from grandmaster.pipeline.comparing import compare
 from grandmaster.pipeline.context import RunContext
-from grandmaster.pipeline.embedding import find_embedder
 from grandmaster.pipeline.folds import make_folds
 from grandmaster.pipeline.manifest import is_done, mark_done
 from grandmaster.pipeline.plan import ModelPlan, Plan, read_plan, write_plan
@@ -56,7 +53,7 @@ def shift(context: RunContext) -> None:
         context.progress.message("Compare with test: done before.", "good")
         return
     path, sheet = context.folder / "shift.json", context.folder / SHEET
-    content = _compared(context)
+    content = compare(context)
     write_json(path, content)
     if len(context.competition.test):
         write_atomic(sheet, policy_sheet(context.competition, test_like_policy(content)))
@@ -135,7 +132,7 @@ def _make(context: RunContext) -> Plan:
     if not (context.folder / "fingerprint.json").exists():
         context.fingerprint = _look_at_pictures(context, start_cache=False).fingerprint
     if not (context.folder / "shift.json").exists():
-        context.shift = _compared(context)
+        context.shift = compare(context)
     return make_timed_plan(
         context.competition,
         context.fingerprint,
@@ -144,19 +141,6 @@ def _make(context: RunContext) -> Plan:
         context.config,
         clock=context.clock,
         models_wanted=context.models_wanted,
-    )
-
-
-def _compared(context: RunContext) -> dict[str, Any]:
-    embedder = find_embedder(context.config, context.hardware.device)
-    return compare_with_test(
-        context.competition,
-        context.fingerprint,
-        context.config.inspect,
-        context.progress,
-        threads=context.hardware.cores,
-        embed=embedder,
-        embedding_name="" if embedder is None else embedder.name,
     )
 
 

@@ -146,7 +146,7 @@ def train(context: RunContext, after_fit: Callable[[ModelPlan, int], None] = lam
     """
     fits = planned_fits(context)
     pace = Pace(context, _last_epochs(context, fits))
-    closed = {fit for fit in fits if _closed(context, pace, *fit)}
+    closed = [fit for fit in fits if _closed(context, pace, *fit)]
     for model, fold in fits:
         if (model, fold) in closed:
             done = read_json(fit_folder(context, model, fold) / "result.json")
