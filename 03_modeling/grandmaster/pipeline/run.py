@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,7 @@ class RunRequest:
     command: str
     models_wanted: int = 1
     until: str | None = None
-    started: float | None = None
+    started: float | None = field(default=None, compare=False)
 
 
 def run_pipeline(request: RunRequest, progress: Progress) -> dict[str, Any]:
