@@ -59,12 +59,13 @@ class Pace:
                 self.learn(backbone, line)
 
     def learn(self, backbone: str, line: Mapping[str, Any]) -> None:
-        """Remember what an epoch took."""
+        """Remember what an epoch took, or would have taken where it was cut."""
         seconds, speed = line.get("seconds"), line.get("images_per_second")
-        if line.get("cut") or not seconds or not speed:
+        if not seconds or not speed:
             return
-        self._epoch[backbone] = seconds
-        self._forward[backbone] = max(0.0, seconds - self.trained / speed) / max(1.0, self.held)
+        validating = max(0.0, seconds - line.get("cut", self.trained) / speed)
+        self._epoch[backbone] = self.trained / speed + validating
+        self._forward[backbone] = validating / max(1.0, self.held)
 
     @property
     def measured(self) -> bool:

@@ -12,12 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 # What a part is worth, in points of a score of 0 to 100. Rules of thumb, to be read as an order of preference and not as
-# a forecast: what is given up first is what has the least worth for its seconds. That is nearly always models, then
-# folds (each costs as much as the one before and adds ever less), then epochs and pixels; views cost little and go last.
-BLEND_WORTH = 2.0  # many fits instead of one: 1 - 1/n of it, as the variance of a mean of n
-ARCHITECTURES_WORTH = (
-    2.0  # many architectures instead of one, likewise: their errors differ more than those of folds
-)
+# a forecast: what is given up first is what has the least worth for its seconds. That comes to: first models, then folds
+# (each costs as much as the one before and adds ever less), then views and epochs beyond what is needed, then pixels.
+FOLDS_WORTH = 3.0  # all folds instead of one, (1 - 1/n) of it: more to blend, and every picture is trained on and scored
+ARCHITECTURES_WORTH = 2.0  # many architectures instead of one, likewise
 VIEWS_WORTH = 1.0  # many views instead of one, likewise
 # A fit of no epochs loses this much, and e times less with every third of the epochs that are "enough".
 UNTRAINED_LOSS_FINE_TUNE, UNTRAINED_LOSS_SCRATCH = 25.0, 40.0
@@ -85,8 +83,9 @@ class Schedule:
 
 def blend_value(*, fits: int, models: int, views: int) -> float:
     """Points for what is averaged."""
+    folds = fits / models
     return (
-        BLEND_WORTH * (1 - 1 / fits) + ARCHITECTURES_WORTH * (1 - 1 / models) + VIEWS_WORTH * (1 - 1 / views)
+        FOLDS_WORTH * (1 - 1 / folds) + ARCHITECTURES_WORTH * (1 - 1 / models) + VIEWS_WORTH * (1 - 1 / views)
     )
 
 
@@ -208,7 +207,7 @@ def revise_epochs(
     Returns:
         (fits, epochs); (0, 0): one is finished already, and none that can still end in time would add to it.
     """
-    # Finished fits are taken to be as good as planned; a hardly trained one beside them would do harm.
+    # A hardly trained fit beside finished ones would do harm.
     best = (blend_value(fits=done, models=len(set(done_models)), views=views), 0, 0) if done else None
     for count in range(1, len(remaining) + 1):
         chosen = remaining[:count]
@@ -219,9 +218,11 @@ def revise_epochs(
         epochs = [min(fit.highest, int(share * wanted)) for fit, wanted in zip(chosen, planned, strict=False)]
         if min(epochs) < 1:
             continue
+        # Finished fits are taken to be as good as planned: what counts is how much better or worse these are.
         trained = [
             fit_value(number, enough=fit.enough, pretrained=fit.pretrained)
-            for fit, number in zip(chosen, epochs, strict=True)
+            - fit_value(wanted, enough=fit.enough, pretrained=fit.pretrained)
+            for fit, number, wanted in zip(chosen, epochs, planned, strict=False)
         ]
         names = {*done_models, *(fit.name for fit in chosen)}
         value = sum(trained) / (done + count) + blend_value(fits=done + count, models=len(names), views=views)

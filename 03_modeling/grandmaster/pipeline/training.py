@@ -242,6 +242,7 @@ def _train_one(
             where=f"{spec.backbone}, fold {spec.fold}",
             fix="Set training.micro_batch lower or training.grad_checkpointing=true, with another --experiment_name.",
         ) from error
+    pace.learn(model.backbone, fitted.history[-1])
     views = pace.views(model)
     if fitted.out_of_time:
         context.revisions.say(f"{fit_name(model, fold)}: ended in epoch {fitted.epochs} of {spec.epochs}")

@@ -197,7 +197,7 @@ def fit_fold(
                 "best": better,
                 "seconds": round(time.perf_counter() - started, 2),
                 "images_per_second": round(seen / (trained - started), 1),
-                **({"cut": True} if cut else {}),
+                **({"cut": seen} if cut else {}),
             },
         ]
         state.optimiser = optimiser.state_dict()
