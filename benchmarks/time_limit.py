@@ -16,9 +16,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "04_training"))  # before this folder, whose time_limit is another
-sys.path.insert(0, str(ROOT / "03_modeling"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "03_modeling"))
+# Before this folder, whose time_limit is another.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "04_training"))
 
 import pandas as pd
 
@@ -31,6 +31,7 @@ from grandmaster.pipeline.machine import usable_cores
 from grandmaster.storage import read_json, write_csv
 from time_limit import read_time_limit
 
+ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path(__file__).resolve().parent / "results" / "time_limit.csv"
 
 
