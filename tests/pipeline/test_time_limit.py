@@ -10,15 +10,15 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from small_competition import Record, request, write_competition
 
 from grandmaster.competition.reader import read_competition
 from grandmaster.competition.submission import gate
 from grandmaster.config import DataConfig
-from grandmaster.pipeline import pacing, planner, timed_plan
+from grandmaster.pipeline import comparing, pacing, planner, timed_plan
 from grandmaster.pipeline.clock import Clock
 from grandmaster.pipeline.run import run_pipeline
 from grandmaster.progress import SilentProgress
+from pipeline.small_competition import Record, request, write_competition
 
 OPEN = ("training.epochs=none", "training.patience=0")
 
@@ -208,6 +208,34 @@ def test_a_run_begun_without_a_limit_keeps_to_one_when_it_is_resumed(data, tmp_p
     assert time.monotonic() - began < 14
     assert passes_gate(data, folder)
     assert results["time"]["gave_up"]
+
+
+@pytest.fixture
+def many(tmp_path) -> Path:
+    """As many pictures as a comparison of train with test needs."""
+    return write_competition(tmp_path / "many", train=60, test=45)
+
+
+def test_comparing_train_with_test_is_left_out_where_it_would_take_too_long(many, tmp_path, monkeypatch):
+    monkeypatch.setattr(comparing, "SHARE", 1e-6)
+    folder, record = tmp_path / "run", Record()
+    run_pipeline(request(many, folder, limited(60), until="plan"), record)
+    told = json.loads((folder / "shift.json").read_text())
+    assert told["adversarial"] is None
+    assert told["reason"].startswith("the time limit leaves too little for comparing train with test")
+    assert any("train and test are not compared" in message for message in record.messages)
+    assert json.loads((folder / "plan.json").read_text())["decisions"]["augmentation"]["value"] == "light"
+
+
+def test_comparing_train_with_test_is_broken_off_where_it_takes_longer_than_estimated(
+    many, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(comparing, "SHARE", 0.9)
+    monkeypatch.setattr(comparing, "BREAK_OFF", 0.0)
+    folder, record = tmp_path / "run", Record()
+    run_pipeline(request(many, folder, limited(600), until="plan"), record)
+    assert "it took longer than it was to take" in json.loads((folder / "shift.json").read_text())["reason"]
+    assert record.notes["compare with test"] == "left out"
 
 
 def test_the_clock_keeps_a_margin():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from grandmaster.eda.fingerprint import Inspection, inspect_pictures
@@ -53,7 +55,7 @@ def shift(context: RunContext) -> None:
         context.progress.message("Compare with test: done before.", "good")
         return
     path, sheet = context.folder / "shift.json", context.folder / SHEET
-    content = compare(context)
+    content = _compared(context)
     write_json(path, content)
     if len(context.competition.test):
         write_atomic(sheet, policy_sheet(context.competition, test_like_policy(content)))
@@ -132,7 +134,7 @@ def _make(context: RunContext) -> Plan:
     if not (context.folder / "fingerprint.json").exists():
         context.fingerprint = _look_at_pictures(context, start_cache=False).fingerprint
     if not (context.folder / "shift.json").exists():
-        context.shift = compare(context)
+        context.shift = _compared(context)
     return make_timed_plan(
         context.competition,
         context.fingerprint,
@@ -142,6 +144,10 @@ def _make(context: RunContext) -> Plan:
         clock=context.clock,
         models_wanted=context.models_wanted,
     )
+
+
+def _compared(context: RunContext) -> dict[str, Any]:
+    return compare(context)
 
 
 def _split(context: RunContext) -> None:

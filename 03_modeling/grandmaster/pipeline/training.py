@@ -158,8 +158,10 @@ def train(context: RunContext, after_fit: Callable[[ModelPlan, int], None] = lam
         else:
             done_fits = finished_fits(context)
             waiting = [fit for fit in fits[fits.index((model, fold)) :] if fit not in closed]
-            count, epochs = pace.decide(waiting, done_fits)
+            count, epochs = pace.decide(waiting, [fit for fit in done_fits if fit not in waiting])
             if count == 0:
+                context.progress.finish(f"train {fit_name(model, fold)}", "given up for the time limit")
+                context.progress.finish(f"predict {fit_name(model, fold)}", "given up for the time limit")
                 continue
             _begin(context, model, fold, epochs)
             try:
