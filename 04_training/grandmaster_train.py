@@ -27,6 +27,7 @@ from options import (
     DONE,
     FAILED,
     INTERRUPTED,
+    OUT_OF_TIME,
     Settings,
     command_line,
     make_parser,
@@ -34,6 +35,7 @@ from options import (
     parse_flags,
     read_settings,
 )
+from time_limit import process_start, watchdog
 
 # Rich, pandas and torch are imported where they are used: `--help` and a typo answer at once.
 if TYPE_CHECKING:
@@ -104,7 +106,19 @@ def run(settings: Settings, request: RunRequest, command: str, log: RunLog) -> i
     console = utils.make_console()
     log.write(f"{request.command} (grandmaster {__version__})")
     title = f"{request.run_folder.name} · {settings.mode.name}"
-    with make_view(console, log, title=title, plain=settings.plain) as view:
+
+    def last_words() -> str:
+        log.write("the time limit was reached")
+        path = request.run_folder / f"submission_{request.run_folder.name}.csv"
+        stands = text("end.submission_stands", path=data_loader.shown(path)) if path.exists() else ""
+        return f"{text('end.out_of_time')} {stands}\n{text('end.resume')}\n{command}"
+
+    minutes = request.config.run.time_limit
+    ends = None if minutes is None else (request.started or time.monotonic()) + 60 * minutes
+    with (
+        watchdog(ends, last_words, OUT_OF_TIME),
+        make_view(console, log, title=title, plain=settings.plain, ends=ends) as view,
+    ):
         results = run_pipeline(request, view)
     if request.until is not None and request.until != STAGES[-1]:
         console.print(text("end.stopped", stage=request.until))
@@ -149,8 +163,12 @@ def explore(settings: Settings, request: RunRequest, command: str, log: RunLog) 
     return DONE
 
 
-def execute(settings: Settings) -> int:
-    """Do what was asked and turn every way of ending into an exit code and one line."""
+def execute(settings: Settings, started: float | None = None) -> int:
+    """Do what was asked and turn every way of ending into an exit code and one line.
+
+    Args:
+        started: when the command began, by `time.monotonic`: a time limit counts from there.
+    """
     from utils import RunLog
 
     log, command = RunLog(None), ""
@@ -160,7 +178,7 @@ def execute(settings: Settings) -> int:
         data_path = data_loader.one_competition(data_loader.find_competitions(settings.data_path))
         experiment = settings.experiment or data_loader.experiment_name(data_path, settings.mode.name)
         command = command_line(settings, data_path, experiment, Path.cwd())
-        request = make_request(settings, data_path, experiment)
+        request = make_request(settings, data_path, experiment, started or time.monotonic())
         log = RunLog(None if settings.dry_run else request.run_folder / "train.log")
         if settings.mode.name == "explore":
             return explore(settings, request, command, log)
@@ -182,7 +200,9 @@ def execute(settings: Settings) -> int:
         return _unexpected(error, log)
 
 
-def make_request(settings: Settings, data_path: Path, experiment: str) -> RunRequest:
+def make_request(
+    settings: Settings, data_path: Path, experiment: str, started: float | None = None
+) -> RunRequest:
     """What the pipeline is asked to do; the stored command is written as from the repository's root."""
     from grandmaster.pipeline.run import RunRequest
 
@@ -194,6 +214,7 @@ def make_request(settings: Settings, data_path: Path, experiment: str) -> RunReq
         command=command_line(settings, data_path, experiment, ROOT),
         until=settings.until,
         models_wanted=settings.mode.models_wanted,
+        started=started,
     )
 
 
@@ -236,12 +257,13 @@ def _terminable() -> Iterator[None]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line (default: the process's own) and return its exit code."""
+    started = process_start() if argv is None else time.monotonic()
     try:
         settings = read_settings(parse_flags(make_parser(), sys.argv[1:] if argv is None else argv))
     except UserError as error:
         return _bad_input(error)
     with _terminable():
-        return execute(settings)
+        return execute(settings, started)
 
 
 if __name__ == "__main__":

@@ -48,8 +48,12 @@ class RunView:
     Implements `grandmaster.progress.Progress`; used as a context manager around the run.
     """
 
-    def __init__(self, log: RunLog, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, log: RunLog, *, clock: Callable[[], float] = time.monotonic, ends: float | None = None
+    ) -> None:
+        """`ends`: the time limit, on the clock; None: there is none."""
         self.eta = Eta(clock)
+        self._ends = ends
         self.facts: dict[str, dict[str, str | int | float]] = {}
         self._clock = clock
         self._log = log
@@ -94,6 +98,12 @@ class RunView:
         with self._lock:
             self._line(text, level=level)
 
+    def to_limit(self) -> str:
+        """Time left to the limit, in words; "" without one."""
+        if self._ends is None:
+            return ""
+        return f"{duration(max(0.0, self._ends - self._clock()))} {text('live.limit')}"
+
     def _standing(self, task: TaskState) -> str:
         """One line about a running task and the run: percentage, facts, ETA."""
         parts = [f"{task.name}: {task.share:4.0%}"]
@@ -106,6 +116,8 @@ class RunView:
         whole = self.eta.remaining()
         if whole is not None:
             parts.append(f"whole run {self.eta.share():.0%}, ETA {duration(whole)}")
+        if self._ends is not None:
+            parts.append(self.to_limit())
         return "  ".join(parts)
 
     def _line(self, text: str, *, level: Level, transient: bool = False) -> None:
@@ -120,8 +132,15 @@ class RunView:
 class PlainView(RunView):
     """Timestamped lines: where something starts, ends or is said, and every 10 seconds of a task."""
 
-    def __init__(self, console: Console, log: RunLog, *, clock: Callable[[], float] = time.monotonic) -> None:
-        super().__init__(log, clock=clock)
+    def __init__(
+        self,
+        console: Console,
+        log: RunLog,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        ends: float | None = None,
+    ) -> None:
+        super().__init__(log, clock=clock, ends=ends)
         self._console = console
 
     def _show(self, text: str, level: Level, transient: bool) -> None:
@@ -134,9 +153,15 @@ class LiveView(RunView):
     """One panel at the bottom of the terminal: the running tasks and the whole run; lines scroll above it."""
 
     def __init__(
-        self, console: Console, log: RunLog, *, title: str, clock: Callable[[], float] = time.monotonic
+        self,
+        console: Console,
+        log: RunLog,
+        *,
+        title: str,
+        clock: Callable[[], float] = time.monotonic,
+        ends: float | None = None,
     ) -> None:
-        super().__init__(log, clock=clock)
+        super().__init__(log, clock=clock, ends=ends)
         self._console = console
         self._title = title
         self._spinner = Spinner("dots", style="cyan")
@@ -170,7 +195,17 @@ class LiveView(RunView):
                 Group(*rows),
                 title=Text(self._title, style="bold cyan"),
                 title_align="left",
-                subtitle=Text(f"{text('live.elapsed')} {duration(self.eta.elapsed())}", style="dim"),
+                subtitle=Text(
+                    " · ".join(
+                        part
+                        for part in (
+                            f"{text('live.elapsed')} {duration(self.eta.elapsed())}",
+                            self.to_limit(),
+                        )
+                        if part
+                    ),
+                    style="dim",
+                ),
                 subtitle_align="right",
                 box=ROUNDED,
                 border_style="cyan",
@@ -211,8 +246,10 @@ class LiveView(RunView):
         return row
 
 
-def make_view(console: Console, log: RunLog, *, title: str, plain: bool) -> RunView:
-    """The live view where a person sits at a terminal, else plain lines."""
+def make_view(
+    console: Console, log: RunLog, *, title: str, plain: bool, ends: float | None = None
+) -> RunView:
+    """The live view where a person sits at a terminal, else plain lines; `ends`: the time limit, by `time.monotonic`."""
     if plain or not console.is_terminal or console.is_jupyter or not is_interactive():
-        return PlainView(console, log)
-    return LiveView(console, log, title=title)
+        return PlainView(console, log, ends=ends)
+    return LiveView(console, log, title=title, ends=ends)

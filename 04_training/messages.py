@@ -136,6 +136,23 @@ TEXTS: dict[str, dict[Language, str]] = {
         "en": "Interrupted; what was finished is kept. Resume with:",
         "ko": "중단했습니다. 끝난 부분은 보관됩니다. 이어하려면:",
     },
+    "end.out_of_time": {
+        "en": "The time limit was reached in a step that took longer than foreseen.",
+        "ko": "예상보다 오래 걸린 단계에서 시간 제한에 도달했습니다.",
+    },
+    "end.submission_stands": {
+        "en": "The submission written before stands: {path}.",
+        "ko": "이전에 저장한 제출 파일은 그대로 있습니다: {path}.",
+    },
+    "end.resume": {"en": "Resume with:", "ko": "이어하려면:"},
+    "end.limit": {
+        "en": "{used} of {limit}; given up for the limit:",
+        "ko": "{limit} 중 {used} 사용; 시간 제한 때문에 포기한 것:",
+    },
+    "end.limit_kept": {
+        "en": "{used} of {limit}; nothing was given up",
+        "ko": "{limit} 중 {used} 사용; 포기한 것 없음",
+    },
     # --- debug ----------------------------------------------------------------------------------
     "debug.title": {"en": "System check", "ko": "시스템 점검"},
     "debug.check": {"en": "check", "ko": "항목"},
@@ -152,6 +169,7 @@ TEXTS: dict[str, dict[Language, str]] = {
     "live.left": {"en": "left", "ko": "남음"},
     "live.tasks": {"en": "{done} of {all} tasks", "ko": "작업 {done}/{all}"},
     "live.elapsed": {"en": "elapsed", "ko": "경과"},
+    "live.limit": {"en": "to the limit", "ko": "제한까지"},
     "live.preparing": {"en": "preparing", "ko": "준비 중"},
 }
 

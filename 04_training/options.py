@@ -16,11 +16,12 @@ from grandmaster import __version__
 from grandmaster.config import Config, fields, with_settings
 from grandmaster.errors import UserError, did_you_mean
 from presets import PRESETS
+from time_limit import read_time_limit
 
 SCRIPT = Path(__file__).resolve().with_name("grandmaster_train.py")
 RESULTS_FOLDER = ROOT / "training_results"
 
-DONE, FAILED, BAD_INPUT, CHECK_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
+DONE, FAILED, BAD_INPUT, CHECK_FAILED, OUT_OF_TIME, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 _EXIT_CODES = f"""\
 exit codes:
@@ -28,6 +29,8 @@ exit codes:
   {FAILED}    unexpected failure (the traceback is in the run's train.log)
   {BAD_INPUT}    bad input: a flag, a value, a path or the data
   {CHECK_FAILED}    --mode debug found a failure
+  {OUT_OF_TIME}    --time_limit was reached in a step that could not be ended; the last submission stands, the same
+       command resumes (a run that ends within its limit ends with {DONE})
   {INTERRUPTED}  interrupted (Ctrl-C or SIGTERM); the same command resumes"""
 
 
@@ -56,6 +59,7 @@ class Settings:
     folds: str | None
     weights_dir: Path | None
     vram: str | None
+    time_limit: str | None
 
 
 def make_parser() -> Parser:
@@ -107,12 +111,19 @@ def make_parser() -> Parser:
         metavar="SECTION.FIELD=VALUE",
         action="append",
         default=[],
-        help="change one setting (repeatable; see below); --models, --folds, --vram and --weights_dir win over it",
+        help="change one setting (repeatable; see below); --models, --folds, --vram, --weights_dir and --time_limit win "
+        "over it",
     )
     add(
         "--until",
         metavar="STAGE",
         help=f"stop after a stage: {', '.join(STAGES)} (explore: {', '.join(EXPLORE_STAGES)})",
+    )
+    add(
+        "--time_limit",
+        metavar="TIME",
+        help="9h, 45m, 1h30m, 90s: the command has ended by then, imports included, with the best submission that is "
+        "possible; may differ when resuming",
     )
     add("--output", metavar="FOLDER", help="where runs are kept (default: training_results/)")
     add("--plain", action="store_true", help="plain lines instead of the live view")
@@ -193,6 +204,13 @@ def read_settings(options: argparse.Namespace) -> Settings:
         raise UserError(
             "no backbone named", where="--models", fix=f"For example --models {','.join(BACKBONES[:2])}"
         )
+    if options.time_limit is not None:
+        if mode.name in ("debug", "explore"):
+            raise UserError(
+                f"a time limit is for runs that train, not for --mode {mode.name}", where="--time_limit"
+            )
+        minutes = read_time_limit(options.time_limit)
+        config = with_settings(config, [f"run.time_limit={minutes!r}"], where="--time_limit")
     weights = options.weights_dir or config.model.weights_dir
     weights_dir = None if weights is None else _weights_folder(weights)
     if weights_dir is not None:
@@ -215,6 +233,7 @@ def read_settings(options: argparse.Namespace) -> Settings:
         folds=options.folds,
         weights_dir=weights_dir,
         vram=options.vram,
+        time_limit=options.time_limit,
     )
 
 
@@ -276,6 +295,7 @@ def command_line(settings: Settings, data_path: Path, experiment: str, base: Pat
     words += [] if settings.folds is None else ["--folds", settings.folds]
     words += [] if settings.preset is None else ["--preset", settings.preset]
     words += [] if settings.vram is None else ["--vram", settings.vram]
+    words += [] if settings.time_limit is None else ["--time_limit", settings.time_limit]
     for assignment in settings.assignments:
         words += ["--set", assignment]
     words += [] if settings.results == RESULTS_FOLDER else ["--output", path(settings.results)]

@@ -182,8 +182,20 @@ def summary_panel(results: dict[str, Any], run_folder: Path) -> RenderableType:
     report = run_folder / "report.html"
     if report.is_file():
         table.add_row(text("end.report"), Text(shown(report)))
-    table.add_row(text("end.time"), Text(duration(results["total_seconds"])))
+    table.add_row(text("end.time"), _time_lines(results))
     return _panel(table, text("end.title", name=results["experiment"]))
+
+
+def _time_lines(results: dict[str, Any]) -> Text:
+    """The time taken, and what a time limit made the run give up."""
+    limited = results.get("time")
+    if not limited or limited["limit_seconds"] is None:
+        return Text(duration(results["total_seconds"]))
+    spans = {"used": duration(limited["used_seconds"]), "limit": duration(limited["limit_seconds"])}
+    line = Text(text("end.limit" if limited["gave_up"] else "end.limit_kept", **spans))
+    for lost in limited["gave_up"]:
+        line.append(f"\n{lost}", style="dim")
+    return line
 
 
 def _score_line(metric: str, score: dict[str, Any]) -> Text:

@@ -423,6 +423,12 @@ class RunConfig(Section, frozen=True, kw_only=True):
         Annotated[float, Meta(gt=0, le=100_000)] | None,
         Meta(description="time to plan for, minutes; epochs and size are fitted to it"),
     ] = None
+    time_limit: Annotated[
+        Annotated[float, Meta(gt=0, le=100_000)] | None,
+        Meta(
+            description="minutes after which the command has ended, with a submission; --time_limit 9h says the same"
+        ),
+    ] = None
 
 
 class Config(Section, frozen=True, kw_only=True):

@@ -111,7 +111,10 @@ class Plan:
 
 RunRequest = make_dataclass(
     "RunRequest",
-    ("data_path", "run_folder", "config", "mode", "command", "until", "models_wanted"),
+    (
+        *("data_path", "run_folder", "config", "mode", "command", "until", "models_wanted"),
+        ("started", float, field(default=None, compare=False)),
+    ),
     frozen=True,
     kw_only=True,
 )

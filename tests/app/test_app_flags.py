@@ -155,12 +155,19 @@ def check_output(pipeline: FakePipeline, home: Path, screen: Callable[[], str]) 
     assert asked(pipeline, "--output", "other/place").run_folder == home / "other/place/toy_full_training"
 
 
+def check_time_limit(pipeline: FakePipeline, home: Path, screen: Callable[[], str]) -> None:
+    request = asked(pipeline, "--time_limit", "1h30m")
+    assert request.config.run.time_limit == 90
+    assert "--time_limit 1h30m" in request.command
+    assert asked(pipeline).config.run.time_limit is None
+
+
 def check_plain(pipeline: FakePipeline, home: Path, screen: Callable[[], str]) -> None:
     console = Console(file=io.StringIO(), force_terminal=True)
     made: list[live_view.RunView] = []
 
-    def make_view(given: Console, log: utils.RunLog, *, title: str, plain: bool) -> live_view.RunView:
-        made.append(original(console, log, title=title, plain=plain))
+    def make_view(given: Console, log: utils.RunLog, **how: Any) -> live_view.RunView:
+        made.append(original(console, log, **how))
         return made[-1]
 
     original = live_view.make_view
@@ -193,7 +200,7 @@ def check_help(pipeline: FakePipeline, home: Path, screen: Callable[[], str]) ->
         assert field.help in shown
     for name in (*MODES, *STAGES, *EXPLORE_STAGES, *BACKBONES):
         assert name in re.sub(r"\s+", " ", shown)
-    for code in (0, 1, 2, 3, 130):
+    for code in (0, 1, 2, 3, 4, 130):
         assert re.search(rf"^  {code} +\S", shown, re.MULTILINE)
 
 
@@ -209,6 +216,7 @@ CHECKS = {
     "--set": check_set,
     "--preset": check_preset,
     "--until": check_until,
+    "--time_limit": check_time_limit,
     "--output": check_output,
     "--plain": check_plain,
     "--version": check_version,

@@ -11,7 +11,7 @@ import torch
 from grandmaster.images.class_groups import ClassGroups
 from grandmaster.images.operation import Operation
 from grandmaster.images.policy import light_policy
-from grandmaster.pipeline import augmenting, plan, preparing, training, trying
+from grandmaster.pipeline import augmenting, pacing, plan, preparing, training, trying
 from grandmaster.pipeline.manifest import mark_done
 from grandmaster.pipeline.run import run_pipeline
 from grandmaster.storage import read_json, write_json
@@ -150,3 +150,15 @@ def test_a_few_fits_are_not_worth_a_trial_unless_asked_for(tmp_path, monkeypatch
             Record(),
         )
         assert read_json(folder / "plan.json")["decisions"]["trial"]["value"] is expected
+
+
+def test_a_trial_that_takes_too_much_of_a_time_limit_is_broken_off(tmp_path, monkeypatch):
+    """Short fits of unequal length cannot be compared: the fitted policy stays, and that is said."""
+    monkeypatch.setattr(pacing, "TRIAL_MOST", 0.0)
+    bright = shift("exposure", [0.7, 0.8])
+    record = go(tmp_path, monkeypatch, bright, "run.time_limit=5")
+    trial = read_json(tmp_path / "run" / "trial.json")
+    assert (trial["won"], trial["steps"]) == ("fitted", [])
+    assert any("trial of the augmentation: broken off for the time limit" in line for line in record.messages)
+    again = go(tmp_path, monkeypatch, bright)
+    assert any("Trial of the augmentation: done before" in message for message in again.messages)

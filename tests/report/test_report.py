@@ -353,3 +353,21 @@ def test_picture_that_is_gone_leaves_a_note(tmp_path: Path) -> None:
     assert "cannot be read" in page.text("mistakes")
     assert "No training picture could be read." in page.text("data")
     assert len(page.having("img")) == 8, "of the eleven test pictures that are left"
+
+
+def test_what_a_time_limit_made_of_the_plan(finished: Path, competition: Competition, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(finished, tmp_path / "shapes"))
+    path = folder / "final_results.json"
+    results = json.loads(path.read_text())
+    limited = {
+        "limit_seconds": 720.0,
+        "used_seconds": 660.0,
+        "gave_up": ["after 90 s: a fold 3: 8 views -> 4"],
+    }
+    path.write_text(json.dumps(results | {"time": limited}))
+    plan = read(folder, competition).text("plan")
+    assert "Time limit" in plan
+    assert "11 min of 12 min had been used" in plan
+    assert "a fold 3: 8 views -> 4" in plan
+    path.write_text(json.dumps(results | {"time": limited | {"gave_up": []}}))
+    assert "Nothing was given up." in read(folder, competition).text("plan")

@@ -16,8 +16,10 @@ from grandmaster.config import Config
 from grandmaster.errors import UserError
 from grandmaster.images.store import PictureStore
 from grandmaster.pipeline.channels import extra_files, extra_stamps
+from grandmaster.pipeline.clock import Clock
 from grandmaster.pipeline.hardware import Hardware
 from grandmaster.pipeline.plan import Plan, TrainingAugmentation, read_plan
+from grandmaster.pipeline.revisions import Revisions
 from grandmaster.progress import Progress
 from grandmaster.storage import digest, read_json, write_json
 from grandmaster.training.precision import Precision
@@ -31,6 +33,10 @@ class RunContext:
     """One run; stages hand results to each other through files in `folder` only.
 
     What is kept here besides the request are caches of those files and of decoded pictures.
+
+    Attributes:
+        clock: how much time is left.
+        predicted: (backbone, fold) of the fits whose test predictions this process made or found made.
     """
 
     folder: Path
@@ -41,6 +47,8 @@ class RunContext:
     command: str
     models_wanted: int
     progress: Progress
+    clock: Clock = field(default_factory=Clock)
+    predicted: set[tuple[str, int]] = field(default_factory=set)
     _stores: dict[tuple[str, int], PictureStore] = field(default_factory=dict)
 
     @cached_property
@@ -81,6 +89,11 @@ class RunContext:
     def plan(self) -> Plan:
         """The plan as it stands on disk."""
         return read_plan(self.folder / "plan.json", self.competition)
+
+    @cached_property
+    def revisions(self) -> Revisions:
+        """What was decided otherwise than planned, for want of time."""
+        return Revisions(self.folder, self.clock, self.progress)
 
     @property
     def augmentation(self) -> TrainingAugmentation:

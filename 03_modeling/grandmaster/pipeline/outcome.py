@@ -16,18 +16,39 @@ from grandmaster.competition.submission import write_submission
 from grandmaster.models.weights import non_commercial
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.judging import Judge
-from grandmaster.pipeline.training import fit_folder
+from grandmaster.pipeline.revisions import fit_name
+from grandmaster.pipeline.training import finished_fits, fit_folder
 from grandmaster.storage import read_json, write_json
+
+REPORT_SECONDS = 4.0  # that it has to have left
+
+
+def submission_path(context: RunContext) -> Path:
+    """The file to hand in."""
+    return context.folder / f"submission_{context.folder.name}.csv"
+
+
+def members(context: RunContext) -> list[str]:
+    """The fits that the submission as it stands is made of."""
+    path = context.folder / "submission_members.json"
+    named: list[str] = read_json(path) if path.exists() else []
+    return named
+
+
+def set_members(context: RunContext, names: list[str]) -> None:
+    """Say which fits the submission is made of now."""
+    write_json(context.folder / "submission_members.json", names)
 
 
 def submit(context: RunContext) -> None:
     """Write `submission_<experiment>.csv`, if it passes the gate, and `final_results.json`."""
-    path = context.folder / f"submission_{context.folder.name}.csv"
+    path = submission_path(context)
     predictions = Predictions.load(context.folder / "ensemble" / "test.npz")
-    rule, fitted_on = _read_rule(context)
+    rule, fitted_on = read_rule(context)
     if rule.thresholds or rule.cut_points:
         context.progress.message(f"Decisions: {rule.name.replace('_', ' ')} {_numbers(rule)}; {rule.why}.")
     verdict = write_submission(path, predictions, context.competition, rule=rule)
+    set_members(context, [fit_name(model, fold) for model, fold in finished_fits(context)])
     for warning in verdict.warnings:
         context.progress.message(f"Submission: {warning}", "warn")
     gate = {"problems": verdict.problems, "warnings": verdict.warnings}
@@ -36,6 +57,9 @@ def submit(context: RunContext) -> None:
 
 def report(context: RunContext) -> None:
     """Write `report.html`."""
+    if context.clock.left() < REPORT_SECONDS:
+        context.revisions.say("no report; the same command makes it")
+        return
     # Here because matplotlib and Jinja2 cost seconds that a stopped run need not pay.
     from grandmaster.report.html import write_report
 
@@ -44,12 +68,13 @@ def report(context: RunContext) -> None:
     results = read_json(path)
     results["seconds"] = context.seconds()
     results["total_seconds"] = round(sum(results["seconds"].values()), 1)
+    results["time"] = _time(context)
     write_json(path, results)
     write_report(context.folder, context.competition)
     context.progress.finish("report")
 
 
-def _read_rule(context: RunContext) -> tuple[DecisionRule, str]:
+def read_rule(context: RunContext) -> tuple[DecisionRule, str]:
     """The rule for the test set, and the out-of-fold predictions that it was fitted on."""
     kept = read_json(context.folder / "ensemble" / "decision_rule.json")
     return msgspec.convert(kept["rule"], DecisionRule), kept["fitted_on"]
@@ -88,7 +113,7 @@ def _results(
             "images": len(oof.ids),
             "rows": len(judge.rows(oof).values),
             "left_out": judge.left_out(oof),
-            "folds_trained": plan.folds_trained,
+            "folds_trained": len({fit["fold"] for fit in fits}),
             "folds_total": plan.folds_total,
         },
         "corrupted_validation": _corrupted(
@@ -113,7 +138,7 @@ def _results(
             and hands_in_decisions(competition.submission_format),
         },
         "tta": {
-            "views": plan.decisions.tta_views.value,
+            "views": min(fit["views"] for fit in fits),
             "score_without": judge.score(plain),
             "score_with": with_views["score"],
         },
@@ -124,6 +149,7 @@ def _results(
             "format": competition.submission_format,
             **gate,
         },
+        "time": _time(context),
         "training_pictures": len(context.trainable),
         "test_pictures": len(competition.test),
         "quarantined": len(broken),
@@ -132,6 +158,15 @@ def _results(
         "command": context.command,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def _time(context: RunContext) -> dict[str, Any] | None:
+    """What the time limit made of the plan; None where there was no limit and nothing was given up."""
+    limit = context.clock.limit
+    gave_up = [note for note in context.plan.notes if "gave up" in note] + context.revisions.lines()
+    if limit is None and not gave_up:
+        return None
+    return {"limit_seconds": limit, "used_seconds": round(context.clock.elapsed(), 1), "gave_up": gave_up}
 
 
 def _corrupted(judge: Judge, path: Path, clean: float | None, *, higher_is_better: bool) -> dict[str, Any]:

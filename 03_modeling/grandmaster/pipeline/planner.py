@@ -28,9 +28,9 @@ from grandmaster.training.timed_step import StepCase
 
 T = TypeVar("T")
 
-# Settings for speed: they may differ when a run is resumed. (Another number of threads adds in another order, so the
-# last bits may differ.)
-FREE_SETTINGS = frozenset({("hardware", "workers"), ("hardware", "threads")})
+# Settings for speed and time: they may differ when a run is resumed. (Another number of threads adds in another order,
+# so the last bits may differ.)
+FREE_SETTINGS = frozenset({("hardware", "workers"), ("hardware", "threads"), ("run", "time_limit")})
 PROBED_BATCH = 32  # most pictures in a step whose speed is measured
 # Time that a run on a CPU may take when nobody says otherwise, minutes: one model on one fold; the full run.
 CPU_MINUTES = {1: 8.0, 7: 60.0}

@@ -14,22 +14,34 @@ from grandmaster.models.memory_format import to_memory_format
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.judging import Judge, mean_target
 from grandmaster.pipeline.manifest import is_done, mark_done
+from grandmaster.pipeline.pacing import Fit
 from grandmaster.pipeline.plan import ModelPlan
-from grandmaster.pipeline.training import fit_folder, make_spec, smaller_passes, store_size, workers_for
-from grandmaster.prediction.ensemble import blend, concatenate
+from grandmaster.pipeline.training import (
+    finished_fits,
+    fit_folder,
+    make_spec,
+    smaller_passes,
+    store_size,
+    workers_for,
+)
+from grandmaster.prediction.ensemble import blend, blend_known, concatenate
 from grandmaster.prediction.predict import predict
-from grandmaster.storage import digest, file_sha256, write_json
+from grandmaster.storage import digest, file_sha256, read_json, write_json
 from grandmaster.training.checkpoint import load_best
 
 
 def predict_test(context: RunContext) -> None:
     """Predict the test pictures with every fit -> `test/<backbone>_fold<k>.npz`."""
-    for model in context.plan.models:
-        for fold in range(context.plan.folds_trained):
-            _predict_one(context, model, fold)
+    for model, fold in finished_fits(context):
+        predict_fit(context, model, fold)
 
 
-def _predict_one(context: RunContext, model: ModelPlan, fold: int) -> None:
+def predict_fit(context: RunContext, model: ModelPlan, fold: int) -> None:
+    """Predict the test pictures with one fit, under the views of its out-of-fold predictions."""
+    if (model.backbone, fold) in context.predicted:
+        return  # in this very process: nothing to say
+    context.predicted.add((model.backbone, fold))
+    views = read_json(fit_folder(context, model, fold) / "result.json")["views"]
     spec = make_spec(context, model, fold)
     kept = fit_folder(context, model, fold) / "checkpoint"
     path = context.folder / "test" / f"{model.backbone}_fold{fold}.npz"
@@ -38,6 +50,7 @@ def _predict_one(context: RunContext, model: ModelPlan, fold: int) -> None:
         "fit": spec.digest,
         "weights": file_sha256(kept / "best.safetensors"),
         "data": context.data_hash,
+        "views": views,
     }
     manifest = path.with_suffix(".manifest.json")
     if is_done(manifest, inputs):
@@ -69,7 +82,7 @@ def _predict_one(context: RunContext, model: ModelPlan, fold: int) -> None:
             device=spec.device,
             memory_format=spec.memory_format,
             batch_size=spec.prediction_batch,
-            views=spec.tta_views,  # type: ignore[arg-type]  # checked when the plan was read
+            views=views,
             workers=workers_for(context),
             on_batch=lambda pictures: context.progress.advance(task, pictures),
             on_smaller=smaller_passes(context, task),
@@ -84,28 +97,29 @@ def _predict_one(context: RunContext, model: ModelPlan, fold: int) -> None:
     context.progress.finish(task)
 
 
-def ensemble(context: RunContext) -> None:
+def ensemble(context: RunContext, fits: Sequence[Fit] | None = None) -> None:
     """Blend -> `ensemble/oof.npz`, `oof_plain.npz`, `oof_corrupted.npz`, `test.npz`; and `decision_rule.json`.
 
     Out-of-fold predictions of one model are joined over folds first; then the mean of models, and of models x folds.
+    Where time ran out before the last fits, a picture's out-of-fold value is the mean of the models that have one.
     The rule that makes decisions of test values is fitted on the out-of-fold predictions that look most like them:
     those of corrupted pictures where the best epoch was chosen on such.
+
+    Args:
+        fits: whose predictions are blended; None: all that are finished.
     """
     folder = context.folder / "ensemble"
     kinds = ["oof", "oof_plain"] + (["oof_corrupted"] if context.plan.corruption else [])
-    folds = range(context.plan.folds_trained)
+    finished = finished_fits(context) if fits is None else fits
     sources = {
         kind: [
-            [fit_folder(context, model, fold) / f"{kind}.npz" for fold in folds]
-            for model in context.plan.models
+            [fit_folder(context, model, fold) / f"{kind}.npz" for model, fold in finished if model == one]
+            for one in context.plan.models
+            if any(model == one for model, _ in finished)
         ]
         for kind in kinds
     }
-    tests = [
-        context.folder / "test" / f"{model.backbone}_fold{fold}.npz"
-        for model in context.plan.models
-        for fold in folds
-    ]
+    tests = [context.folder / "test" / f"{model.backbone}_fold{fold}.npz" for model, fold in finished]
     competition = context.competition
     inputs = {
         "files": digest([_hashes(paths) for kind in kinds for paths in sources[kind]] + [_hashes(tests)]),
@@ -118,7 +132,7 @@ def ensemble(context: RunContext) -> None:
     for kind in kinds:
         models = [concatenate([Predictions.load(path) for path in paths]) for paths in sources[kind]]
         outputs.append(folder / f"{kind}.npz")
-        blend(models).save(outputs[-1])
+        blend_known(models).save(outputs[-1])
     outputs.append(folder / "test.npz")
     blend([Predictions.load(path) for path in tests]).save(outputs[-1])
     like_test = context.plan.corruption and context.plan.decisions.selection.value == "corrupted"

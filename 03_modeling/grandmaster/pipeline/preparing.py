@@ -7,20 +7,20 @@ from typing import Any
 import msgspec
 
 from grandmaster.eda.fingerprint import Inspection, inspect_pictures
-from grandmaster.eda.shift_reading import compare_with_test
 from grandmaster.errors import UserError
 from grandmaster.images.policy import test_like_policy
 from grandmaster.pipeline.augmenting import trial_epochs
 from grandmaster.pipeline.channels import check_channels
+from grandmaster.pipeline.comparing import compare
 from grandmaster.pipeline.context import RunContext
-from grandmaster.pipeline.embedding import find_embedder
 from grandmaster.pipeline.finding_rate import rate_task
 from grandmaster.pipeline.folds import make_folds
 from grandmaster.pipeline.hardware import planning_hardware
 from grandmaster.pipeline.manifest import is_done, mark_done
 from grandmaster.pipeline.plan import ModelPlan, Plan, read_plan, write_plan
-from grandmaster.pipeline.planner import make_plan, plan_inputs
+from grandmaster.pipeline.planner import plan_inputs
 from grandmaster.pipeline.speed import ProbeCache
+from grandmaster.pipeline.timed_plan import make_timed_plan
 from grandmaster.report.policy_sheet import FILE_NAME as SHEET
 from grandmaster.report.policy_sheet import policy_sheet
 from grandmaster.storage import file_sha256, read_json, write_atomic, write_csv, write_json
@@ -147,28 +147,20 @@ def _make(context: RunContext, *, keep_speeds: bool) -> Plan:
         context.fingerprint = _look_at_pictures(context, start_cache=False).fingerprint
     if not (context.folder / "shift.json").exists():
         context.shift = _compared(context)
-    return make_plan(
+    return make_timed_plan(
         context.competition,
         context.fingerprint,
         context.shift,
         planning_hardware(context.hardware, context.config.hardware),
         context.config,
+        clock=context.clock,
         models_wanted=context.models_wanted,
         cache=ProbeCache(context.folder.parent / CACHE_FOLDER, read_only=not keep_speeds),
     )
 
 
 def _compared(context: RunContext) -> dict[str, Any]:
-    embedder = find_embedder(context.config, context.hardware.device)
-    return compare_with_test(
-        context.competition,
-        context.fingerprint,
-        context.config.inspect,
-        context.progress,
-        threads=context.hardware.cores,
-        embed=embedder,
-        embedding_name="" if embedder is None else embedder.name,
-    )
+    return compare(context)
 
 
 def _split(context: RunContext) -> None:

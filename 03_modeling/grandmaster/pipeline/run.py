@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,10 @@ from grandmaster.pipeline import (
     outcome,
     predicting,
     preparing,
-    training,
+    so_far,
     trying,
 )
+from grandmaster.pipeline.clock import Clock
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.hardware import describe_environment, planning_hardware, read_hardware
 from grandmaster.pipeline.plan import Plan
@@ -42,7 +43,7 @@ STAGE_FUNCTIONS: dict[str, Callable[[RunContext], None]] = {
     "plan": preparing.plan,
     "find_rate": finding_rate.find_rates,
     "trial": trying.trial,
-    "train": training.train,
+    "train": so_far.train,
     "predict": predicting.predict_test,
     "ensemble": predicting.ensemble,
     "label_quality": labels.label_quality,
@@ -70,6 +71,7 @@ class RunRequest:
         command: the command line that repeats this run.
         models_wanted: 1 or 7, where `model.backbones` is open.
         until: last stage to do; None: all.
+        started: when the command began, by `time.monotonic`; its time limit counts from there. None: now.
     """
 
     data_path: Path
@@ -79,6 +81,7 @@ class RunRequest:
     command: str
     models_wanted: int = 1
     until: str | None = None
+    started: float | None = field(default=None, compare=False)
 
 
 def run_pipeline(request: RunRequest, progress: Progress) -> dict[str, Any]:
@@ -91,10 +94,12 @@ def run_pipeline(request: RunRequest, progress: Progress) -> dict[str, Any]:
         UserError: bad data or settings, another run in this folder, or a folder that holds a different run.
     """
     _check_until(request, STAGES)
+    clock = _clock(request)
     with _held_folder(request):
         _refuse_other_run(request)
-        context = _open(request, progress)
+        context = _open(request, progress, clock)
         _refuse_absent_gpu(context)
+        so_far.without_pictures(context)
         environment = describe_environment(context.hardware, command=request.command, mode=request.mode)
         write_json(request.run_folder / "environment.json", environment)
         if not _do(STAGE_FUNCTIONS, context, request.until):
@@ -121,6 +126,13 @@ def explore_data(request: RunRequest, progress: Progress) -> Path | None:
         # Not timed: the times of a run that may lie in this folder are the run's own.
         done = _do(EXPLORE_STAGE_FUNCTIONS, context, request.until, timed=False)
     return context.folder / "eda.html" if done else None
+
+
+def _clock(request: RunRequest) -> Clock:
+    """Of the time limit, from when the command began."""
+    limit = request.config.run.time_limit
+    started = time.monotonic() if request.started is None else request.started
+    return Clock(limit=None if limit is None else 60 * limit, started=started)
 
 
 def _check_until(request: RunRequest, stages: Sequence[str]) -> None:
@@ -170,7 +182,7 @@ def _do(
 
 def plan_only(request: RunRequest, progress: Progress) -> Plan:
     """Read the data, make the plan, write nothing. The plan that a run with these settings has, perhaps edited, is shown as it stands."""
-    context = _open(request, progress)
+    context = _open(request, progress, _clock(request))
     return preparing.planned(context)
 
 
@@ -179,7 +191,7 @@ def read_data(request: RunRequest, progress: Progress) -> Competition:
     return _open(request, progress).competition
 
 
-def _open(request: RunRequest, progress: Progress) -> RunContext:
+def _open(request: RunRequest, progress: Progress, clock: Clock | None = None) -> RunContext:
     settings = request.config.data
     competition = with_label_fixes(read_competition(request.data_path, settings), settings.label_fixes)
     for line in competition.understood:
@@ -195,6 +207,7 @@ def _open(request: RunRequest, progress: Progress) -> RunContext:
         command=request.command,
         models_wanted=request.models_wanted,
         progress=progress,
+        clock=clock or Clock(),
     )
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from grandmaster.competition.metrics import METRICS, corruption_gap
@@ -20,11 +21,13 @@ from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.judging import Judge
 from grandmaster.pipeline.manifest import is_done, mark_done
 from grandmaster.pipeline.memory import compare_peak
+from grandmaster.pipeline.pacing import BeginAnew, Fit, FitBrake, Pace
 from grandmaster.pipeline.plan import ModelPlan, TrainingAugmentation
 from grandmaster.pipeline.recipe import fractions, make_loss, rate_groups
+from grandmaster.pipeline.revisions import fit_name
 from grandmaster.prediction.predict import predict
 from grandmaster.storage import digest, plain, read_json, write_json
-from grandmaster.training.checkpoint import remove_state
+from grandmaster.training.checkpoint import has_state, remove_state
 from grandmaster.training.fit import FoldData, fit_fold
 from grandmaster.training.precision import Precision
 from grandmaster.training.spec import FitSpec
@@ -82,7 +85,10 @@ def make_spec(
     decided, settings = context.plan.decisions, context.config.training
     frame, competition = context.trainable, context.competition
     learnt = context.targets()[frame["fold"].to_numpy() != fold]
-    loss, epochs = make_loss(decided, settings, competition, learnt), epochs or model.epochs
+    loss, epochs = (
+        make_loss(decided, settings, competition, learnt),
+        epochs or context.revisions.epochs(model, fold),
+    )
     learning_rate = learning_rate or context.found_rates.get(model.backbone, model.learning_rate)
     return FitSpec(
         backbone=model.backbone,
@@ -138,30 +144,118 @@ def make_spec(
     )
 
 
-def train(context: RunContext) -> None:
-    """Fit what is not fitted yet -> `fold_<k>/<backbone>/` with best weights, curves and out-of-fold predictions."""
-    # All folds of a model one after the other: they share the decoded pictures.
-    for model in context.plan.models:
-        for fold in range(context.plan.folds_trained):
-            _train_one(context, model, fold)
-    fits = [
-        read_json(fit_folder(context, model, fold) / "result.json")
-        for model in context.plan.models
-        for fold in range(context.plan.folds_trained)
-    ]
-    write_json(context.folder / "training_results.json", {"fits": fits, "seconds": context.seconds()})
+def planned_fits(context: RunContext) -> list[Fit]:
+    """Every model and fold of the plan, in the order in which they are trained.
+
+    All folds of a model one after the other: they share the decoded pictures.
+    """
+    return [(model, fold) for model in context.plan.models for fold in range(context.plan.folds_trained)]
 
 
-def _train_one(context: RunContext, model: ModelPlan, fold: int) -> None:
+def finished_fits(context: RunContext) -> list[Fit]:
+    """Those of the planned fits that have a result: all of them, unless time ran out."""
+    return [(model, fold) for model, fold in planned_fits(context) if _has_result(context, model, fold)]
+
+
+def _has_result(context: RunContext, model: ModelPlan, fold: int) -> bool:
+    folder = fit_folder(context, model, fold)
+    if not (folder / "manifest.json").exists():
+        return False
+    known = read_json(folder / "manifest.json")
+    return isinstance(known, dict) and known.get("inputs") == {"fit": make_spec(context, model, fold).digest}
+
+
+def train(context: RunContext, after_fit: Callable[[ModelPlan, int], None] = lambda *_: None) -> None:
+    """Fit what is not fitted yet -> `fold_<k>/<backbone>/` with best weights, curves and out-of-fold predictions.
+
+    Under a time limit, fits that cannot end in time are shortened or not begun, and that is said; what a limit cut short
+    is gone on with from its last whole epoch when the run is resumed.
+
+    Args:
+        after_fit: called with model and fold after every fit that was done, also before.
+    """
+    fits = planned_fits(context)
+    pace = Pace(context, _last_epochs(context, fits))
+    closed = [fit for fit in fits if _closed(context, pace, *fit)]
+    for model, fold in fits:
+        if (model, fold) in closed:
+            done = read_json(fit_folder(context, model, fold) / "result.json")
+            if not _was_cut(done):  # a kill right after the manifest may have left it
+                remove_state(fit_folder(context, model, fold) / "checkpoint")
+            context.progress.finish(
+                f"train {fit_name(model, fold)}", f"done before: {_score_line(context, done)}"
+            )
+        else:
+            done_fits = finished_fits(context)
+            waiting = [fit for fit in fits[fits.index((model, fold)) :] if fit not in closed]
+            count, epochs = pace.decide(waiting, [fit for fit in done_fits if fit not in waiting])
+            if count == 0:
+                context.progress.finish(f"train {fit_name(model, fold)}", "given up for the time limit")
+                context.progress.finish(f"predict {fit_name(model, fold)}", "given up for the time limit")
+                continue
+            _begin(context, model, fold, epochs)
+            try:
+                _train_one(context, pace, model, fold)
+            except BeginAnew as fewer:
+                _begin(context, model, fold, fewer.epochs, anew=True)
+                _train_one(context, pace, model, fold, may_begin_anew=False)
+        after_fit(model, fold)
+    finished = finished_fits(context)
+    missing = [fit_name(model, fold) for model, fold in fits if (model, fold) not in finished]
+    if missing:
+        context.revisions.say(
+            f"gave up {len(missing)} of {len(fits)} fits: they could not end in time, or not be trained enough to help "
+            f"({', '.join(missing)})"
+        )
+    results = [read_json(fit_folder(context, model, fold) / "result.json") for model, fold in finished]
+    write_json(context.folder / "training_results.json", {"fits": results, "seconds": context.seconds()})
+
+
+def _last_epochs(context: RunContext, fits: Sequence[Fit]) -> dict[str, list[dict[str, Any]]]:
+    """The last epoch of every fit that was begun before, by backbone."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for model, fold in fits:
+        path = fit_folder(context, model, fold) / "metrics.jsonl"
+        if path.exists():
+            last = path.read_text(encoding="utf-8").splitlines()[-1]
+            found.setdefault(model.backbone, []).append(msgspec.json.decode(last))
+    return found
+
+
+def _was_cut(result: dict[str, Any]) -> bool:
+    return result.get("stopped") == "time"
+
+
+def _closed(context: RunContext, pace: Pace, model: ModelPlan, fold: int) -> bool:
+    """Whether there is nothing to train: it is done, and was not cut short or cannot be gone on with now."""
+    folder = fit_folder(context, model, fold)
+    if not is_done(folder / "manifest.json", {"fit": make_spec(context, model, fold).digest}):
+        return False
+    return not _was_cut(read_json(folder / "result.json")) or not pace.can_continue(model)
+
+
+def _begin(context: RunContext, model: ModelPlan, fold: int, epochs: int, *, anew: bool = False) -> None:
+    """Settle the epochs of a fit that is about to begin; one that has a state goes on with those it has."""
+    kept = fit_folder(context, model, fold) / "checkpoint"
+    if anew:
+        remove_state(kept)
+    elif has_state(kept):
+        return
+    before = context.revisions.epochs(model, fold) if anew else model.epochs
+    if epochs != before:
+        begun = ", begun anew" if anew else ""
+        context.revisions.say(
+            f"{fit_name(model, fold)}: {before} epochs -> {epochs}{begun}, by what an epoch takes"
+        )
+    context.revisions.set_epochs(model, fold, epochs)
+
+
+def _train_one(
+    context: RunContext, pace: Pace, model: ModelPlan, fold: int, *, may_begin_anew: bool = True
+) -> None:
     spec = make_spec(context, model, fold)
     folder = fit_folder(context, model, fold)
-    task = f"train {model.backbone} fold {fold}"
-    manifest, inputs = folder / "manifest.json", {"fit": spec.digest}
-    if is_done(manifest, inputs):
-        done = read_json(folder / "result.json")
-        remove_state(folder / "checkpoint")  # a kill right after the manifest may have left it
-        context.progress.finish(task, f"done before: {_score_line(context, done)}")
-        return
+    task = f"train {fit_name(model, fold)}"
     data, precision = fold_data(context, spec), context.make_precision()
     try:
         fitted = fit_fold(
@@ -173,6 +267,7 @@ def _train_one(context: RunContext, model: ModelPlan, fold: int) -> None:
             progress=context.progress,
             task=task,
             known=_known_passes(context, model, fold),
+            brake=FitBrake(pace, model, spec.epochs, may_begin_anew=may_begin_anew),
         )
     except (RuntimeError, MemoryError) as error:
         # That of training passes is recovered from inside; this is the model itself, or the machine.
@@ -183,6 +278,12 @@ def _train_one(context: RunContext, model: ModelPlan, fold: int) -> None:
             where=f"{spec.backbone}, fold {spec.fold}",
             fix="Free memory that other processes hold, or choose a smaller backbone, with another --experiment_name.",
         ) from error
+    pace.learn(model.backbone, fitted.history[-1])
+    views = pace.views(model)
+    if fitted.out_of_time:
+        context.revisions.say(f"{fit_name(model, fold)}: ended in epoch {fitted.epochs} of {spec.epochs}")
+    if views < spec.tta_views:
+        context.revisions.say(f"{fit_name(model, fold)}: {spec.tta_views} views -> {views}")
     result = {
         "backbone": model.backbone,
         "fold": fold,
@@ -190,6 +291,8 @@ def _train_one(context: RunContext, model: ModelPlan, fold: int) -> None:
         "selection_score": fitted.best_score,
         "epochs": fitted.epochs,
         "stopped_early": fitted.stopped_early,
+        "stopped": "time" if fitted.out_of_time else None,
+        "views": views,
         "seconds": fitted.seconds,
         "images_per_second": fitted.images_per_second,
         "memory_gb": fitted.memory_gb,
@@ -204,15 +307,16 @@ def _train_one(context: RunContext, model: ModelPlan, fold: int) -> None:
     }
     if spec.device == "cuda":
         context.progress.message(f"{task}: {compare_peak(model.memory_gb, fitted.memory_gb)}")
-    result |= _out_of_fold(context, spec, fitted.model, precision, data, folder)
+    result |= _out_of_fold(context, spec, fitted.model, precision, data, folder, views=views)
     write_json(folder / "result.json", result)
     kept = folder / "checkpoint"
     outputs = ["result.json", "metrics.jsonl", "oof.npz", "oof_plain.npz"]
     files = [folder / name for name in outputs] + [kept / "best.safetensors", kept / "best.json"]
     if data.corrupted is not None:
         files.append(folder / "oof_corrupted.npz")
-    mark_done(manifest, inputs, files)
-    remove_state(kept)
+    mark_done(folder / "manifest.json", {"fit": spec.digest}, files)
+    if not fitted.out_of_time:  # what was cut short may be gone on with
+        remove_state(kept)
     context.progress.finish(task, _score_line(context, result))
 
 
@@ -270,7 +374,14 @@ def _score_line(context: RunContext, result: dict[str, Any]) -> str:
 
 
 def _out_of_fold(
-    context: RunContext, spec: FitSpec, model: Any, precision: Precision, data: FoldData, folder: Path
+    context: RunContext,
+    spec: FitSpec,
+    model: Any,
+    precision: Precision,
+    data: FoldData,
+    folder: Path,
+    *,
+    views: int,
 ) -> dict[str, float | None]:
     """Predict the validation pictures with the best weights; write them by id; return their scores."""
     ids, judge = context.trainable["id"].to_numpy(), Judge(context)
@@ -292,7 +403,7 @@ def _out_of_fold(
             device=spec.device,
             memory_format=spec.memory_format,
             batch_size=spec.prediction_batch,
-            views=spec.tta_views,  # type: ignore[arg-type]  # checked when the plan was read
+            views=views,  # type: ignore[arg-type]  # the plan's, checked when it was read, or fewer
             workers=workers_for(context),
             on_smaller=smaller_passes(
                 context, f"predict {spec.backbone} fold {spec.fold}, held-out pictures"

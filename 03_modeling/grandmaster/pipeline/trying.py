@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -13,9 +14,11 @@ from grandmaster.pipeline.augmenting import trial_epochs
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.judging import Judge
 from grandmaster.pipeline.manifest import is_done, mark_done
+from grandmaster.pipeline.pacing import TrialBrake
 from grandmaster.pipeline.training import SCORING_SEED, fold_data, make_spec, workers_for
 from grandmaster.prediction.predict import predict
 from grandmaster.storage import write_json
+from grandmaster.training.brake import OutOfTime
 from grandmaster.training.checkpoint import remove_state
 from grandmaster.training.fit import fit_fold
 from grandmaster.training.spec import FitSpec
@@ -42,13 +45,21 @@ def trial(context: RunContext) -> None:
     if is_done(manifest, inputs):
         context.progress.message("Trial of the augmentation: done before.", "good")
         return
-    found = {name: _short_fit(context, specs[name], name) for name in ("plain", "fitted")}
+    brake = TrialBrake(context.clock)
+    try:
+        found = {name: _short_fit(context, specs[name], name, brake) for name in ("plain", "fitted")}
+    except OutOfTime:
+        _break_off(context, path, epochs)
+        mark_done(manifest, inputs, [path])
+        return
     judge = Judge(context)
     gain = judge.gain(found["plain"], found["fitted"])
     won = "fitted" if gain["score"] >= 0 else "plain"
     steps = [_Step(first="plain", second="fitted", gain=gain, kept=won == "fitted")]
-    if won == "fitted" and "by class" in specs:
-        found["by class"] = _short_fit(context, specs["by class"], "by class")
+    if won == "fitted" and "by class" in specs and not brake.in_epoch(0, 0.0, has_best=True):
+        with suppress(OutOfTime):
+            found["by class"] = _short_fit(context, specs["by class"], "by class", brake)
+    if "by class" in found:
         gain = judge.gain(found["fitted"], found["by class"])
         kept = gain["low"] > 0
         steps.append(_Step(first="fitted", second="by class", gain=gain, kept=kept))
@@ -68,6 +79,14 @@ def trial(context: RunContext) -> None:
     mark_done(manifest, inputs, [path])
     for step, line in zip(steps, lines, strict=True):
         context.progress.message(f"{line}.", "good" if step.kept else "warn" if step is steps[0] else "info")
+
+
+def _break_off(context: RunContext, path: Path, epochs: int) -> None:
+    """A time limit ended the trial before there was anything to compare: the fitted policy stays, untried."""
+    text = "Broken off for the time limit: the fitted augmentation is kept untried"
+    content = {"backbone": context.plan.models[0].backbone, "epochs": epochs, "scores": {}, "steps": []}
+    write_json(path, content | {"won": "fitted", "text": text})
+    context.revisions.say(f"trial of the augmentation: {text[0].lower()}{text[1:]}")
 
 
 class _Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,8 +111,12 @@ class _Step(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def _short_fit(context: RunContext, spec: FitSpec, name: str) -> Predictions:
-    """Out-of-fold predictions of the corrupted validation pictures after a short fit."""
+def _short_fit(context: RunContext, spec: FitSpec, name: str, brake: TrialBrake) -> Predictions:
+    """Out-of-fold predictions of the corrupted validation pictures after a short fit.
+
+    Raises:
+        OutOfTime: the brake ended it; short fits of unequal length cannot be compared.
+    """
     folder = context.folder / "trial" / name.replace(" ", "_")
     kept, manifest = folder / "oof_corrupted.npz", folder / "manifest.json"
     if is_done(manifest, {"fit": spec.digest}):
@@ -101,8 +124,18 @@ def _short_fit(context: RunContext, spec: FitSpec, name: str) -> Predictions:
     task = f"try {name} augmentation"
     data, precision = fold_data(context, spec), context.make_precision()
     fitted = fit_fold(
-        spec, data, folder, precision, workers=workers_for(context), progress=context.progress, task=task
+        spec,
+        data,
+        folder,
+        precision,
+        workers=workers_for(context),
+        progress=context.progress,
+        task=task,
+        brake=brake,
     )
+    if fitted.out_of_time:
+        context.progress.finish(task, "broken off")
+        raise OutOfTime
     assert data.corrupted is not None, "a fitted policy has a corruption"
     seen = predict(
         precision.fabric,

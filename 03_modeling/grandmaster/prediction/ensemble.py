@@ -28,6 +28,27 @@ def blend(members: Sequence[Predictions]) -> Predictions:
     return Predictions(ids=first.ids, outputs=first.outputs, values=(total / len(members)).astype(np.float32))
 
 
+def blend_known(members: Sequence[Predictions]) -> Predictions:
+    """As `blend`, where some members lack some ids: each id's mean is over the members that have it, ids sorted.
+
+    Raises:
+        ValueError: no members, or other classes or another order of classes.
+    """
+    if not members or all(set(member.ids) == set(members[0].ids) for member in members):
+        return blend(members)
+    if any(member.outputs != members[0].outputs for member in members):
+        raise ValueError("members disagree about the classes or their order")
+    ids = sorted({picture_id for member in members for picture_id in member.ids})
+    place = {picture_id: row for row, picture_id in enumerate(ids)}
+    total = np.zeros((len(ids), len(members[0].outputs)), np.float64)
+    count = np.zeros((len(ids), 1))
+    for member in members:
+        rows = [place[picture_id] for picture_id in member.ids]  # no id twice in a member
+        total[rows] += member.values
+        count[rows] += 1
+    return Predictions(ids=tuple(ids), outputs=members[0].outputs, values=(total / count).astype(np.float32))
+
+
 def concatenate(folds: Sequence[Predictions]) -> Predictions:
     """Out-of-fold predictions of one model: each fold's validation pictures, in sorted order of id.
 

@@ -102,6 +102,14 @@ class Submission(Artefact, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
 
 
+class TimeLimit(Artefact, frozen=True, kw_only=True):
+    """What a time limit made of the plan."""
+
+    limit_seconds: float | None = None
+    used_seconds: float | None = None
+    gave_up: tuple[str, ...] = ()
+
+
 class FinalResults(Artefact, frozen=True, kw_only=True):
     """`final_results.json`."""
 
@@ -125,6 +133,7 @@ class FinalResults(Artefact, frozen=True, kw_only=True):
     quarantined: int | None = None
     seconds: dict[str, float | None] | None = None
     total_seconds: float | None = None
+    time: TimeLimit | None = None
     command: str | None = None
     created: str | None = None
 

@@ -137,6 +137,11 @@ def _tensors(model: nn.Module) -> dict[str, torch.Tensor]:
     return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}
 
 
+def has_state(folder: Path) -> bool:
+    """Whether there is a whole epoch to go on from."""
+    return (folder / _POINTER).exists()
+
+
 def remove_state(folder: Path) -> None:
     """Remove what only an unfinished fit needs (weights to go on from, optimiser); the best weights stay."""
     for name in (_POINTER, _PASSES):

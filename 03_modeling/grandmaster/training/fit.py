@@ -25,6 +25,7 @@ from grandmaster.progress import Progress
 from grandmaster.storage import write_atomic
 from grandmaster.training import checkpoint
 from grandmaster.training.batch_norm import re_estimate_batch_norm
+from grandmaster.training.brake import Brake, OutOfTime
 from grandmaster.training.engine import inputs_of, train_one_epoch, validate
 from grandmaster.training.optimiser import Schedule
 from grandmaster.training.precision import Precision
@@ -51,13 +52,21 @@ class FoldData:
 
 @dataclass(frozen=True, kw_only=True)
 class FitResult:
-    """What came of a fit; `model` holds the best epoch's weights, `passes` what fitted the memory in the end."""
+    """What came of a fit; `model` holds the best epoch's weights.
+
+    Attributes:
+        out_of_time: the brake ended it; it can be gone on with from its last whole epoch.
+        history: the lines of `metrics.jsonl`.
+        passes: what fitted the memory in the end.
+    """
 
     model: nn.Module
     best_score: float
     best_epoch: int
     epochs: int
     stopped_early: bool
+    out_of_time: bool
+    history: list[dict[str, Any]]
     seconds: float
     images_per_second: float
     memory_gb: float
@@ -87,6 +96,7 @@ def fit_fold(
     progress: Progress,
     task: str,
     known: Passes | None = None,
+    brake: Brake | None = None,
 ) -> FitResult:
     """Train, keeping the best epoch by the competition's metric; go on from the last whole epoch if there is one.
 
@@ -100,6 +110,8 @@ def fit_fold(
         workers: picture-loading processes.
         task: name under which progress is reported.
         known: passes that an earlier fit of this model came down to; None: as in the spec.
+        brake: ends the fit early. In mid-epoch the best epoch so far is kept; where there is none yet, what was trained
+            is validated, so that there is always a model with a score.
 
     Raises:
         UserError: the folder holds another fit, weights do not fit, the loss diverged, or memory is too small even for
@@ -110,7 +122,17 @@ def fit_fold(
     passes = checkpoint.load_passes(kept, fit_digest=spec.digest) or known or planned
     while True:
         try:
-            return _fit(spec, data, folder, precision, passes, workers=workers, progress=progress, task=task)
+            return _fit(
+                spec,
+                data,
+                folder,
+                precision,
+                passes,
+                workers=workers,
+                progress=progress,
+                task=task,
+                brake=brake,
+            )
         except MemoryShort as short:
             where, smaller = f"{spec.backbone}, fold {spec.fold}", short.smaller
             if smaller is None:
@@ -139,6 +161,7 @@ def _fit(
     workers: int,
     progress: Progress,
     task: str,
+    brake: Brake | None,
 ) -> FitResult:
     """The fit in passes of one size.
 
@@ -173,11 +196,20 @@ def _fit(
         torch.cuda.reset_peak_memory_stats()
     progress.start(task, spec.epochs * len(data.train))
     progress.advance(task, state.epoch * len(data.train), epoch=f"{state.epoch}/{spec.epochs}")
+    cut = False
     while state.epoch < spec.epochs and not _out_of_patience(state, spec):
-        started = time.perf_counter()
+        if brake is not None and state.history and brake.before_epoch(state.history[-1]):
+            cut = True
+            break
+        started, seen = time.perf_counter(), 0
 
-        def on_batch(pictures: int, epoch: int = state.epoch + 1) -> None:
+        def on_batch(pictures: int, epoch: int = state.epoch + 1, started: float = started) -> None:
+            nonlocal seen
             progress.advance(task, pictures, epoch=f"{epoch}/{spec.epochs}")
+            seen += pictures
+            took = time.perf_counter() - started
+            if brake is not None and brake.in_epoch(seen, took, has_best=state.best_score is not None):
+                raise OutOfTime
 
         try:
             train_loss, step = train_one_epoch(
@@ -198,6 +230,11 @@ def _fit(
             if is_out_of_memory(error):
                 raise MemoryShort(state.epoch + 1, passes.smaller(net)) from error
             raise
+        except OutOfTime:
+            cut = True
+            if state.best_score is not None:
+                break
+            train_loss, step = float("nan"), state.step
         trained = time.perf_counter()
         rate = optimiser.param_groups[-1]["lr"]
         judged = net if average is None else average.module
@@ -234,17 +271,21 @@ def _fit(
                 "val_score_corrupted": corrupted,
                 "best": better,
                 "seconds": round(time.perf_counter() - started, 2),
-                "images_per_second": round(len(data.train) / (trained - started), 1),
+                "images_per_second": round(seen / (trained - started), 1),
+                **({"cut": seen} if cut else {}),
             },
         ]
         state.optimiser = optimiser.state_dict()
         state.scaler = {} if precision.scaler is None else precision.scaler.state_dict()
-        checkpoint.save_state(kept, state, net, averaged_net, fit_digest=spec.digest)
+        if not cut:  # half an epoch is nothing to go on from
+            checkpoint.save_state(kept, state, net, averaged_net, fit_digest=spec.digest)
         lines = [msgspec.json.encode(line).decode() for line in state.history]
         write_atomic(folder / "metrics.jsonl", "\n".join(lines) + "\n")
         shown = {"loss": round(train_loss, 3), METRICS[spec.metric].title: round(clean, 4)}
         if corrupted is not None:
             shown["corrupted"] = round(corrupted, 4)
+        if cut:
+            break  # no whole epoch: its loss would be that of some pictures
         progress.advance(task, 0, **shown)
 
     if state.best_score is None:
@@ -261,7 +302,9 @@ def _fit(
         best_score=state.best_score,
         best_epoch=state.best_epoch,
         epochs=state.epoch,
-        stopped_early=state.epoch < spec.epochs,
+        stopped_early=state.epoch < spec.epochs and not cut,
+        out_of_time=cut,
+        history=state.history,
         seconds=round(sum(line["seconds"] for line in state.history), 1),
         images_per_second=float(np.median([line["images_per_second"] for line in state.history])),
         memory_gb=_peak_memory_gb(spec.device),

@@ -1,0 +1,212 @@
+"""Keeping a run within its time limit: what was measured replaces what was planned, and what no longer fits is given up.
+
+Without a limit nothing here changes anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from grandmaster.pipeline import planner
+from grandmaster.pipeline.clock import Clock
+from grandmaster.pipeline.context import RunContext
+from grandmaster.pipeline.plan import ModelPlan
+from grandmaster.pipeline.schedule import VIEW_CHOICES, Candidate, SizeCost, revise_epochs
+from grandmaster.pipeline.timed_plan import FIT_START, PICTURE_SECONDS, end_seconds
+
+Fit = tuple[ModelPlan, int]
+
+# Measured times vary (other load, heat), planned ones may be wrong.
+MEASURED_SLACK, PLANNED_SLACK = 1.15, 1.6
+# A forward pass is a third of training a picture; validation pictures may be corrupted on the way.
+FORWARD_SHARE = 0.6
+# Epochs are added to a later fit's plan only where it is worth it.
+WORTH_ADDING = 1.2
+# Share of the time left that a trial of the augmentation may take, once it is begun.
+TRIAL_MOST = 0.25
+# With fewer epochs than this a fit begun anew is no better than one cut short.
+FEWEST_ANEW = 3
+
+
+class BeginAnew(Exception):
+    """After its first epoch: the fit cannot end as planned, and is to be planned for fewer epochs."""
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+        super().__init__(f"{epochs} epochs")
+
+
+class Pace:
+    """What things take on this machine, and what to do about it.
+
+    Args:
+        context: with its clock.
+        histories: lines of `metrics.jsonl` of fits that were done before, by backbone.
+    """
+
+    def __init__(self, context: RunContext, histories: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+        self._context, self.clock = context, context.clock
+        folds, validations = context.plan.folds_total, 2 if context.plan.corruption else 1
+        pictures = len(context.trainable)
+        self.trained = pictures * (folds - 1) / folds
+        self.held = validations * pictures / folds
+        self.test = len(context.competition.test)
+        self._epoch: dict[str, float] = {}
+        self._forward: dict[str, float] = {}
+        for backbone, lines in histories.items():
+            for line in lines:
+                self.learn(backbone, line)
+
+    def learn(self, backbone: str, line: Mapping[str, Any]) -> None:
+        """Remember what an epoch took, or would have taken where it was cut."""
+        seconds, speed = line.get("seconds"), line.get("images_per_second")
+        if not seconds or not speed:
+            return
+        validating = max(0.0, seconds - line.get("cut", self.trained) / speed)
+        self._epoch[backbone] = self.trained / speed + validating
+        self._forward[backbone] = validating / max(1.0, self.held)
+
+    @property
+    def measured(self) -> bool:
+        """Whether anything was timed."""
+        return bool(self._epoch)
+
+    def cost(self, model: ModelPlan) -> SizeCost:
+        """Of one fold, slack included: measured, else planned and corrected by what other models took."""
+        epoch, forward = self._planned(model)
+        if model.backbone in self._epoch:
+            epoch, slack = self._epoch[model.backbone], MEASURED_SLACK
+            forward = self._forward[model.backbone]
+        else:
+            slack = PLANNED_SLACK
+            plans = {other.backbone: other for other in self._context.plan.models}
+            ratios = [
+                seconds / self._planned(plans[name])[0]
+                for name, seconds in self._epoch.items()
+                if name in plans
+            ]
+            if ratios:
+                epoch, forward = epoch * max(ratios), forward * max(ratios)
+        return SizeCost(
+            side=model.input_size, epoch=slack * epoch, view=slack * forward * (self.held + self.test)
+        )
+
+    def _planned(self, model: ModelPlan) -> tuple[float, float]:
+        """Seconds of an epoch and of a picture's forward pass, by the plan."""
+        views = self._context.plan.decisions.tta_views.value
+        passes = model.epochs * (3 * self.trained + self.held) + views * (self.held + self.test)
+        forward = 60 * model.minutes_per_fold / max(1.0, passes)
+        return forward * (3 * self.trained + self.held), forward
+
+    def after_fit(self, view: float, views: int) -> float:
+        """Seconds from the last epoch to the end of the run."""
+        reading = PICTURE_SECONDS * self.test / self._context.hardware.cores
+        return FIT_START + reading + views * view + end_seconds(len(self._context.trainable))
+
+    def decide(self, remaining: Sequence[Fit], done: Sequence[Fit]) -> tuple[int, int]:
+        """How many of the remaining fits are still to be done, and the epochs of the first of them."""
+        planned = [model.epochs for model, _ in remaining]
+        if not self.clock.limited or not remaining:
+            return len(remaining), planned[0] if planned else 0
+        is_open = self._context.config.training.epochs is None
+        candidates = []
+        for model, _ in remaining:
+            table = planner.EPOCHS_FINE_TUNE if model.weights.pretrained else planner.EPOCHS_SCRATCH
+            _, enough, highest = table
+            candidates.append(
+                Candidate(
+                    name=model.backbone,
+                    sizes=(self.cost(model),),
+                    enough=enough,
+                    highest=max(model.epochs, highest) if is_open and self.measured else model.epochs,
+                    start=FIT_START,
+                    pretrained=model.weights.pretrained,
+                )
+            )
+        reading = 0.0 if done else PICTURE_SECONDS * self.test / self._context.hardware.cores
+        left = self.clock.left() - end_seconds(len(self._context.trainable)) - reading
+        count, epochs = revise_epochs(
+            left,
+            candidates,
+            planned,
+            views=self._context.plan.decisions.tta_views.value,
+            done=len(done),
+            done_models=[model.backbone for model, _ in done],
+        )
+        if not self.measured:
+            # Nothing has been timed yet: the plan stands until it has, with all the fits it has.
+            return len(remaining), planned[0]
+        if planned[0] < epochs < WORTH_ADDING * planned[0]:
+            epochs = planned[0]
+        return count, epochs
+
+    def can_continue(self, model: ModelPlan) -> bool:
+        """Whether a fit that was cut short has time for another epoch and for being judged anew."""
+        if not self.clock.limited:
+            return True
+        cost = self.cost(model)
+        return self.clock.left() > cost.epoch + self.after_fit(cost.view, 1)
+
+    def views(self, model: ModelPlan) -> int:
+        """Views that the validation pictures and the test set can still be predicted with, at most the plan's."""
+        wanted = self._context.plan.decisions.tta_views.value
+        if not self.clock.limited:
+            return wanted
+        view = self.cost(model).view
+        fitting = [
+            count
+            for count in VIEW_CHOICES
+            if count <= wanted and self.after_fit(view, count) <= self.clock.left()
+        ]
+        return max(fitting, default=1)
+
+
+class FitBrake:
+    """Ends one fit in time: at an epoch's end if need be, within an epoch as the last resort."""
+
+    def __init__(self, pace: Pace, model: ModelPlan, epochs: int, *, may_begin_anew: bool) -> None:
+        self._pace, self._model, self._epochs = pace, model, epochs
+        self._may_begin_anew = may_begin_anew
+        self._views = pace._context.plan.decisions.tta_views.value
+
+    def before_epoch(self, last: Mapping[str, Any]) -> bool:
+        """See `Brake`; raises BeginAnew where the fit had better be planned anew."""
+        pace = self._pace
+        pace.learn(self._model.backbone, last)
+        if not pace.clock.limited:
+            return False
+        cost = pace.cost(self._model)
+        left = pace.clock.left() - pace.after_fit(cost.view, self._views)
+        if last["epoch"] == 1 and self._may_begin_anew and (self._epochs - 1) * cost.epoch > left:
+            fewer = int(left / cost.epoch)
+            if FEWEST_ANEW <= fewer < self._epochs - 1:
+                raise BeginAnew(fewer)
+        return cost.epoch > left
+
+    def in_epoch(self, pictures: int, seconds: float, *, has_best: bool) -> bool:
+        """See `Brake`."""
+        pace = self._pace
+        if not pace.clock.limited:
+            return False
+        view = pace.cost(self._model).view
+        if self._model.backbone not in pace._forward and pictures:
+            forward = FORWARD_SHARE * seconds / pictures
+            view = MEASURED_SLACK * forward * (pace.held + pace.test)
+        validation = 0.0 if has_best else view * pace.held / max(1.0, pace.held + pace.test)
+        return pace.clock.left() < validation + pace.after_fit(view, 1)
+
+
+class TrialBrake:
+    """Breaks the trial of the augmentation off when it takes more than a share of the time that was left before it."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock, self._keep = clock, (1 - TRIAL_MOST) * clock.left()
+
+    def before_epoch(self, last: Mapping[str, Any]) -> bool:
+        """See `Brake`."""
+        return self._clock.limited and self._clock.left() < self._keep
+
+    def in_epoch(self, pictures: int, seconds: float, *, has_best: bool) -> bool:
+        """See `Brake`."""
+        return self._clock.limited and self._clock.left() < self._keep

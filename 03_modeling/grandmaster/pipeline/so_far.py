@@ -1,0 +1,64 @@
+"""A submission from the first moment on: whatever ends the run, the best one that was possible until then stands."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from grandmaster.competition.predictions import Predictions
+from grandmaster.competition.submission import write_submission
+from grandmaster.errors import UserError
+from grandmaster.pipeline import training
+from grandmaster.pipeline.context import RunContext
+from grandmaster.pipeline.judging import class_shares
+from grandmaster.pipeline.outcome import members, read_rule, set_members, submission_path
+from grandmaster.pipeline.plan import ModelPlan
+from grandmaster.pipeline.predicting import ensemble, predict_fit
+from grandmaster.pipeline.revisions import fit_name
+
+
+def without_pictures(context: RunContext) -> None:
+    """Where there is a time limit and no submission yet: the same answer for every picture, which looks at none."""
+    path, competition = submission_path(context), context.competition
+    if not context.clock.limited or path.exists():
+        return
+    if competition.kind == "multiclass":
+        answer = class_shares(competition.targets, len(competition.outputs))
+    else:
+        answer = competition.targets.astype(np.float64).mean(axis=0)
+    same = Predictions(
+        ids=tuple(competition.test["id"]),
+        outputs=competition.outputs,
+        values=np.tile(answer.astype(np.float32), (len(competition.test), 1)),
+    )
+    try:
+        write_submission(path, same, competition)
+    except UserError as error:  # it is a last resort, and need not be
+        context.progress.message(f"No submission before the first model is trained: {error}", "warn")
+        return
+    context.progress.message("Submission so far: one answer for all pictures, until a model is trained.")
+
+
+def train(context: RunContext) -> None:
+    """The stage that trains; after the first fit, and with a time limit after every fit, there is a submission."""
+
+    def after_fit(model: ModelPlan, fold: int) -> None:
+        if context.predicted and not context.clock.limited:
+            return
+        predict_fit(context, model, fold)
+        _write(context)
+
+    training.train(context, after_fit)
+
+
+def _write(context: RunContext) -> None:
+    """A submission of all fits whose test predictions are known to be there, unless a better one stands."""
+    fits = [fit for fit in training.finished_fits(context) if (fit[0].backbone, fit[1]) in context.predicted]
+    names = [fit_name(model, fold) for model, fold in fits]
+    if submission_path(context).exists() and len(names) < len(members(context)):
+        return
+    ensemble(context, fits)
+    rule, _ = read_rule(context)
+    blend = Predictions.load(context.folder / "ensemble" / "test.npz")
+    write_submission(submission_path(context), blend, context.competition, rule=rule)
+    set_members(context, names)
+    context.progress.message(f"Submission so far: {', '.join(names)}.", "good")
