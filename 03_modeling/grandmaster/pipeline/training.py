@@ -322,7 +322,8 @@ def _train_one(
 
 def _known_passes(context: RunContext, model: ModelPlan, fold: int) -> Passes | None:
     """The smallest passes that earlier folds of this model came down to: memory need not run out in every fold."""
-    before = [read_json(fit_folder(context, model, earlier) / "result.json") for earlier in range(fold)]
+    paths = [fit_folder(context, model, earlier) / "result.json" for earlier in range(fold)]
+    before = [read_json(path) for path in paths if path.exists()]  # a fit that was given up has none
     if not before:
         return None
     return Passes(
