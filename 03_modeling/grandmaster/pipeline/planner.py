@@ -268,7 +268,6 @@ def _plan_model(
         hardware,
         config,
         input_size=size,
-        classes=outputs,
         effective=effective,
         batch_norm_learns=not freeze,
     )
