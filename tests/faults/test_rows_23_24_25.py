@@ -393,12 +393,18 @@ def test_row_23_a_real_limit_of_memory(tmp_path):
     root = Path(__file__).resolve().parents[2]
     command = [sys.executable, "-c", REAL, str(tmp_path)]
     paths = f"{root / '03_modeling'}:{root / 'tests'}"
+    # So that addresses come back with what is freed: a limit of address space counts what the heap keeps for later.
+    heap = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "65536"}
     done = subprocess.run(
-        command, env={"PYTHONPATH": paths, "PATH": "/usr/bin:/bin"}, capture_output=True, text=True
+        command,
+        env={"PYTHONPATH": paths, "PATH": "/usr/bin:/bin", **heap},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     *said, last = done.stdout.splitlines()
-    assert last in ("passes 32", "passes 16", "passes 8", "passes 4")  # threads take address space, too
+    assert last in ("passes 32", "passes 16", "passes 8")
     assert said[0].startswith(
         "test_resnet, fold 0: memory ran out in epoch 1 with 64 pictures a pass; it is repeated"
     )
