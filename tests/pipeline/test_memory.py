@@ -17,9 +17,8 @@ from grandmaster.pipeline.memory import MemoryPlan, fit_memory, relative_speed
 from grandmaster.pipeline.memory_probe import extrapolate, measure, probe_peaks
 from grandmaster.pipeline.run import plan_only, run_pipeline
 from grandmaster.progress import SilentProgress
-from pipeline.small_competition import write_competition
+from pipeline.small_competition import request, write_competition
 from pipeline.test_planner import CPU, GPU_16
-from pipeline.test_run import request
 
 GIB = 2**30
 # GiB at 384 px with 8 pictures a pass, as published or by arithmetic, without and with checkpointing: weights,
