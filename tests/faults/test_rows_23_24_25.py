@@ -18,12 +18,14 @@ from grandmaster.errors import UserError
 from grandmaster.models import passes as passes_module
 from grandmaster.models.builder import build_model
 from grandmaster.models.passes import Passes, is_out_of_memory, split
+from grandmaster.pipeline.run import run_pipeline
 from grandmaster.prediction.predict import ViewPredictions, predict
 from grandmaster.progress import SilentProgress
 from grandmaster.training import checkpoint
 from grandmaster.training.fit import FitResult, fit_fold
 from grandmaster.training.precision import Precision
 from grandmaster.training.spec import FitSpec
+from pipeline.small_competition import Record, request, write_competition
 from training.training_cases import make_data, make_spec
 
 HALF = Passes(micro_batch=4, grad_checkpointing=False)
@@ -255,6 +257,22 @@ def test_row_23_nothing_of_a_failed_attempt_stays_in_memory(tmp_path):
     assert card.alive == [0, 0, 0]  # of earlier attempts, when each of the three begins
 
 
+def test_row_25_later_folds_begin_with_what_fitted_the_first(tmp_path):
+    data = write_competition(tmp_path / "squares")
+    settings, record = ("folds.train=2", "training.epochs=1"), Record()
+    run_pipeline(request(data, tmp_path / "run", *settings, until="plan"), record)
+    with inserted(Card(holds=4, moment=0)) as card:
+        run_pipeline(request(data, tmp_path / "run", *settings, until="train"), record)
+    assert len(card.failed) == 1
+    assert len([line for line in record.messages if "memory ran out" in line]) == 1
+    for fold in (0, 1):
+        result = checkpoint.read_json(tmp_path / "run" / f"fold_{fold}" / "test_resnet" / "result.json")
+        assert (result["micro_batch"], result["accumulation"]) == (4, 4)
+        assert result["grad_checkpointing"] is False
+        assert result["memory_planned_gb"] > 0
+        assert result["memory_gb"] > 0
+
+
 def test_row_23_an_error_that_is_not_about_memory_is_not_swallowed(tmp_path):
     class Broken(Card):
         def allocate(self, phase: str) -> None:
@@ -394,12 +412,18 @@ def test_row_23_a_real_limit_of_memory(tmp_path):
     root = Path(__file__).resolve().parents[2]
     command = [sys.executable, "-c", REAL, str(tmp_path)]
     paths = f"{root / '03_modeling'}:{root / 'tests'}"
+    # So that addresses come back with what is freed: a limit of address space counts what the heap keeps for later.
+    heap = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "65536"}
     done = subprocess.run(
-        command, env={"PYTHONPATH": paths, "PATH": "/usr/bin:/bin"}, capture_output=True, text=True
+        command,
+        env={"PYTHONPATH": paths, "PATH": "/usr/bin:/bin", **heap},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     *said, last = done.stdout.splitlines()
-    assert last in ("passes 32", "passes 16", "passes 8", "passes 4")  # threads take address space, too
+    assert last in ("passes 32", "passes 16", "passes 8")
     assert said[0].startswith(
         "test_resnet, fold 0: memory ran out in epoch 1 with 64 pictures a pass; it is repeated"
     )

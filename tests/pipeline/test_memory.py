@@ -17,9 +17,8 @@ from grandmaster.pipeline.memory import MemoryPlan, fit_memory, relative_speed
 from grandmaster.pipeline.memory_probe import extrapolate, measure, probe_peaks
 from grandmaster.pipeline.run import plan_only, run_pipeline
 from grandmaster.progress import SilentProgress
-from pipeline.small_competition import write_competition
+from pipeline.small_competition import request, write_competition
 from pipeline.test_planner import CPU, GPU_16
-from pipeline.test_run import request
 
 GIB = 2**30
 # GiB at 384 px with 8 pictures a pass, as published or by arithmetic, without and with checkpointing: weights,
@@ -43,9 +42,7 @@ SLOW = [(name, again) for name in TABLE for again in (False, True) if (name, aga
 )
 def test_counted_memory_is_that_of_the_table(name, checkpointing):
     timm_name = LARGE_SEVEN[name].timm_name
-    counted = count_activations(
-        timm_name, 384, 1000, micro_batch=8, grad_checkpointing=checkpointing, mixed=True
-    )
+    counted = count_activations(timm_name, 384, micro_batch=8, grad_checkpointing=checkpointing, mixed=True)
     total = count_cost(timm_name, 384, 1000).parameters * 16 / GIB + counted.kept_gib
     (low, high), recomputing = TABLE[name]
     if checkpointing:
@@ -57,7 +54,7 @@ def test_counted_memory_is_that_of_the_table(name, checkpointing):
 def test_counted_is_what_autograd_really_keeps():
     """Float32 on the CPU, where every tensor that is kept can be looked at."""
     weights = Weights(source="none", mean=(0.5,) * 3, std=(0.5,) * 3)
-    model = build_model("test_resnet", weights, classes=3, input_size=64)
+    model = build_model("test_resnet", weights, classes=1000, input_size=64)
     own = {parameter.untyped_storage()._cdata for parameter in model.parameters()}
     kept: dict[int, torch.UntypedStorage] = {}
 
@@ -73,7 +70,7 @@ def test_counted_is_what_autograd_really_keeps():
     seen = (sum(storage.nbytes() for storage in kept.values()) - pictures.untyped_storage().nbytes()) / GIB
 
     def count(name: str, *, again: bool) -> Activations:
-        return count_activations(name, 64, 3, micro_batch=4, grad_checkpointing=again, mixed=False)
+        return count_activations(name, 64, micro_batch=4, grad_checkpointing=again, mixed=False)
 
     assert count("test_resnet", again=False).kept_gib == pytest.approx(seen, rel=0.02)
     # Computed again block by block, of which there are twelve: little is kept, and the peak is that of one block.
@@ -90,7 +87,7 @@ def chosen(
     effective = config.training.effective_batch or 64
     return fit_memory(
         timm_name, count_cost(timm_name, 384, 3), hardware, config,
-        input_size=384, classes=3, effective=effective, batch_norm_learns=learns,
+        input_size=384, effective=effective, batch_norm_learns=learns,
     )  # fmt: skip
 
 
@@ -160,11 +157,11 @@ def test_a_card_that_is_not_here_can_be_planned_for_but_not_trained_on(tmp_path)
 
 
 def test_a_probe_takes_real_steps_and_draws_the_line_through_two():
-    assert measure("test_resnet", 32, 3, (1, 2), True, "fp32", "cpu") == (
+    assert measure("test_resnet", 32, (1, 2), True, "fp32", "cpu") == (
         0.0,
         0.0,
     )  # it runs; no GPU, no peak
     assert extrapolate((2, 4), (5.0, 7.0), 8) == 11.0
     assert extrapolate((2, 4), (7.0, 6.9), 8) == 6.9
     if not torch.cuda.is_available():
-        assert probe_peaks("test_resnet", 32, 3, 8, False, "fp32") is None
+        assert probe_peaks("test_resnet", 32, 8, False, "fp32") is None

@@ -113,7 +113,7 @@ def test_seven_large_models_fit_16_gb_with_the_effective_batch_kept(known):
     recomputing = {name for name, model in by_name.items() if model.grad_checkpointing}
     assert recomputing == {"maxvit_large", "resnext101_32x32d"}
     assert {model.micro_batch for model in made.models} == {8}
-    assert "not 8 a pass without checkpointing 18.5 GB" in by_name["resnext101_32x32d"].reasons["micro_batch"]
+    assert "not 8 a pass without checkpointing 18.4 GB" in by_name["resnext101_32x32d"].reasons["micro_batch"]
 
 
 def test_less_memory_means_smaller_steps_not_another_batch(known):

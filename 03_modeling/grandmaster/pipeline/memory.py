@@ -48,7 +48,6 @@ def fit_memory(
     config: Config,
     *,
     input_size: int,
-    classes: int,
     effective: int,
     batch_norm_learns: bool,
 ) -> MemoryPlan:
@@ -70,13 +69,15 @@ def fit_memory(
     steady = cost.batch_norm and batch_norm_learns
     if not steady:
         ways.sort(key=lambda way: -relative_speed(*way))
+    if state_gib(cost, hardware, average=average) > room:
+        ways = ways[-1:]  # nothing fits, however small: no need to count them all
 
     tried: list[tuple[float, int, bool, str]] = []
     for size, again in ways:
-        memory = counted_peak(timm_name, cost, hardware, input_size, classes, size, again, average=average)
+        memory = counted_peak(timm_name, cost, hardware, input_size, size, again, average=average)
         how = "counted: weights, gradients, optimiser, average and activations"
         if memory <= room and hardware.device == "cuda" and not hardware.absent:
-            probed = probe_peaks(timm_name, input_size, classes, size, again, hardware.precision)
+            probed = probe_peaks(timm_name, input_size, size, again, hardware.precision)
             if probed is not None:
                 how = f"probed by real steps; counted {memory:.1f} GB"
                 memory = probed + CONTEXT_GIB + (cost.parameters * 4 / GIB if average else 0.0)
@@ -119,7 +120,6 @@ def counted_peak(
     cost: Cost,
     hardware: Hardware,
     input_size: int,
-    classes: int,
     micro_batch: int,
     grad_checkpointing: bool,
     *,
@@ -127,24 +127,27 @@ def counted_peak(
 ) -> float:
     """GiB at the fullest moment of training, counted.
 
-    Weights, gradients and two AdamW moments are float32, the average of weights too. It is the backward pass that is
-    the fullest, or the optimiser's step, which needs a copy of one moment but no activations.
+    That is in the backward pass, or in the optimiser's step. Weights and all that belongs to them are float32.
     """
     mixed = hardware.precision != "fp32"
-    state = cost.parameters * (20 if average else 16) / GIB
     if hardware.device == "cpu" and not mixed and not grad_checkpointing:
         activations = micro_batch * cost.activation_gib
     else:
         activations = count_activations(
             timm_name,
             input_size,
-            classes,
             micro_batch=micro_batch,
             grad_checkpointing=grad_checkpointing,
             mixed=mixed,
         ).peak_gib
+    # The step needs a copy of one moment, when the activations are gone.
+    return state_gib(cost, hardware, average=average) + max(activations, cost.parameters * 4 / GIB)
+
+
+def state_gib(cost: Cost, hardware: Hardware, *, average: bool) -> float:
+    """GiB that are there all the time: weights, gradients, two AdamW moments, their average; and the process's own."""
     own = CPU_PROCESS_GIB if hardware.device == "cpu" else CONTEXT_GIB
-    return own + state + max(activations, cost.parameters * 4 / GIB)
+    return own + cost.parameters * (20 if average else 16) / GIB
 
 
 def compare_peak(planned: float, measured: float) -> str:

@@ -20,7 +20,6 @@ from grandmaster.training.precision import Precision, PrecisionName
 def probe_peaks(
     timm_name: str,
     input_size: int,
-    classes: int,
     micro_batch: int,
     grad_checkpointing: bool,
     precision: PrecisionName,
@@ -40,7 +39,7 @@ def probe_peaks(
     try:
         with ProcessPoolExecutor(1, mp_context=spawn) as pool:
             peaks = pool.submit(
-                measure, timm_name, input_size, classes, (low, high), grad_checkpointing, precision, "cuda"
+                measure, timm_name, input_size, (low, high), grad_checkpointing, precision, "cuda"
             ).result()
     except BrokenProcessPool:
         return None
@@ -60,7 +59,6 @@ def extrapolate(sizes: tuple[int, int], peaks: tuple[float, float], micro_batch:
 def measure(
     timm_name: str,
     input_size: int,
-    classes: int,
     sizes: tuple[int, int],
     grad_checkpointing: bool,
     precision: PrecisionName,
@@ -70,7 +68,7 @@ def measure(
     path = Precision(device, precision)
     start = Weights(source="none", mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
     net = build_model(
-        timm_name, start, classes=classes, input_size=input_size, grad_checkpointing=grad_checkpointing
+        timm_name, start, classes=1000, input_size=input_size, grad_checkpointing=grad_checkpointing
     )
     model, optimiser = path.fabric.setup(net, torch.optim.AdamW(net.parameters(), lr=1e-6))
     model.train()

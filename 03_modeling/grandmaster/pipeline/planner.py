@@ -280,7 +280,6 @@ def _plan_model(
         hardware,
         config,
         input_size=size,
-        classes=outputs,
         effective=effective,
         batch_norm_learns=(settings.batch_norm or ("frozen" if weights.pretrained else "train")) != "frozen",
     )
