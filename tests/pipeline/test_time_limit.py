@@ -244,3 +244,27 @@ def test_the_clock_keeps_a_margin():
     assert clock.left() == pytest.approx(600 - 100 - (1 + 18))
     assert Clock(limit=9 * 3600.0, now=lambda: 0.0, started=0.0).margin == 300
     assert Clock().left() == float("inf")
+
+
+def test_where_measuring_takes_long_it_is_done_once(data, tmp_path, monkeypatch):
+    """On a busy machine the planner's few training steps alone may take a good part of a short limit."""
+    asked: list[int] = []
+
+    def slowly(*args: Any, size: int, **how: Any) -> float:
+        asked.append(size)
+        time.sleep(1.0)
+        return 500.0
+
+    monkeypatch.setattr(planner, "images_per_second", slowly)
+    folder = tmp_path / "run"
+    settings = ("model.backbones=resnet10t", "model.image_size=none", *OPEN)
+    run_pipeline(request(data, folder, *settings, limited(18), until="plan"), SilentProgress())
+    assert len(set(asked)) == 1 or len(asked) == 2, "full size, and the chosen one where it is smaller"
+    plan = json.loads((folder / "plan.json").read_text())
+    (model,) = plan["models"]
+    assert model["epochs"] < 60
+    assert model["minutes_per_fold"] > model["test_minutes_per_fold"] > 0
+    assert plan["decisions"]["trial"]["value"] is False
+    asked.clear()
+    run_pipeline(request(data, tmp_path / "long", *settings, limited(600), until="plan"), SilentProgress())
+    assert len(set(asked)) > 1, "with time enough, each size"
