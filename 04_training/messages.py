@@ -69,7 +69,11 @@ TEXTS: dict[str, dict[Language, str]] = {
     "plan.value": {"en": "value", "ko": "값"},
     "plan.reason": {"en": "because", "ko": "이유"},
     "plan.augmentation": {"en": "What is done to training pictures", "ko": "훈련 이미지에 적용하는 증강"},
-    "plan.class_policy": {"en": "{name}: classes {classes}", "ko": "{name}: 클래스 {classes}"},
+    "plan.class_policy": {
+        "en": "{name}, classes {classes}: the same, and",
+        "ko": "{name}, 클래스 {classes}: 위와 같고, 추가로",
+    },
+    "plan.class_without": {"en": " (without {operations})", "ko": " ({operations} 제외)"},
     "plan.operation": {"en": "operation", "ko": "변환"},
     "plan.share": {"en": "pictures", "ko": "비율"},
     "plan.models": {

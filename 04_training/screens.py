@@ -52,20 +52,23 @@ def plan_tables(plan: Plan) -> RenderableType:
 
 
 def _augmentation_tables(plan: Plan) -> list[RenderableType]:
-    """What is done to training pictures, how often and why; groups of classes with their own policy after the others."""
+    """What is done to training pictures, how often and why; of groups of classes what is different."""
     lists = [(text("plan.augmentation"), plan.operations)] if plan.operations else []
     for policy in plan.class_policies:
-        classes = ", ".join(policy.classes)
-        lists.append((text("plan.class_policy", name=policy.name, classes=classes), policy.operations))
+        missing = [item.name for item in plan.operations if item not in policy.operations]
+        title = text("plan.class_policy", name=policy.name, classes=", ".join(policy.classes))
+        title += text("plan.class_without", operations=", ".join(missing)) if missing else ""
+        lists.append((title, tuple(item for item in policy.operations if item not in plan.operations)))
     tables: list[RenderableType] = []
     for title, operations in lists:
-        table = Table(box=SIMPLE_HEAD, title=Text(title, style="bold"), title_justify="left")
+        heading = Text(title, style="bold")
+        table = Table(box=SIMPLE_HEAD, title=heading, title_justify="left")
         table.add_column(text("plan.operation"), style="cyan", no_wrap=True)
         table.add_column(text("plan.share"), justify="right", no_wrap=True)
         table.add_column(text("plan.reason"), overflow="fold", style="dim")
         for operation in operations:
             table.add_row(operation.name, f"{operation.probability:.0%}", Text(operation.reason))
-        tables.append(table)
+        tables.append(table if operations else heading)
     return tables
 
 

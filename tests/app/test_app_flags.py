@@ -90,7 +90,8 @@ def check_dry_run(pipeline: FakePipeline, home: Path, screen: Callable[[], str])
         "▲ swin_large starts from scratch",
         "68%",
         "rotation: 68% of test pictures [turned]",
-        "photos: classes dashboard, plate [front]",
+        "photos, classes dashboard, plate [front]",
+        "without FilledRotation",
         "HueSaturationValue",
     ):
         assert part in shown
