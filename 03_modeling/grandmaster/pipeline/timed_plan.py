@@ -82,13 +82,14 @@ def make_timed_plan(
         schedule = choose_schedule(candidates, folds=folds, views=views, seconds=seconds - cost)
     plans = [
         planned(settings)
-        if quick or settings.model.image_size not in (None, model.input_size)
-        else _as_measured(whole, model, candidate, epochs, schedule.views)
-        for settings, model, candidate, epochs in zip(
+        if quick
+        else _as_measured(whole, model, candidate, schedule, epochs=epochs, side=side)
+        for settings, model, candidate, epochs, side in zip(
             _settled(config, schedule, candidates, trial=trial),
             whole.models,
             candidates,
             schedule.epochs,
+            schedule.sides,
             strict=False,
         )
     ]
@@ -183,15 +184,21 @@ def _candidate(
     )
 
 
-def _as_measured(whole: Plan, model: ModelPlan, candidate: Candidate, epochs: int, views: int) -> Plan:
-    """The plan of one model from that of one epoch and one view, without measuring its speed once more."""
-    size = candidate.sizes[0]
-    minutes = (epochs * size.epoch + views * size.view) / 60
+def _as_measured(
+    whole: Plan, model: ModelPlan, candidate: Candidate, schedule: Schedule, *, epochs: int, side: int
+) -> Plan:
+    """The plan of one model from that of one epoch and one view, without measuring its speed once more.
+
+    Where the input is smaller than what was measured, its memory is that of the larger one: no less than it needs.
+    """
+    size = next(size for size in candidate.sizes if size.side == side)
+    shrunk = size.view / candidate.sizes[0].view if candidate.sizes[0].view else 1.0
     timed = msgspec.structs.replace(
         model,
+        input_size=side,
         epochs=epochs,
-        minutes_per_fold=round(minutes, 4),
-        test_minutes_per_fold=round(views * model.test_minutes_per_fold, 4),
+        minutes_per_fold=round((epochs * size.epoch + schedule.views * size.view) / 60, 4),
+        test_minutes_per_fold=round(schedule.views * shrunk * model.test_minutes_per_fold, 4),
     )
     return msgspec.structs.replace(whole, models=(timed,))
 
