@@ -392,7 +392,7 @@ torch.set_num_threads(1)
 
 def fit(name, micro_batch):
     spec = make_spec(
-        epochs=1, micro_batch=micro_batch, accumulation=1, input_size=160, store_size=160, freeze_batch_norm=True,
+        epochs=1, micro_batch=micro_batch, accumulation=1, input_size=160, store_size=160, batch_norm="frozen",
         prediction_batch=8, operations=(), ema_decay=0.0,
     )
     data = make_data(folder, spec, count=80)

@@ -81,6 +81,17 @@ def test_a_machine_ten_times_slower_than_measured(data, tmp_path, monkeypatch):
     assert any(message.startswith("warn: Time limit: test_resnet fold 0: 60") for message in slow.messages)
 
 
+def test_a_machine_far_quicker_than_measured(data, tmp_path, monkeypatch):
+    """Planned for an epoch or two: the first epoch shows that there is time for many."""
+    monkeypatch.setattr(planner, "images_per_second", lambda *args, **how: 15.0)
+    began, folder = time.monotonic(), tmp_path / "run"
+    results = run_pipeline(request(data, folder, *OPEN, "folds.train=1", limited(16)), SilentProgress())
+    assert time.monotonic() - began < 16
+    planned = json.loads((folder / "plan.json").read_text())["models"][0]["epochs"]
+    assert results["models"][0]["epochs"] >= 2 * planned
+    assert any(f"{planned} epochs -> " in line and "begun anew" in line for line in revisions(folder))
+
+
 def test_not_even_one_epoch(data, tmp_path, monkeypatch):
     """Cut in its first epoch, the model is validated as it is: there is a score, and a submission of it."""
     monkeypatch.setattr(planner, "images_per_second", lambda *args, **how: 1e5)
@@ -244,3 +255,27 @@ def test_the_clock_keeps_a_margin():
     assert clock.left() == pytest.approx(600 - 100 - (1 + 18))
     assert Clock(limit=9 * 3600.0, now=lambda: 0.0, started=0.0).margin == 300
     assert Clock().left() == float("inf")
+
+
+def test_where_measuring_takes_long_it_is_done_once(data, tmp_path, monkeypatch):
+    """On a busy machine the planner's few training steps alone may take a good part of a short limit."""
+    asked: list[int] = []
+
+    def slowly(*args: Any, size: int, **how: Any) -> float:
+        asked.append(size)
+        time.sleep(1.0)
+        return 500.0
+
+    monkeypatch.setattr(planner, "images_per_second", slowly)
+    folder = tmp_path / "run"
+    settings = ("model.backbones=resnet10t", "model.image_size=none", *OPEN)
+    run_pipeline(request(data, folder, *settings, limited(18), until="plan"), SilentProgress())
+    assert len(asked) == 1
+    plan = json.loads((folder / "plan.json").read_text())
+    (model,) = plan["models"]
+    assert model["epochs"] < 60
+    assert model["minutes_per_fold"] > model["test_minutes_per_fold"] > 0
+    assert plan["decisions"]["trial"]["value"] is False
+    asked.clear()
+    run_pipeline(request(data, tmp_path / "long", *settings, limited(600), until="plan"), SilentProgress())
+    assert len(set(asked)) > 1, "with time enough, each size"

@@ -138,7 +138,7 @@ def _results(
             and hands_in_decisions(competition.submission_format),
         },
         "tta": {
-            "views": min(fit["views"] for fit in fits),
+            "views": min(fit.get("views", plan.decisions.tta_views.value) for fit in fits),
             "score_without": judge.score(plain),
             "score_with": with_views["score"],
         },

@@ -25,12 +25,14 @@ FORWARD_SHARE = 0.6
 WORTH_ADDING = 1.2
 # Share of the time left that a trial of the augmentation may take, once it is begun.
 TRIAL_MOST = 0.25
+# A fit is begun anew for this many times its epochs, filling this share of the time that there turned out to be.
+WORTH_BEGINNING_ANEW, MORE_SHARE = 2, 0.85
 # With fewer epochs than this a fit begun anew is no better than one cut short.
 FEWEST_ANEW = 3
 
 
 class BeginAnew(Exception):
-    """After its first epoch: the fit cannot end as planned, and is to be planned for fewer epochs."""
+    """After its first epoch: the fit cannot end as planned, or there is time for far more, and is to be planned anew."""
 
     def __init__(self, epochs: int) -> None:
         self.epochs = epochs
@@ -109,17 +111,15 @@ class Pace:
         planned = [model.epochs for model, _ in remaining]
         if not self.clock.limited or not remaining:
             return len(remaining), planned[0] if planned else 0
-        is_open = self._context.config.training.epochs is None
         candidates = []
         for model, _ in remaining:
-            table = planner.EPOCHS_FINE_TUNE if model.weights.pretrained else planner.EPOCHS_SCRATCH
-            _, enough, highest = table
+            enough, highest = self.epochs(model)
             candidates.append(
                 Candidate(
                     name=model.backbone,
                     sizes=(self.cost(model),),
                     enough=enough,
-                    highest=max(model.epochs, highest) if is_open and self.measured else model.epochs,
+                    highest=highest if self.measured else model.epochs,
                     start=FIT_START,
                     pretrained=model.weights.pretrained,
                 )
@@ -140,6 +140,13 @@ class Pace:
         if planned[0] < epochs < WORTH_ADDING * planned[0]:
             epochs = planned[0]
         return count, epochs
+
+    def epochs(self, model: ModelPlan) -> tuple[int, int]:
+        """How many are enough, and the most that are of use; the plan's where they are set."""
+        table = planner.EPOCHS_FINE_TUNE if model.weights.pretrained else planner.EPOCHS_SCRATCH
+        _, enough, highest = table
+        is_open = self._context.config.training.epochs is None
+        return enough, max(model.epochs, highest) if is_open else model.epochs
 
     def can_continue(self, model: ModelPlan) -> bool:
         """Whether a fit that was cut short has time for another epoch and for being judged anew."""
@@ -165,8 +172,11 @@ class Pace:
 class FitBrake:
     """Ends one fit in time: at an epoch's end if need be, within an epoch as the last resort."""
 
-    def __init__(self, pace: Pace, model: ModelPlan, epochs: int, *, may_begin_anew: bool) -> None:
-        self._pace, self._model, self._epochs = pace, model, epochs
+    def __init__(
+        self, pace: Pace, model: ModelPlan, epochs: int, *, waiting: int, may_begin_anew: bool
+    ) -> None:
+        """`waiting`: fits that are still to be done, this one included; they share the time."""
+        self._pace, self._model, self._epochs, self._waiting = pace, model, epochs, waiting
         self._may_begin_anew = may_begin_anew
         self._views = pace._context.plan.decisions.tta_views.value
 
@@ -178,10 +188,14 @@ class FitBrake:
             return False
         cost = pace.cost(self._model)
         left = pace.clock.left() - pace.after_fit(cost.view, self._views)
-        if last["epoch"] == 1 and self._may_begin_anew and (self._epochs - 1) * cost.epoch > left:
+        if last["epoch"] == 1 and self._may_begin_anew and not last.get("cut"):
             fewer = int(left / cost.epoch)
             if FEWEST_ANEW <= fewer < self._epochs - 1:
                 raise BeginAnew(fewer)
+            others = (self._waiting - 1) * (FIT_START + self._views * cost.view)
+            more = int(MORE_SHARE * (left - others) / self._waiting / cost.epoch)
+            if more >= WORTH_BEGINNING_ANEW * self._epochs < pace.epochs(self._model)[1]:
+                raise BeginAnew(min(more, pace.epochs(self._model)[1]))
         return cost.epoch > left
 
     def in_epoch(self, pictures: int, seconds: float, *, has_best: bool) -> bool:

@@ -41,8 +41,9 @@ def predict_fit(context: RunContext, model: ModelPlan, fold: int) -> None:
     if (model.backbone, fold) in context.predicted:
         return  # in this very process: nothing to say
     context.predicted.add((model.backbone, fold))
-    views = read_json(fit_folder(context, model, fold) / "result.json")["views"]
     spec = make_spec(context, model, fold)
+    result = read_json(fit_folder(context, model, fold) / "result.json")
+    views = result.get("views", spec.tta_views)  # fits of earlier versions have the plan's
     kept = fit_folder(context, model, fold) / "checkpoint"
     path = context.folder / "test" / f"{model.backbone}_fold{fold}.npz"
     task = f"predict {model.backbone} fold {fold}"

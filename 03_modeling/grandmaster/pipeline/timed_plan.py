@@ -13,7 +13,7 @@ from grandmaster.pipeline import planner
 from grandmaster.pipeline.augmenting import TRIAL_FITS, trial_epochs
 from grandmaster.pipeline.clock import Clock
 from grandmaster.pipeline.hardware import Hardware
-from grandmaster.pipeline.plan import Decision, Decisions, ModelPlan, Plan
+from grandmaster.pipeline.plan import Decision, ModelPlan, Plan
 from grandmaster.pipeline.schedule import Candidate, Schedule, SizeCost, choose_schedule, given_up
 
 # Of the time left. Speed is measured on pictures that lie ready: augmenting and checkpoints come on top, and estimates
@@ -26,6 +26,8 @@ END_SECONDS, END_PICTURE_SECONDS = 5.0, 2e-3
 PICTURE_SECONDS = 0.01  # to read one, on one core
 # Two short fits that try the augmentation may take this share of what there is for training.
 TRIAL_SHARE_OF_TIME = 0.15
+# Speeds may be measured this many times more where that takes no more than a share of the time left.
+PROBES, PROBING_SHARE = 3, 0.1
 SMALLER_SIDES = (128, 96)  # px, for small backbones; transformers with fixed windows keep theirs
 
 
@@ -56,8 +58,13 @@ def make_timed_plan(
     if not clock.limited:
         return planned(config)
     pictures = len(competition.train) + len(competition.test)
+    before = clock.left()
     whole = planned(_once(config))
-    candidates = [_candidate(model, whole, competition, config, planned) for model in whole.models]
+    # Each further plan measures speeds anew, which on a slow or busy machine takes long.
+    quick = PROBES * (before - clock.left()) <= PROBING_SHARE * clock.left()
+    candidates = [
+        _candidate(model, whole, competition, config, planned if quick else None) for model in whole.models
+    ]
     left = clock.left()  # only now: measuring the speeds took time, too
     if config.run.minutes is not None:
         left = min(left, 60 * config.run.minutes)
@@ -73,8 +80,19 @@ def make_timed_plan(
         why_no_trial = "" if trial else f"two short fits of {cost:.0f} s are too much beside {seconds:.0f} s"
     if may_try and trial:
         schedule = choose_schedule(candidates, folds=folds, views=views, seconds=seconds - cost)
-    settled = _settled(config, schedule, candidates, trial=trial)
-    plans = [planned(settings) for settings in settled]
+    plans = [
+        planned(settings)
+        if quick
+        else _as_measured(whole, model, candidate, schedule, epochs=epochs, side=side)
+        for settings, model, candidate, epochs, side in zip(
+            _settled(config, schedule, candidates, trial=trial),
+            whole.models,
+            candidates,
+            schedule.epochs,
+            schedule.sides,
+            strict=False,
+        )
+    ]
     reason = (
         f"{left:.0f} s were left of the time limit, {seconds:.0f} s of them for training and predicting: "
         "the most valuable of what fits"
@@ -90,16 +108,25 @@ def make_timed_plan(
         changed["folds_trained"] = Decision(value=schedule.folds, reason=reason)
     else:
         changed["folds_trained"] = whole.decisions.folds_trained
-    if schedule.views < views:
-        changed["tta_views"] = Decision(value=schedule.views, reason=reason)
-    if why_no_trial:
-        changed["trial"] = Decision(value=False, reason=why_no_trial)
-    elif trial and config.augmentation.trial is None:
+    changed["tta_views"] = (
+        Decision(value=schedule.views, reason=reason)
+        if schedule.views < views
+        else Decision(value=views, reason="prediction.tta_views")
+    )
+    policies = plans[0].class_policies
+    if trial and config.augmentation.trial is None:
         changed["trial"] = whole.decisions.trial  # of all fits; the plans are for one model each
+    elif not trial and (why_no_trial or decided.trial.value):
+        why_no_trial = why_no_trial or "two short fits would cost too much beside the few that are left"
+        changed["trial"] = Decision(value=False, reason=why_no_trial)
+        if config.augmentation.class_groups is None and policies:
+            changed["class_groups"] = Decision(value=False, reason="no trial to tell whether they win")
+            policies = ()
     return msgspec.structs.replace(
         plans[0],
         made_for=planner.plan_inputs(fingerprint, shift, config, how["models_wanted"]),
-        decisions=_replaced(decided, changed),
+        decisions=msgspec.structs.replace(decided, **changed),
+        class_policies=policies,
         models=tuple(_with_reason(plan.models[0], config, reason) for plan in plans),
         notes=_notes(plans, left, schedule, given_up(candidates, folds, views, schedule)),
     )
@@ -133,14 +160,18 @@ def _candidate(
         return SizeCost(side=at_size.input_size, epoch=seconds * share, view=seconds * (1 - share))
 
     sizes = [cost(model)]
-    if config.model.image_size is None and model.backbone in SMALL:
-        for side in SMALLER_SIDES:
-            if side < model.input_size:
-                at_side = msgspec.structs.replace(
-                    _once(config),
-                    model=msgspec.structs.replace(config.model, backbones=(model.backbone,), image_size=side),
-                )
-                sizes.append(cost(planned(at_side).models[0]))
+    smaller = SMALLER_SIDES if config.model.image_size is None and model.backbone in SMALL else ()
+    for side in [side for side in smaller if side < model.input_size]:
+        if planned is None:
+            # By pixels a smaller picture would be quicker than it is.
+            share = (side / model.input_size) ** 1.5
+            sizes.append(SizeCost(side=side, epoch=share * sizes[0].epoch, view=share * sizes[0].view))
+            continue
+        at_side = msgspec.structs.replace(
+            _once(config),
+            model=msgspec.structs.replace(config.model, backbones=(model.backbone,), image_size=side),
+        )
+        sizes.append(cost(planned(at_side).models[0]))
     table = planner.EPOCHS_FINE_TUNE if model.weights.pretrained else planner.EPOCHS_SCRATCH
     _, enough, highest = table
     return Candidate(
@@ -151,6 +182,25 @@ def _candidate(
         start=FIT_START,
         pretrained=model.weights.pretrained,
     )
+
+
+def _as_measured(
+    whole: Plan, model: ModelPlan, candidate: Candidate, schedule: Schedule, *, epochs: int, side: int
+) -> Plan:
+    """The plan of one model from that of one epoch and one view, without measuring its speed once more.
+
+    Where the input is smaller than what was measured, its memory is that of the larger one: no less than it needs.
+    """
+    size = next(size for size in candidate.sizes if size.side == side)
+    shrunk = size.view / candidate.sizes[0].view if candidate.sizes[0].view else 1.0
+    timed = msgspec.structs.replace(
+        model,
+        input_size=side,
+        epochs=epochs,
+        minutes_per_fold=round((epochs * size.epoch + schedule.views * size.view) / 60, 4),
+        test_minutes_per_fold=round(schedule.views * shrunk * model.test_minutes_per_fold, 4),
+    )
+    return msgspec.structs.replace(whole, models=(timed,))
 
 
 def _trial_seconds(candidate: Candidate, schedule: Schedule) -> float:
@@ -188,10 +238,6 @@ def _with_reason(model: ModelPlan, config: Config, reason: str) -> ModelPlan:
     if config.model.image_size is None and model.backbone in SMALL:
         reasons["input_size"] = reason
     return msgspec.structs.replace(model, reasons=reasons)
-
-
-def _replaced(decided: Decisions, changed: dict[str, Any]) -> Decisions:
-    return msgspec.structs.replace(decided, **changed)
 
 
 def _notes(plans: list[Plan], left: float, schedule: Schedule, lost: list[str]) -> tuple[str, ...]:

@@ -195,10 +195,10 @@ def train(context: RunContext, after_fit: Callable[[ModelPlan, int], None] = lam
                 continue
             _begin(context, model, fold, epochs)
             try:
-                _train_one(context, pace, model, fold)
+                _train_one(context, pace, model, fold, waiting=count)
             except BeginAnew as fewer:
                 _begin(context, model, fold, fewer.epochs, anew=True)
-                _train_one(context, pace, model, fold, may_begin_anew=False)
+                _train_one(context, pace, model, fold, waiting=count, may_begin_anew=False)
         after_fit(model, fold)
     finished = finished_fits(context)
     missing = [fit_name(model, fold) for model, fold in fits if (model, fold) not in finished]
@@ -251,12 +251,19 @@ def _begin(context: RunContext, model: ModelPlan, fold: int, epochs: int, *, ane
 
 
 def _train_one(
-    context: RunContext, pace: Pace, model: ModelPlan, fold: int, *, may_begin_anew: bool = True
+    context: RunContext,
+    pace: Pace,
+    model: ModelPlan,
+    fold: int,
+    *,
+    waiting: int,
+    may_begin_anew: bool = True,
 ) -> None:
     spec = make_spec(context, model, fold)
     folder = fit_folder(context, model, fold)
     task = f"train {fit_name(model, fold)}"
     data, precision = fold_data(context, spec), context.make_precision()
+    brake = FitBrake(pace, model, spec.epochs, waiting=waiting, may_begin_anew=may_begin_anew)
     try:
         fitted = fit_fold(
             spec,
@@ -267,7 +274,7 @@ def _train_one(
             progress=context.progress,
             task=task,
             known=_known_passes(context, model, fold),
-            brake=FitBrake(pace, model, spec.epochs, may_begin_anew=may_begin_anew),
+            brake=brake,
         )
     except (RuntimeError, MemoryError) as error:
         # That of training passes is recovered from inside; this is the model itself, or the machine.
@@ -278,7 +285,10 @@ def _train_one(
             where=f"{spec.backbone}, fold {spec.fold}",
             fix="Free memory that other processes hold, or choose a smaller backbone, with another --experiment_name.",
         ) from error
-    pace.learn(model.backbone, fitted.history[-1])
+    if fitted.out_of_time:
+        pace.learn(model.backbone, fitted.history[-1])
+    else:
+        brake.before_epoch(fitted.history[-1])  # also after an only epoch: there may be time for more
     views = pace.views(model)
     if fitted.out_of_time:
         context.revisions.say(f"{fit_name(model, fold)}: ended in epoch {fitted.epochs} of {spec.epochs}")
