@@ -6,8 +6,8 @@ first seed; the best `--keep` of them, and the plain recipe, also run with the o
 groups of pictures with all seeds of a group drawn together, so it covers the choice of pictures; what the seeds add is
 seen in the gains of each. Equal epochs are not equal minutes where a change costs time: both are printed.
 
-    python benchmarks/recipe.py --data DIR --weights_dir DIR [--candidates focal,bce] [--seeds 3] [--keep 4]
-        [--epochs 6] [--size 96] [--folds 3] [--policy light] [--set training.loss=focal] [--runs DIR]
+    python benchmarks/recipe.py --data DIR --weights_dir DIR [--candidates focal,bce] [--seeds 3] [--keep 3]
+        [--epochs 5] [--size 96] [--folds 3] [--policy light] [--set training.loss=focal] [--runs DIR]
 
 With `--runs` the runs are kept, and the same command goes on where it was interrupted.
 """
@@ -218,8 +218,8 @@ def main() -> None:
     parser.add_argument("--weights_dir", type=Path, required=True)
     parser.add_argument("--candidates", help=f"of {', '.join(CANDIDATES)}; default: all")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--keep", type=int, default=4, help="candidates that also run with the other seeds")
-    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--keep", type=int, default=3, help="candidates that also run with the other seeds")
+    parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--size", type=int, default=96)
     parser.add_argument("--folds", type=int, default=3, help="1 / folds of the pictures are validated on")
     parser.add_argument("--policy", default="light")
