@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 import weakref
@@ -423,7 +424,10 @@ def test_row_23_a_real_limit_of_memory(tmp_path):
     )
     assert done.returncode == 0, done.stderr[-2000:]
     *said, last = done.stdout.splitlines()
-    assert last in ("passes 32", "passes 16", "passes 8")
+    # How far it has to go down depends on what the libraries of the machine keep for themselves.
+    passes = int(last.removeprefix("passes "))
+    assert passes in (32, 16, 8, 4, 2)
+    assert len(said) == math.log2(64 // passes)
     assert said[0].startswith(
         "test_resnet, fold 0: memory ran out in epoch 1 with 64 pictures a pass; it is repeated"
     )
