@@ -18,12 +18,15 @@ from grandmaster.config import Config, DataConfig, InspectConfig, with_settings
 from grandmaster.eda.fingerprint import make_fingerprint
 from grandmaster.errors import UserError
 from grandmaster.models import weights
+from grandmaster.models.registry import find_backbone
+from grandmaster.models.weights import Weights
 from grandmaster.pipeline import planner
 from grandmaster.pipeline.hardware import Hardware, read_hardware
 from grandmaster.pipeline.plan import Plan, read_plan, write_plan
 from grandmaster.pipeline.planner import make_plan
 from grandmaster.pipeline.recipe import fractions
 from grandmaster.pipeline.speed import StepChoice
+from grandmaster.pipeline.starts import start_notes
 from grandmaster.pipeline.targets import target_text
 from grandmaster.progress import SilentProgress
 from grandmaster.storage import plain
@@ -365,3 +368,13 @@ def test_warm_up_in_epochs_and_an_absolute_last_rate():
     assert found == {"warmup_fraction": pytest.approx(0.05), "final_rate_fraction": pytest.approx(1e-3)}
     assert fractions(settings, epochs=3, learning_rate=1e-3)["warmup_fraction"] == 1.0
     assert fractions(Config().training, epochs=3, learning_rate=1.0)["warmup_fraction"] == 0.1
+
+
+def test_backbones_that_start_from_random_weights_for_one_reason_share_a_warning():
+    chosen = tuple(find_backbone(name) for name in ("resnet10t", "resnet18", "mobilenetv2_100"))
+    lost = [Weights(source="none", mean=(0.5,), std=(0.5,), reason=reason) for reason in ("no hub", "odd")]
+    starts = dict(zip([backbone.name for backbone in chosen], [lost[0], lost[1], lost[0]], strict=True))
+    first, second = start_notes(chosen, starts, Config())
+    assert first.startswith("resnet10t, mobilenetv2_100 start from RANDOM weights: no hub.")
+    assert second.startswith("resnet18 starts from RANDOM weights: odd.")
+    assert start_notes(chosen, starts, with_settings(Config(), ["model.pretrained=false"])) == []

@@ -28,13 +28,19 @@ def find_start(backbone: Backbone, config: Config) -> Weights:
 def start_notes(chosen: tuple[Backbone, ...], starts: Mapping[str, Weights], config: Config) -> list[str]:
     """Warnings: random weights where others were wanted, and licences that forbid commercial use."""
     notes = []
+    random: dict[str, list[str]] = {}
+    if wants_weights(config):
+        for backbone in chosen:
+            if not starts[backbone.name].pretrained:
+                random.setdefault(starts[backbone.name].reason, []).append(backbone.name)
+    for reason, names in random.items():
+        begin = f"{names[0]} starts" if len(names) == 1 else f"{', '.join(names)} start"
+        notes.append(
+            f"{begin} from RANDOM weights: {reason}. Expect a much lower score; give --weights_dir or a connection to "
+            "the hub."
+        )
     for backbone in chosen:
         weights = starts[backbone.name]
-        if not weights.pretrained and wants_weights(config):
-            notes.append(
-                f"{backbone.name} starts from RANDOM weights: {weights.reason}. Expect a much lower score; "
-                "give --weights_dir or a connection to the hub."
-            )
         licence = licence_of(backbone.timm_name, weights)
         if non_commercial(licence):
             notes.append(
