@@ -13,8 +13,9 @@ import data_loader
 from _source_roots import ROOT
 from config import BACKBONES, EXPLORE_STAGES, MODES, STAGES, Mode
 from grandmaster import __version__
-from grandmaster.config import Config, fields, with_settings
+from grandmaster.config import Config
 from grandmaster.errors import UserError, did_you_mean
+from grandmaster.settings import fields, with_settings
 from presets import PRESETS
 from time_limit import read_time_limit
 

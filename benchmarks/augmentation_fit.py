@@ -28,10 +28,11 @@ from grandmaster.competition.metrics import METRICS, Interval, paired_gain
 from grandmaster.competition.predictions import Predictions
 from grandmaster.competition.reader import read_competition
 from grandmaster.competition.solution import score_solution
-from grandmaster.config import Config, with_settings
+from grandmaster.config import Config
 from grandmaster.pipeline.machine import usable_cores
 from grandmaster.pipeline.run import RunRequest, run_pipeline
 from grandmaster.progress import SilentProgress
+from grandmaster.settings import with_settings
 from grandmaster.storage import read_json, write_csv
 
 RESULTS = Path(__file__).resolve().parent / "results" / "augmentation_fit.csv"

@@ -33,11 +33,12 @@ from grandmaster.competition.metrics import Interval, paired_gain, score
 from grandmaster.competition.predictions import Predictions
 from grandmaster.competition.reader import read_competition
 from grandmaster.competition.table import Competition
-from grandmaster.config import Config, with_settings
+from grandmaster.config import Config
 from grandmaster.errors import did_you_mean
 from grandmaster.pipeline.machine import usable_cores
 from grandmaster.pipeline.run import RunRequest, run_pipeline
 from grandmaster.progress import SilentProgress
+from grandmaster.settings import with_settings
 from grandmaster.storage import read_json, write_csv, write_json
 
 RESULTS = Path(__file__).resolve().parent / "results" / "recipe.csv"

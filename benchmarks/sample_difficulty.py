@@ -19,9 +19,10 @@ import pandas as pd
 
 from grandmaster.competition.sample import make_sample
 from grandmaster.competition.solution import score_solution
-from grandmaster.config import Config, with_settings
+from grandmaster.config import Config
 from grandmaster.pipeline.run import RunRequest, run_pipeline
 from grandmaster.progress import SilentProgress
+from grandmaster.settings import with_settings
 from grandmaster.storage import read_json, write_csv
 
 RESULTS = Path(__file__).resolve().parent / "results" / "sample_difficulty.csv"

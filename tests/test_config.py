@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from grandmaster.config import Config, convert, fields, with_settings
+from grandmaster.config import Config
 from grandmaster.errors import UserError
+from grandmaster.settings import convert, fields, with_settings
 
 
 def test_every_field_says_what_it_means():

@@ -17,6 +17,7 @@ LEVELS = {
     "storage": 1,
     "progress": 1,
     "config": 1,
+    "settings": 2,
     "competition": 2,
     "images": 3,
     "models": 3,

@@ -24,7 +24,8 @@ import score_submission
 import utils
 from config import BACKBONES, EXPLORE_STAGES, MODES, STAGES
 from grandmaster import __version__
-from grandmaster.config import Config, fields
+from grandmaster.config import Config
+from grandmaster.settings import fields
 
 BASE = ["--mode", "full_training"]
 

@@ -12,8 +12,9 @@ from PIL import Image
 from grandmaster.competition.extra_images import without_extra_images
 from grandmaster.competition.folder import CompetitionFolder
 from grandmaster.competition.reader import read_competition
-from grandmaster.config import Config, DataConfig, ExtraImages, convert, with_settings
+from grandmaster.config import Config, DataConfig, ExtraImages
 from grandmaster.errors import UserError
+from grandmaster.settings import convert, with_settings
 
 
 def draw(path: Path) -> None:

@@ -11,10 +11,11 @@ import pytest
 from eda_pictures import competition, photo, save
 from PIL import Image
 
-from grandmaster.config import Config, InspectConfig, with_settings
+from grandmaster.config import Config, InspectConfig
 from grandmaster.eda.shift_reading import Quality, at_working_side, compare_with_test, stored_quality
 from grandmaster.images.corruption import WORKING_SIDE
 from grandmaster.progress import SilentProgress
+from grandmaster.settings import with_settings
 
 NOTHING_KNOWN: dict[str, Any] = {"unreadable": []}
 

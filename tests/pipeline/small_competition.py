@@ -8,9 +8,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from grandmaster.config import Config, with_settings
+from grandmaster.config import Config
 from grandmaster.pipeline.run import RunRequest
 from grandmaster.progress import SilentProgress
+from grandmaster.settings import with_settings
 
 SETTINGS = (
     "model.backbones=test_resnet",

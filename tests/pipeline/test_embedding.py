@@ -10,8 +10,9 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from grandmaster.config import Config, with_settings
+from grandmaster.config import Config
 from grandmaster.pipeline.embedding import find_embedder
+from grandmaster.settings import with_settings
 
 
 @pytest.fixture(scope="module")

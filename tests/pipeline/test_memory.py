@@ -6,7 +6,7 @@ import msgspec
 import pytest
 import torch
 
-from grandmaster.config import Config, HardwareConfig, with_settings
+from grandmaster.config import Config, HardwareConfig
 from grandmaster.errors import UserError
 from grandmaster.models.activations import Activations, count_activations
 from grandmaster.models.builder import build_model, count_cost
@@ -17,6 +17,7 @@ from grandmaster.pipeline.memory import MemoryPlan, fit_memory, relative_speed
 from grandmaster.pipeline.memory_probe import extrapolate, measure, probe_peaks
 from grandmaster.pipeline.run import plan_only, run_pipeline
 from grandmaster.progress import SilentProgress
+from grandmaster.settings import with_settings
 from pipeline.small_competition import request, write_competition
 from pipeline.test_planner import CPU, GPU_16
 

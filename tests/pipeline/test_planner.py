@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from small_competition import write_competition
 
 from grandmaster.competition.reader import read_competition
-from grandmaster.config import Config, DataConfig, InspectConfig, with_settings
+from grandmaster.config import Config, DataConfig, InspectConfig
 from grandmaster.eda.fingerprint import make_fingerprint
 from grandmaster.errors import UserError
 from grandmaster.models import weights
@@ -29,6 +29,7 @@ from grandmaster.pipeline.speed import StepChoice
 from grandmaster.pipeline.starts import start_notes
 from grandmaster.pipeline.targets import target_text
 from grandmaster.progress import SilentProgress
+from grandmaster.settings import with_settings
 from grandmaster.storage import plain
 from grandmaster.training.timed_step import StepSettings
 

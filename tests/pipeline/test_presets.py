@@ -9,13 +9,14 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from grandmaster.config import Config, with_settings
+from grandmaster.config import Config
 from grandmaster.models.builder import build_model
 from grandmaster.models.registry import find_backbone
 from grandmaster.models.weights import Weights
 from grandmaster.pipeline import training
 from grandmaster.pipeline.recipe import fractions, rate_groups
 from grandmaster.pipeline.run import run_pipeline
+from grandmaster.settings import with_settings
 from grandmaster.training.optimiser import Schedule, make_optimiser
 from grandmaster.training.spec import FitSpec
 from pipeline.small_competition import Record, request, write_competition
