@@ -6,11 +6,15 @@ corrupted as the test set was found to be (the same draws for all). Gains are pa
 Where the folder holds a solution the pipeline never reads, the submissions are scored on it.
 
     python benchmarks/augmentation_fit.py --data DIR [--weights_dir DIR] [--epochs 10] [--size 160] [--seeds 42,43,44]
+        [--runs DIR]
+
+With `--runs` the runs are kept, and the same command goes on where it was interrupted.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shutil
 import sys
 import tempfile
@@ -141,16 +145,18 @@ def main() -> None:
     parser.add_argument("--seeds", default="42,43,44")
     parser.add_argument("--folds", type=int, default=1)
     parser.add_argument("--arms", default=",".join(ARMS))
+    parser.add_argument("--runs", type=Path)
     options = parser.parse_args()
     arms, seeds = options.arms.split(","), [int(text) for text in options.seeds.split(",")]
     rows, folders = [], {arm: [] for arm in arms}
-    with tempfile.TemporaryDirectory() as place:
+    with contextlib.ExitStack() as stack:
+        place = options.runs or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         first: Path | None = None
         for seed in seeds:
             for arm in arms:
-                folder = Path(place) / f"{arm}_{seed}".replace(" ", "_")
-                if first is not None:  # train and test are compared once for all
-                    folder.mkdir()
+                folder = place / f"{arm}_{seed}".replace(" ", "_")
+                if first is not None and not folder.exists():  # train and test are compared once for all
+                    folder.mkdir(parents=True)
                     for name in SHARED:
                         shutil.copy2(first / name, folder / name)
                 results = run(options.data, folder, arm, seed, options)
