@@ -102,8 +102,14 @@ def test_policies_of_a_fitted_policy():
     assert set(by_name) == {"photos", "pages, minority"}  # pages keep the policy of all
     assert names(by_name["photos"].operations) == [
         "MixUp",
-        "RandomResizedCrop",
         "D4",
+        "PixelNoise",
+        "HueSaturationValue",
+    ]
+    without = class_policies(find_class_groups(fingerprint(TWO_KINDS)), fitted[::2], light_policy())
+    assert names(without[0].operations) == [
+        "MixUp",
+        "RandomResizedCrop",
         "PixelNoise",
         "HueSaturationValue",
     ]

@@ -33,6 +33,7 @@ _SPREADS = 3.29
 # What only photos of things bear: another framing and another white balance. A page has neither, but it is not mirrored.
 _PHOTO_ONLY = ("RandomResizedCrop", "HueSaturationValue")
 _MIRRORING = ("HorizontalFlip",)
+_FITTED_FRAMING = {"FilledRotation", "D4", "CropShare"}
 
 
 class ClassPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -151,8 +152,8 @@ def class_policies(
 ) -> tuple[ClassPolicy, ...]:
     """Policies of the groups; a class in none of them keeps `operations`.
 
-    Photos get the framing and white balance of the light policy also where the policy was fitted to the test set; pages
-    are spared what no page undergoes (unless it was found in the test set, and is in a fitted policy as another
+    Photos get the white balance of the light policy, and its framing where the policy has none of its own; pages are
+    spared what no page undergoes (unless it was found in the test set, and is in a fitted policy as another
     operation); minorities are moved, scaled and sheared a little besides, for variety that so few pictures lack.
 
     Args:
@@ -199,6 +200,8 @@ def _of_kind(
             tuple(item for item in photo_only if item.name == name and name not in names)
             for name in _PHOTO_ONLY
         )
+        # A policy that was fitted to the test set says how pictures lie there; another framing would contradict it.
+        framing = () if names & _FITTED_FRAMING else framing
         return (*_after_mixing(operations, framing), *colour)
     if kind == "pages":
         return tuple(item for item in operations if item.name not in (*_PHOTO_ONLY, *_MIRRORING))
