@@ -15,7 +15,7 @@ from grandmaster.competition.table import Competition
 from grandmaster.config import Config
 from grandmaster.errors import UserError
 from grandmaster.images.store import PictureStore
-from grandmaster.pipeline.channels import extra_files, extra_stamps
+from grandmaster.pipeline.channels import extra_files, extra_settings, extra_stamps
 from grandmaster.pipeline.clock import Clock
 from grandmaster.pipeline.hardware import Hardware
 from grandmaster.pipeline.plan import Plan, TrainingAugmentation, read_plan
@@ -72,6 +72,18 @@ class RunContext:
         """Bytes of every trainable picture: a replaced picture makes another fit, a copied folder does not."""
         columns = ["path", *(extra.key for extra in self.competition.extra_images)]
         return [Path(path).stat().st_size for column in columns for path in self.trainable[column]]
+
+    @cached_property
+    def pictures_hash(self) -> str:
+        """Of what is trained and validated on; asked for by every fit, and long to compute for many pictures."""
+        return digest(
+            [
+                self.trainable[["id", "row", "fold"]].to_numpy().tolist(),
+                self.targets().tolist(),
+                self.file_sizes,
+                *extra_settings(self.competition),
+            ]
+        )
 
     @cached_property
     def fingerprint(self) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from grandmaster.images.augment import build_augmentation
 from grandmaster.images.dataset import PictureDataset
 from grandmaster.models.head import make_head
 from grandmaster.models.passes import Passes, is_out_of_memory
-from grandmaster.pipeline.channels import extra_settings
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.judging import Judge
 from grandmaster.pipeline.manifest import is_done, mark_done
@@ -26,7 +25,7 @@ from grandmaster.pipeline.plan import ModelPlan, TrainingAugmentation
 from grandmaster.pipeline.recipe import fractions, make_loss, rate_groups
 from grandmaster.pipeline.revisions import fit_name
 from grandmaster.prediction.predict import predict
-from grandmaster.storage import digest, plain, read_json, write_json
+from grandmaster.storage import plain, read_json, write_json
 from grandmaster.training.checkpoint import has_state, remove_state
 from grandmaster.training.fit import FoldData, fit_fold
 from grandmaster.training.precision import Precision
@@ -97,14 +96,7 @@ def make_spec(
         fold=fold,
         head=make_head(competition.kind, competition.outputs, learnt, one_vs_all=loss.name == "bce"),
         classes_hash=competition.classes_hash,
-        pictures_hash=digest(
-            [
-                frame[["id", "row", "fold"]].to_numpy().tolist(),
-                context.targets().tolist(),
-                context.file_sizes,
-                *extra_settings(competition),
-            ]
-        ),
+        pictures_hash=context.pictures_hash,
         metric=decided.metric.value,
         top_k=competition.top_k,
         positive_class=competition.positive_class,
