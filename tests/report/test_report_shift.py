@@ -24,7 +24,12 @@ def test_report_shows_the_shift_the_sheet_and_what_is_odd(run: Path, competition
         {"reason": "constant", "train": 3, "test": 1, "examples": [{"split": "train", "id": ids[9]}]}
     ]
     (run / "fingerprint.json").write_text(json.dumps(fingerprint))
-    (run / "shift.json").write_text(json.dumps(shift(most_test_like=[ids[1], "gone.jpg"])))
+    told = shift(most_test_like=[ids[1], "gone.jpg"])
+    told["stored"] = {
+        "train": {"share": 0.0, "low": 100, "median": 100, "high": 100},
+        "test": {"share": 0.9, "low": 30, "median": 40, "high": 55},
+    }
+    (run / "shift.json").write_text(json.dumps(told))
     cv2.imwrite(str(run / "policy_sheet.jpg"), np.full((300, 400, 3), 90, np.uint8))
     page = Page(write_report(run, competition).read_text(encoding="utf-8"))
     text = page.text("data")
@@ -36,6 +41,7 @@ def test_report_shows_the_shift_the_sheet_and_what_is_odd(run: Path, competition
         "Duplicates in test, groups 1",
         f"{tests[3]} {tests[4]}",
         f"constant 3 1 {ids[9]}",
+        "Files, by their headers: train no JPEGs, test 90% JPEG of quality 40 (30 to 55).",
     ):
         assert part in text, (part, text)
     assert len(page.having("img", "sheet")) == 1

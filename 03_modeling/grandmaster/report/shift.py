@@ -49,12 +49,31 @@ class Reading(Artefact, frozen=True, kw_only=True):
     kinds: dict[str, FoundKind] = msgspec.field(default_factory=dict)
 
 
+class Stored(Artefact, frozen=True, kw_only=True):
+    """How lossily the files of one side are stored: share of JPEGs, and their quality."""
+
+    share: float | None = None
+    low: int | None = None
+    median: int | None = None
+    high: int | None = None
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        if not self.share or self.median is None:
+            return "no JPEGs"
+        spread = "" if self.low == self.high else f" ({self.low} to {self.high})"
+        part = "" if self.share >= 0.995 else f"{self.share:.0%} "
+        return f"{part}JPEG of quality {self.median}{spread}"
+
+
 class Shift(Artefact, frozen=True, kw_only=True):
     """`shift.json`."""
 
     adversarial: Separation | None = None
     embedding: Separation | None = None
     reading: Reading | None = None
+    stored: dict[str, Stored] = msgspec.field(default_factory=dict)
     reason: str | None = None
 
 
