@@ -363,7 +363,11 @@ class TrainingConfig(Section, frozen=True, kw_only=True):
     ] = None
     patience: Annotated[
         int,
-        Meta(ge=0, le=1000, description="epochs without a better score before stopping; 0: never stop early"),
+        Meta(
+            ge=0,
+            le=1000,
+            description="epochs without a better score before stopping, once 60 % are done; 0: never stop early",
+        ),
     ] = 5
     grad_checkpointing: Annotated[
         bool | None, Meta(description="recompute activations to save memory; open: where it would not fit")

@@ -160,10 +160,11 @@ def test_a_checkpoint_of_another_fit_is_refused(tmp_path):
         fit(tmp_path / "fit", make_spec(classes_hash="other"), data)
 
 
-def test_it_stops_when_patience_is_over_and_returns_the_best_epoch(tmp_path):
+@pytest.mark.parametrize(("epochs", "stops_after"), [(4, 3), (9, 6), (15, 9)])
+def test_it_stops_when_patience_is_over_and_the_rate_has_fallen(tmp_path, epochs, stops_after):
     # Rate so small that no epoch improves on the first.
     spec = make_spec(
-        epochs=9,
+        epochs=epochs,
         patience=2,
         learning_rate=1e-12,
         ema_decay=0.0,
@@ -172,7 +173,7 @@ def test_it_stops_when_patience_is_over_and_returns_the_best_epoch(tmp_path):
         batch_norm="frozen",
     )
     result = fit(tmp_path / "fit", spec, make_data(tmp_path, spec))
-    assert (result.best_epoch, result.epochs, result.stopped_early) == (1, 3, True)
+    assert (result.best_epoch, result.epochs, result.stopped_early) == (1, stops_after, True)
 
 
 def test_best_epoch_is_that_of_the_metric_and_its_weights_are_returned(tmp_path):

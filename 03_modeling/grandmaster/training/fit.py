@@ -32,6 +32,9 @@ from grandmaster.training.precision import Precision
 from grandmaster.training.setting_up import set_up
 from grandmaster.training.spec import FitSpec
 
+# Share of the epochs before which no fit is stopped for want of a better score.
+EARLIEST_STOP = 0.6
+
 
 @dataclass(frozen=True, kw_only=True)
 class FoldData:
@@ -350,6 +353,9 @@ def _score(
 
 
 def _out_of_patience(state: checkpoint.TrainState, spec: FitSpec) -> bool:
+    # While the rate is high the score wanders, and most of what a cosine gains comes when it falls.
+    if state.epoch < EARLIEST_STOP * spec.epochs:
+        return False
     return 0 < spec.patience <= state.epoch - state.best_epoch
 
 
