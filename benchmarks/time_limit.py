@@ -104,9 +104,8 @@ def main() -> None:
     write_csv(options.out, table)
     print(table.drop(columns=["gave_up"], errors="ignore").to_string(index=False))
     private = table.get("private", pd.Series(dtype=float)).tolist()
-    print(
-        f"all within their limits: {bool(table['within'].all())}; score rises: {private == sorted(private)}"
-    )
+    rises = private == sorted(private) if len(private) > 1 else "one limit says nothing"
+    print(f"all within their limits: {bool(table['within'].all())}; score rises: {rises}")
 
 
 if __name__ == "__main__":
