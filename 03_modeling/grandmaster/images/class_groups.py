@@ -15,6 +15,7 @@ from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
 from grandmaster.images.operation import Operation
+from grandmaster.images.policy import after_mixing, has_framing
 
 # What tells scans of pages from photos of things, of what is measured on every picture.
 _STATISTICS = ("brightness", "contrast", "axis_alignment")
@@ -33,7 +34,6 @@ _SPREADS = 3.29
 # What only photos of things bear: another framing and another white balance. A page has neither, but it is not mirrored.
 _PHOTO_ONLY = ("RandomResizedCrop", "HueSaturationValue")
 _MIRRORING = ("HorizontalFlip",)
-_FITTED_FRAMING = {"FilledRotation", "D4", "CropShare"}
 
 
 class ClassPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -200,9 +200,7 @@ def _of_kind(
             tuple(item for item in photo_only if item.name == name and name not in names)
             for name in _PHOTO_ONLY
         )
-        # A policy that was fitted to the test set says how pictures lie there; another framing would contradict it.
-        framing = () if names & _FITTED_FRAMING else framing
-        return (*_after_mixing(operations, framing), *colour)
+        return (*after_mixing(operations, () if has_framing(operations) else framing), *colour)
     if kind == "pages":
         return tuple(item for item in operations if item.name not in (*_PHOTO_ONLY, *_MIRRORING))
     return tuple(operations)
@@ -220,10 +218,4 @@ def _more_variety(operations: tuple[Operation, ...]) -> tuple[Operation, ...]:
         },
         reason="few pictures: more variety",
     )
-    return _after_mixing(operations, (moved,))
-
-
-def _after_mixing(operations: Sequence[Operation], more: tuple[Operation, ...]) -> tuple[Operation, ...]:
-    """With `more` before all that move pixels; two pictures are mixed as they are."""
-    mixing = sum(operation.name in ("MixUp", "CutMix") for operation in operations)
-    return (*operations[:mixing], *more, *operations[mixing:])
+    return after_mixing(operations, (moved,))

@@ -189,14 +189,23 @@ def test_like_policy(shift: Mapping[str, Any]) -> tuple[Operation, ...]:
     operations = test_like_corruption(shift)
     if not operations:
         return light_policy()
-    names = {operation.name for operation in operations}
-    if not names & {"FilledRotation", "D4", "CropShare"}:
+    if not has_framing(operations):
         framing = tuple(
             item for item in light_policy() if item.name in ("RandomResizedCrop", "HorizontalFlip")
         )
-        place = sum(operation.name in ("MixUp", "CutMix") for operation in operations)
-        operations = (*operations[:place], *framing, *operations[place:])
+        operations = after_mixing(operations, framing)
     return operations
+
+
+def has_framing(operations: Sequence[Operation]) -> bool:
+    """Whether a fitted policy says how pictures lie in the test set; another framing would contradict it."""
+    return any(operation.name in ("FilledRotation", "D4", "CropShare") for operation in operations)
+
+
+def after_mixing(operations: Sequence[Operation], more: tuple[Operation, ...]) -> tuple[Operation, ...]:
+    """With `more` before all that move pixels; two pictures are mixed as they are."""
+    mixing = sum(operation.name in ("MixUp", "CutMix") for operation in operations)
+    return (*operations[:mixing], *more, *operations[mixing:])
 
 
 # A name that begins with "test" is collected as a test wherever it is imported into a test file.

@@ -19,7 +19,7 @@ from grandmaster.pipeline.channels import channels_reason
 from grandmaster.pipeline.hardware import Hardware
 from grandmaster.pipeline.memory import fit_memory, memory_room
 from grandmaster.pipeline.plan import Decision, Decisions, ModelPlan, Plan
-from grandmaster.pipeline.recipe import choose_recipe, choose_training_loss, wants_weights
+from grandmaster.pipeline.recipe import batch_norm_mode, choose_recipe, choose_training_loss, wants_weights
 from grandmaster.pipeline.speed import ProbeCache, choose_step, images_per_second
 from grandmaster.pipeline.starts import find_start, start_facts, start_notes, start_reason
 from grandmaster.pipeline.targets import choose_mixing, require_fitting_metric, row_notes
@@ -284,7 +284,7 @@ def _plan_model(
         config,
         input_size=size,
         effective=effective,
-        batch_norm_learns=(settings.batch_norm or ("frozen" if weights.pretrained else "train")) != "frozen",
+        batch_norm_learns=batch_norm_mode(weights, config) != "frozen",
     )
     micro, accumulation, checkpointing = memory.micro_batch, memory.accumulation, memory.grad_checkpointing
     reasons |= memory.reasons

@@ -79,16 +79,20 @@ def choose_recipe(
         reasons["learning_rate"] = "replaced by the one that the range test finds (rates.json)"
     if settings.ema_decay is None:
         reasons["ema_decay"] = "remembers about half an epoch of steps"
-    usual_norm: BatchNormMode = "frozen" if weights.pretrained else "train"
     return Recipe(
         learning_rate=settings.learning_rate or float(f"{base * (batch / 64) ** 0.5:.3g}"),
         layer_decay=settings.layer_decay or decay,
         ema_decay=round(min(0.9998, max(0.9, 1 - 2 / steps)), 5)
         if settings.ema_decay is None
         else settings.ema_decay,
-        batch_norm=settings.batch_norm or usual_norm,
+        batch_norm=batch_norm_mode(weights, config),
         reasons=reasons,
     )
+
+
+def batch_norm_mode(weights: Weights, config: Config) -> BatchNormMode:
+    """As set, or by the start: the statistics of a small batch are worse than loaded ones."""
+    return config.training.batch_norm or ("frozen" if weights.pretrained else "train")
 
 
 def choose_training_loss(config: Config, kind: TargetKind) -> tuple[Decision[UsedLoss], Decision[Any]]:

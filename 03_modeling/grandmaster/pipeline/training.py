@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from grandmaster.competition.metrics import METRICS, corruption_gap
 from grandmaster.competition.predictions import Predictions
@@ -24,7 +25,7 @@ from grandmaster.pipeline.pacing import BeginAnew, Fit, FitBrake, Pace
 from grandmaster.pipeline.plan import ModelPlan, TrainingAugmentation
 from grandmaster.pipeline.recipe import fractions, make_loss, rate_groups
 from grandmaster.pipeline.revisions import fit_name
-from grandmaster.prediction.predict import predict
+from grandmaster.prediction.predict import ViewPredictions, predict
 from grandmaster.storage import plain, read_json, write_json
 from grandmaster.training.checkpoint import has_state, remove_state
 from grandmaster.training.fit import FoldData, fit_fold
@@ -376,6 +377,37 @@ def _score_line(context: RunContext, result: dict[str, Any]) -> str:
     return line if gap is None else f"{line}, corrupted {corrupted:.4f}, gap {gap:+.4f}"
 
 
+def predict_held(
+    context: RunContext,
+    spec: FitSpec,
+    model: Any,
+    precision: Precision,
+    dataset: PictureDataset,
+    *,
+    views: int,
+) -> ViewPredictions:
+    """Predict held-out pictures with a fit's model."""
+    return predict(
+        precision.fabric,
+        model,
+        dataset,
+        spec.weights,
+        spec.head,
+        device=spec.device,
+        memory_format=spec.memory_format,
+        batch_size=spec.prediction_batch,
+        views=views,  # type: ignore[arg-type]  # the plan's, checked when it was read, or fewer
+        workers=workers_for(context),
+        on_smaller=smaller_passes(context, f"predict {spec.backbone} fold {spec.fold}, held-out pictures"),
+    )
+
+
+def of_pictures(context: RunContext, found: ViewPredictions, values: npt.NDArray[np.float32]) -> Predictions:
+    """Values of trainable pictures (n, outputs) under their ids."""
+    ids = context.trainable["id"].to_numpy()
+    return Predictions(ids=tuple(ids[found.rows]), outputs=context.competition.outputs, values=values)
+
+
 def _out_of_fold(
     context: RunContext,
     spec: FitSpec,
@@ -387,7 +419,7 @@ def _out_of_fold(
     views: int,
 ) -> dict[str, float | None]:
     """Predict the validation pictures with the best weights; write them by id; return their scores."""
-    ids, judge = context.trainable["id"].to_numpy(), Judge(context)
+    judge = Judge(context)
     scores: dict[str, float | None] = {"score": None, "score_plain": None, "score_corrupted": None}
     for dataset, name, key in (
         (data.validation, "oof", "score"),
@@ -397,28 +429,12 @@ def _out_of_fold(
             continue
         if key == "score_corrupted":
             dataset = dataset.with_seed(spec.seed + SCORING_SEED)
-        found = predict(
-            precision.fabric,
-            model,
-            dataset,
-            spec.weights,
-            spec.head,
-            device=spec.device,
-            memory_format=spec.memory_format,
-            batch_size=spec.prediction_batch,
-            views=views,  # type: ignore[arg-type]  # the plan's, checked when it was read, or fewer
-            workers=workers_for(context),
-            on_smaller=smaller_passes(
-                context, f"predict {spec.backbone} fold {spec.fold}, held-out pictures"
-            ),
-        )
+        found = predict_held(context, spec, model, precision, dataset, views=views)
         kept = [(name, key, found.averaged)]
         if key == "score":
             kept.append(("oof_plain", "score_plain", found.plain))
         for file, title, values in kept:
-            predictions = Predictions(
-                ids=tuple(ids[found.rows]), outputs=context.competition.outputs, values=values
-            )
+            predictions = of_pictures(context, found, values)
             predictions.save(folder / f"{file}.npz")
             scores[title] = judge.score(predictions)
     return scores

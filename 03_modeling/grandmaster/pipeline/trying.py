@@ -6,7 +6,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import msgspec
-import numpy as np
 
 from grandmaster.competition.metrics import METRICS
 from grandmaster.competition.predictions import Predictions
@@ -15,8 +14,14 @@ from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.judging import Judge
 from grandmaster.pipeline.manifest import is_done, mark_done
 from grandmaster.pipeline.pacing import TrialBrake
-from grandmaster.pipeline.training import SCORING_SEED, fold_data, make_spec, workers_for
-from grandmaster.prediction.predict import predict
+from grandmaster.pipeline.training import (
+    SCORING_SEED,
+    fold_data,
+    make_spec,
+    of_pictures,
+    predict_held,
+    workers_for,
+)
 from grandmaster.storage import write_json
 from grandmaster.training.brake import OutOfTime
 from grandmaster.training.checkpoint import remove_state
@@ -137,22 +142,9 @@ def _short_fit(context: RunContext, spec: FitSpec, name: str, brake: TrialBrake)
         context.progress.finish(task, "broken off")
         raise OutOfTime
     assert data.corrupted is not None, "a fitted policy has a corruption"
-    seen = predict(
-        precision.fabric,
-        fitted.model,
-        data.corrupted.with_seed(spec.seed + SCORING_SEED),
-        spec.weights,
-        spec.head,
-        device=spec.device,
-        memory_format=spec.memory_format,
-        batch_size=spec.prediction_batch,
-        views=1,
-        workers=workers_for(context),
-    )
-    ids = context.trainable["id"].to_numpy()
-    predictions = Predictions(
-        ids=tuple(ids[seen.rows]), outputs=context.competition.outputs, values=seen.plain.astype(np.float32)
-    )
+    fresh = data.corrupted.with_seed(spec.seed + SCORING_SEED)
+    seen = predict_held(context, spec, fitted.model, precision, fresh, views=1)
+    predictions = of_pictures(context, seen, seen.plain)
     predictions.save(kept)
     mark_done(manifest, {"fit": spec.digest}, [kept])
     _clear(folder / "checkpoint")
