@@ -36,7 +36,7 @@ class RunContext:
 
     Attributes:
         clock: how much time is left.
-        predicted: (backbone, fold) of the fits whose test predictions this process made or found made.
+        predicted: files of test predictions that this process made or found made.
     """
 
     folder: Path
@@ -48,7 +48,7 @@ class RunContext:
     models_wanted: int
     progress: Progress
     clock: Clock = field(default_factory=Clock)
-    predicted: set[tuple[str, int]] = field(default_factory=set)
+    predicted: set[Path] = field(default_factory=set)
     _stores: dict[tuple[str, int], PictureStore] = field(default_factory=dict)
 
     @cached_property

@@ -16,8 +16,8 @@ from grandmaster.competition.submission import write_submission
 from grandmaster.models.weights import non_commercial
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.judging import Judge
-from grandmaster.pipeline.revisions import fit_name
-from grandmaster.pipeline.training import finished_fits, fit_folder
+from grandmaster.pipeline.members import finished_members
+from grandmaster.pipeline.training import fit_folder
 from grandmaster.storage import read_json, write_json
 
 REPORT_SECONDS = 4.0  # that it has to have left
@@ -28,7 +28,7 @@ def submission_path(context: RunContext) -> Path:
     return context.folder / f"submission_{context.folder.name}.csv"
 
 
-def members(context: RunContext) -> list[str]:
+def submitted_members(context: RunContext) -> list[str]:
     """The fits that the submission as it stands is made of."""
     path = context.folder / "submission_members.json"
     named: list[str] = read_json(path) if path.exists() else []
@@ -48,7 +48,7 @@ def submit(context: RunContext) -> None:
     if rule.thresholds or rule.cut_points:
         context.progress.message(f"Decisions: {rule.name.replace('_', ' ')} {_numbers(rule)}; {rule.why}.")
     verdict = write_submission(path, predictions, context.competition, rule=rule)
-    set_members(context, [fit_name(model, fold) for model, fold in finished_fits(context)])
+    set_members(context, [member.name for member in finished_members(context)])
     for warning in verdict.warnings:
         context.progress.message(f"Submission: {warning}", "warn")
     gate = {"problems": verdict.problems, "warnings": verdict.warnings}

@@ -14,39 +14,34 @@ from grandmaster.models.memory_format import to_memory_format
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.judging import Judge, mean_target
 from grandmaster.pipeline.manifest import is_done, mark_done
-from grandmaster.pipeline.pacing import Fit
-from grandmaster.pipeline.plan import ModelPlan
-from grandmaster.pipeline.training import (
-    finished_fits,
-    fit_folder,
-    make_spec,
-    smaller_passes,
-    store_size,
-    workers_for,
-)
+from grandmaster.pipeline.members import Member, finished_members
+from grandmaster.pipeline.training import make_spec, smaller_passes, workers_for
 from grandmaster.prediction.ensemble import blend, blend_known, concatenate
 from grandmaster.prediction.predict import predict
 from grandmaster.storage import digest, file_sha256, read_json, write_json
 from grandmaster.training.checkpoint import load_best
+from grandmaster.training.spec import FitSpec
 
 
 def predict_test(context: RunContext) -> None:
     """Predict the test pictures with every fit -> `test/<backbone>_fold<k>.npz`."""
-    for model, fold in finished_fits(context):
-        predict_fit(context, model, fold)
+    for member in finished_members(context):
+        predict_member(context, member, make_spec(context, member.model, member.fold))
 
 
-def predict_fit(context: RunContext, model: ModelPlan, fold: int) -> None:
-    """Predict the test pictures with one fit, under the views of its out-of-fold predictions."""
-    if (model.backbone, fold) in context.predicted:
+def predict_member(context: RunContext, member: Member, spec: FitSpec) -> None:
+    """Predict the test pictures with one fit, under the views of its out-of-fold predictions.
+
+    Args:
+        spec: that it was fitted to.
+    """
+    if member.test in context.predicted:
         return  # in this very process: nothing to say
-    context.predicted.add((model.backbone, fold))
-    spec = make_spec(context, model, fold)
-    result = read_json(fit_folder(context, model, fold) / "result.json")
+    context.predicted.add(member.test)
+    result = read_json(member.folder / "result.json")
     views = result.get("views", spec.tta_views)  # fits of earlier versions have the plan's
-    kept = fit_folder(context, model, fold) / "checkpoint"
-    path = context.folder / "test" / f"{model.backbone}_fold{fold}.npz"
-    task = f"predict {model.backbone} fold {fold}"
+    kept, path = member.folder / "checkpoint", member.test
+    task = f"predict {member.name}"
     inputs = {
         "fit": spec.digest,
         "weights": file_sha256(kept / "best.safetensors"),
@@ -69,7 +64,7 @@ def predict_fit(context: RunContext, model: ModelPlan, fold: int) -> None:
     load_best(kept, net, fit_digest=spec.digest)
     precision = context.make_precision()
     net = to_memory_format(precision.fabric.to_device(net), spec.memory_format)
-    store = context.store("test", store_size(model))
+    store = context.store("test", spec.store_size)
     readable = np.array([row for row in range(len(store)) if row not in store.unreadable], np.int64)
     values = np.tile(mean_target(context), (len(store), 1))
     context.progress.start(task, len(readable))
@@ -98,7 +93,7 @@ def predict_fit(context: RunContext, model: ModelPlan, fold: int) -> None:
     context.progress.finish(task)
 
 
-def ensemble(context: RunContext, fits: Sequence[Fit] | None = None) -> None:
+def ensemble(context: RunContext, members: Sequence[Member] | None = None) -> None:
     """Blend -> `ensemble/oof.npz`, `oof_plain.npz`, `oof_corrupted.npz`, `test.npz`; and `decision_rule.json`.
 
     Out-of-fold predictions of one model are joined over folds first; then the mean of models, and of models x folds.
@@ -107,20 +102,19 @@ def ensemble(context: RunContext, fits: Sequence[Fit] | None = None) -> None:
     those of corrupted pictures where the best epoch was chosen on such.
 
     Args:
-        fits: whose predictions are blended; None: all that are finished.
+        members: whose predictions are blended; None: all that are finished.
     """
     folder = context.folder / "ensemble"
     kinds = ["oof", "oof_plain"] + (["oof_corrupted"] if context.plan.corruption else [])
-    finished = finished_fits(context) if fits is None else fits
+    blended = finished_members(context) if members is None else members
+    groups = list(dict.fromkeys(member.group for member in blended))
     sources = {
         kind: [
-            [fit_folder(context, model, fold) / f"{kind}.npz" for model, fold in finished if model == one]
-            for one in context.plan.models
-            if any(model == one for model, _ in finished)
+            [member.folder / f"{kind}.npz" for member in blended if member.group == group] for group in groups
         ]
         for kind in kinds
     }
-    tests = [context.folder / "test" / f"{model.backbone}_fold{fold}.npz" for model, fold in finished]
+    tests = [member.test for member in blended]
     competition = context.competition
     inputs = {
         "files": digest([_hashes(paths) for kind in kinds for paths in sources[kind]] + [_hashes(tests)]),

@@ -10,10 +10,11 @@ from grandmaster.errors import UserError
 from grandmaster.pipeline import training
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.judging import class_shares
-from grandmaster.pipeline.outcome import members, read_rule, set_members, submission_path
+from grandmaster.pipeline.members import finished_members, planned_member
+from grandmaster.pipeline.outcome import read_rule, set_members, submission_path, submitted_members
 from grandmaster.pipeline.plan import ModelPlan
-from grandmaster.pipeline.predicting import ensemble, predict_fit
-from grandmaster.pipeline.revisions import fit_name
+from grandmaster.pipeline.predicting import ensemble, predict_member
+from grandmaster.pipeline.training import make_spec
 
 
 def without_pictures(context: RunContext) -> None:
@@ -44,7 +45,7 @@ def train(context: RunContext) -> None:
     def after_fit(model: ModelPlan, fold: int) -> None:
         if context.predicted and not context.clock.limited:
             return
-        predict_fit(context, model, fold)
+        predict_member(context, planned_member(context, model, fold), make_spec(context, model, fold))
         _write(context)
 
     training.train(context, after_fit)
@@ -52,11 +53,11 @@ def train(context: RunContext) -> None:
 
 def _write(context: RunContext) -> None:
     """A submission of all fits whose test predictions are known to be there, unless a better one stands."""
-    fits = [fit for fit in training.finished_fits(context) if (fit[0].backbone, fit[1]) in context.predicted]
-    names = [fit_name(model, fold) for model, fold in fits]
-    if submission_path(context).exists() and len(names) < len(members(context)):
+    members = [member for member in finished_members(context) if member.test in context.predicted]
+    names = [member.name for member in members]
+    if submission_path(context).exists() and len(names) < len(submitted_members(context)):
         return
-    ensemble(context, fits)
+    ensemble(context, members)
     rule, _ = read_rule(context)
     blend = Predictions.load(context.folder / "ensemble" / "test.npz")
     write_submission(submission_path(context), blend, context.competition, rule=rule)
