@@ -163,6 +163,24 @@ def test_large_backbones_on_a_cpu_and_absent_cards_go_by_rule():
         assert "not here" in found.reasons["memory_format"]
 
 
+def test_memory_that_runs_out_in_the_probe_costs_the_measurement_only():
+    def fails(*case: Any) -> Probe:
+        raise RuntimeError(
+            "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
+        )
+
+    cache = ProbeCache()
+    found = choose_step(CASE, CPU, small=True, steps=9, cache=cache, time_formats=fails)
+    assert found.images_per_second is None
+    assert "memory ran out" in found.reasons["memory_format"]
+
+    def broken(*case: Any) -> Probe:
+        raise RuntimeError("shapes do not fit")
+
+    with pytest.raises(RuntimeError, match="shapes"):
+        choose_step(CASE, CPU, small=True, steps=9, cache=cache, time_formats=broken)
+
+
 @pytest.mark.parametrize(
     ("steps", "compiled", "on", "says"),
     [

@@ -18,6 +18,7 @@ import torch
 from grandmaster.errors import UserError
 from grandmaster.models.builder import count_cost
 from grandmaster.models.memory_format import MemoryFormat
+from grandmaster.models.passes import free_memory, is_out_of_memory
 from grandmaster.models.registry import Backbone
 from grandmaster.models.weights import Weights
 from grandmaster.pipeline.hardware import Hardware, cpu_name, measure_gflops
@@ -144,10 +145,12 @@ def choose_step(
     if probe is None:
         try:
             probe = (time_formats or _time_formats)(case, default, other)
-        except torch.cuda.OutOfMemoryError:
-            gc.collect()
-            torch.cuda.empty_cache()
-            return _by_rule(default, "not measured: GPU memory ran out in the probe")
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        if probe is None:
+            free_memory()
+            return _by_rule(default, "not measured: memory ran out in the probe")
         cache.put(key, probe)
     margin = MARGINS[case.device]
     settings, reasons, seconds = _read(probe, default, other, margin)
