@@ -86,6 +86,7 @@ def train_one_epoch(
     for window in windows(batches, spec.accumulation):
         pictures_in_window = sum(len(batch.targets) for batch in window)
         schedule.set_step(step)
+        done = schedule.progress(step)
         for batch in window:
             inputs = _inputs(batch.pictures, spec)
             targets = mixed_targets(batch, spec, inputs.device)
@@ -93,7 +94,7 @@ def train_one_epoch(
                 inputs, targets = mix_batch(inputs, targets, rng, spec.mix_probability)
             size = micro_batch or len(inputs)
             for passed, wanted in zip(split(inputs, size), split(targets, size), strict=True):
-                loss = loss_sum(spec.head, spec.loss, model(passed), wanted, progress=step / schedule.steps)
+                loss = loss_sum(spec.head, spec.loss, model(passed), wanted, progress=done)
                 fabric.backward(loss / pictures_in_window)
                 losses.add(loss, step)
             seen += len(inputs)
