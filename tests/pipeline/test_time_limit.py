@@ -125,6 +125,7 @@ def test_no_fold_is_added_beyond_those_that_were_asked_for(data, tmp_path, monke
     assert results["cross_validation"]["folds_trained"] == 1
 
 
+@pytest.mark.fault(37, "a limit shorter than an epoch")
 def test_not_even_one_epoch(data, tmp_path, monkeypatch):
     """Cut in its first epoch, the model is validated as it is: there is a score, and a submission of it."""
     monkeypatch.setattr(planner, "images_per_second", lambda *args, **how: 1e5)
