@@ -430,6 +430,13 @@ class RunConfig(Section, frozen=True, kw_only=True):
             description="minutes after which the command has ended, with a submission; --time_limit 9h says the same"
         ),
     ] = None
+    allow_test_training: Annotated[
+        bool,
+        Meta(
+            description="the competition's rules allow training on test pictures (many forbid it): pseudo-labels may be "
+            "made; --allow_test_training says the same"
+        ),
+    ] = False
 
 
 class Config(Section, frozen=True, kw_only=True):

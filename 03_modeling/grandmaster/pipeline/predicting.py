@@ -12,10 +12,11 @@ from grandmaster.images.dataset import PictureDataset
 from grandmaster.models.builder import build_model
 from grandmaster.models.memory_format import to_memory_format
 from grandmaster.pipeline.context import RunContext
+from grandmaster.pipeline.held_out import smaller_passes, workers_for
 from grandmaster.pipeline.judging import Judge, mean_target
 from grandmaster.pipeline.manifest import is_done, mark_done
 from grandmaster.pipeline.members import Member, finished_members
-from grandmaster.pipeline.training import make_spec, smaller_passes, workers_for
+from grandmaster.pipeline.training import make_spec
 from grandmaster.prediction.ensemble import blend, blend_known, concatenate
 from grandmaster.prediction.predict import predict
 from grandmaster.storage import digest, file_sha256, read_json, write_json
