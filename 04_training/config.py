@@ -17,6 +17,7 @@ STAGES = (
     "find_rate",
     "trial",
     "train",
+    "pseudo_label",
     "predict",
     "ensemble",
     "label_quality",

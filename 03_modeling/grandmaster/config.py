@@ -12,6 +12,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from grandmaster.teaching_config import DistillConfig, PseudoLabelConfig
+
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 MetricName = Literal[
@@ -448,6 +450,8 @@ class Config(Section, frozen=True, kw_only=True):
     model: ModelConfig = ModelConfig()
     augmentation: AugmentationConfig = AugmentationConfig()
     training: TrainingConfig = TrainingConfig()
+    pseudo_label: PseudoLabelConfig = PseudoLabelConfig()
+    distill: DistillConfig = DistillConfig()
     prediction: PredictionConfig = PredictionConfig()
     ensemble: EnsembleConfig = EnsembleConfig()
     hardware: HardwareConfig = HardwareConfig()

@@ -15,8 +15,7 @@ from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.held_out import smaller_passes, workers_for
 from grandmaster.pipeline.judging import Judge, mean_target
 from grandmaster.pipeline.manifest import is_done, mark_done
-from grandmaster.pipeline.members import Member, finished_members
-from grandmaster.pipeline.training import make_spec
+from grandmaster.pipeline.members import Member, finished_members, member_spec
 from grandmaster.prediction.ensemble import blend, blend_known, concatenate
 from grandmaster.prediction.predict import predict
 from grandmaster.storage import digest, file_sha256, read_json, write_json
@@ -27,7 +26,7 @@ from grandmaster.training.spec import FitSpec
 def predict_test(context: RunContext) -> None:
     """Predict the test pictures with every fit -> `test/<backbone>_fold<k>.npz`."""
     for member in finished_members(context):
-        predict_member(context, member, make_spec(context, member.model, member.fold))
+        predict_member(context, member, member_spec(context, member))
 
 
 def predict_member(context: RunContext, member: Member, spec: FitSpec) -> None:
