@@ -18,6 +18,7 @@ STAGES = (
     "trial",
     "train",
     "pseudo_label",
+    "distill",
     "predict",
     "ensemble",
     "label_quality",

@@ -94,7 +94,12 @@ def planned_members(context: RunContext) -> list[Member]:
 
 
 def finished_members(context: RunContext) -> list[Member]:
-    """Every fit that has a result and stands, in the order of the plan."""
+    """Every fit that has a result and is part of the blend: those that stand, in the order of the plan, then students."""
+    return standing_members(context) + _blended_students(context)
+
+
+def standing_members(context: RunContext) -> list[Member]:
+    """The planned fits that have a result, or what took their places."""
     planned = planned_members(context)
     number = standing_round(context, planned)
     if number == 0:
@@ -118,6 +123,36 @@ def standing_round(context: RunContext, planned: Sequence[Member]) -> int:
         return 0  # of other fits: the stage will come to it
     number: int = known["round"]
     return number
+
+
+def student_member(context: RunContext, student: ModelPlan, fold: int) -> Member:
+    """The fit of this fold that learnt from the others."""
+    return variant_member(context, student, fold, place="distill", variant="student")
+
+
+def set_students(context: RunContext, student: ModelPlan) -> None:
+    """Say that a student was trained on every fold of those that stand now."""
+    content = {"student": student, "made_from": _students_from(context)}
+    write_json(context.folder / "distill" / "students.json", content)
+
+
+def _blended_students(context: RunContext) -> list[Member]:
+    path = context.folder / "distill" / "students.json"
+    if not (context.config.distill.on and context.config.distill.in_blend and path.exists()):
+        return []
+    known = read_json(path)
+    if known.get("made_from") != _students_from(context):
+        return []  # of other teachers: the stage will come to it
+    student = msgspec.convert(known["student"], ModelPlan)
+    folds = sorted({member.fold for member in standing_members(context)})
+    return [student_member(context, student, fold) for fold in folds]
+
+
+def _students_from(context: RunContext) -> str:
+    standing = [
+        (member.name, file_sha256(member.folder / "manifest.json")) for member in standing_members(context)
+    ]
+    return digest([standing, context.config.distill, context.config.run.allow_test_training])
 
 
 def _made_from(context: RunContext, planned: Sequence[Member]) -> str:
