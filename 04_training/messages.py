@@ -146,8 +146,8 @@ TEXTS: dict[str, dict[Language, str]] = {
     },
     "end.resume": {"en": "Resume with:", "ko": "이어하려면:"},
     "end.limit": {
-        "en": "{used} of {limit}; given up for the limit:",
-        "ko": "{limit} 중 {used} 사용; 시간 제한 때문에 포기한 것:",
+        "en": "{used} of {limit}; changed for the limit:",
+        "ko": "{limit} 중 {used} 사용; 시간 제한 때문에 바뀐 것:",
     },
     "end.limit_kept": {
         "en": "{used} of {limit}; nothing was given up",

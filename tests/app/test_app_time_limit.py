@@ -155,6 +155,6 @@ def test_the_end_says_what_was_given_up() -> None:
         console.print(summary_panel({**RESULTS, "time": time}, Path("x")))
         return console.file.getvalue()  # type: ignore[attr-defined]
 
-    assert "11m 40s of 12m 00s; given up for the limit:" in shown(limited)
+    assert "11m 40s of 12m 00s; changed for the limit:" in shown(limited)
     assert "6 of 7 models" in shown(limited)
     assert "11m 40s of 12m 00s; nothing was given up" in shown({**limited, "gave_up": []})

@@ -153,10 +153,32 @@ def test_large_backbones_on_a_cpu_and_absent_cards_go_by_rule():
     assert found.settings.memory_format == "channels_last"
     assert found.images_per_second is None
     assert all("not measured" in reason for reason in found.reasons.values())
+    grouped = msgspec.structs.replace(CASE, timm_name="resnext50_32x4d")
+    found = choose_step(grouped, CPU, small=False, steps=9, cache=ProbeCache(), time_formats=never)
+    assert found.settings.memory_format == "contiguous"
+    assert "grouped convolutions" in found.reasons["memory_format"]
     if not torch.cuda.is_available():
         found = choose_step(GPU_CASE, GPU, small=False, steps=9, cache=ProbeCache())
         assert (found.settings.memory_format, found.settings.compile) == ("contiguous", False)
         assert "not here" in found.reasons["memory_format"]
+
+
+def test_memory_that_runs_out_in_the_probe_costs_the_measurement_only():
+    def fails(*case: Any) -> Probe:
+        raise RuntimeError(
+            "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
+        )
+
+    cache = ProbeCache()
+    found = choose_step(CASE, CPU, small=True, steps=9, cache=cache, time_formats=fails)
+    assert found.images_per_second is None
+    assert "memory ran out" in found.reasons["memory_format"]
+
+    def broken(*case: Any) -> Probe:
+        raise RuntimeError("shapes do not fit")
+
+    with pytest.raises(RuntimeError, match="shapes"):
+        choose_step(CASE, CPU, small=True, steps=9, cache=cache, time_formats=broken)
 
 
 @pytest.mark.parametrize(

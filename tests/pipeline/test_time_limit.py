@@ -98,6 +98,32 @@ def test_a_machine_far_quicker_than_measured(data, tmp_path, monkeypatch):
     assert any(f"{planned} epochs -> " in line and "begun anew" in line for line in revisions(folder))
 
 
+def test_folds_are_added_where_time_is_left(data, tmp_path, monkeypatch):
+    """Taken to be so slow that only one fold is planned, with the epochs that are wanted."""
+    monkeypatch.setattr(planner, "images_per_second", lambda *args, **how: 20.0)
+    began, folder = time.monotonic(), tmp_path / "run"
+    settings = ("training.epochs=4", "training.patience=0")
+    results = run_pipeline(request(data, folder, *settings, limited(25)), SilentProgress())
+    assert time.monotonic() - began < 25
+    assert json.loads((folder / "plan.json").read_text())["decisions"]["folds_trained"]["value"] == 1
+    assert "test_resnet fold 1 is added: there is time left for it" in revisions(folder)
+    assert results["cross_validation"]["folds_trained"] == 2
+    assert [(fit["fold"], fit["epochs"]) for fit in results["models"]] == [(0, 4), (1, 4)]
+    assert passes_gate(data, folder)
+    assert json.loads((folder / "submission_members.json").read_text())[1] == "test_resnet fold 1"
+    record = Record()
+    run_pipeline(request(data, folder, *settings, limited(25)), record)
+    assert record.notes["train test_resnet fold 1"].startswith("done before")
+
+
+def test_no_fold_is_added_beyond_those_that_were_asked_for(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(planner, "images_per_second", lambda *args, **how: 20.0)
+    folder = tmp_path / "run"
+    settings = ("training.epochs=2", "training.patience=0", "folds.train=1")
+    results = run_pipeline(request(data, folder, *settings, limited(25)), SilentProgress())
+    assert results["cross_validation"]["folds_trained"] == 1
+
+
 def test_not_even_one_epoch(data, tmp_path, monkeypatch):
     """Cut in its first epoch, the model is validated as it is: there is a score, and a submission of it."""
     monkeypatch.setattr(planner, "images_per_second", lambda *args, **how: 1e5)

@@ -137,6 +137,7 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
         forward_gflop: of forward alone.
         activation_gib: kept for backward, one picture, float32.
         batch_norm: the model has BatchNorm.
+        grouped: it has convolutions in groups of several channels, as ResNeXt.
     """
 
     parameters: int
@@ -144,6 +145,7 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     forward_gflop: float
     activation_gib: float
     batch_norm: bool
+    grouped: bool
 
 
 @lru_cache(maxsize=64)
@@ -180,4 +182,7 @@ def count_cost(timm_name: str, input_size: int, classes: int, in_channels: int =
         forward_gflop=forward,
         activation_gib=sum(storage.nbytes() for storage in kept.values()) / len(pictures) / 2**30,
         batch_norm=any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in model.modules()),
+        grouped=any(
+            isinstance(part, nn.Conv2d) and 1 < part.groups < part.in_channels for part in model.modules()
+        ),
     )

@@ -25,8 +25,9 @@ FORWARD_SHARE = 0.6
 WORTH_ADDING = 1.2
 # Share of the time left that a trial of the augmentation may take, once it is begun.
 TRIAL_MOST = 0.25
-# A fit is begun anew for this many times its epochs, filling this share of the time that there turned out to be.
-WORTH_BEGINNING_ANEW, MORE_SHARE = 2, 0.85
+# A fit is begun anew for this many times its epochs, filling this share of the time that there turned out to be, of which
+# the slack of what was measured is left as it is. Its first epoch is lost.
+WORTH_BEGINNING_ANEW, MORE_SHARE = 1.3, 0.95
 # With fewer epochs than this a fit begun anew is no better than one cut short.
 FEWEST_ANEW = 3
 
@@ -141,6 +142,21 @@ class Pace:
             epochs = planned[0]
         return count, epochs
 
+    def another(self, fits: Sequence[Fit], done: Sequence[Fit]) -> Fit | None:
+        """A fold beyond the planned ones, where all else is done and there is time for it; None: there is not."""
+        plan, wanted = self._context.plan, self._context.config.folds.train
+        if not self.clock.limited or not self.measured:
+            return None
+        folds = min(plan.folds_total, wanted or plan.folds_total)
+        for fold in range(folds):
+            for model in plan.models:
+                if (model, fold) in fits:
+                    continue
+                count, epochs = self.decide([(model, fold)], done)
+                if count and epochs >= FEWEST_ANEW:
+                    return model, fold
+        return None
+
     def epochs(self, model: ModelPlan) -> tuple[int, int]:
         """How many are enough, and the most that are of use; the plan's where they are set."""
         table = planner.EPOCHS_FINE_TUNE if model.weights.pretrained else planner.EPOCHS_SCRATCH
@@ -194,8 +210,9 @@ class FitBrake:
                 raise BeginAnew(fewer)
             others = (self._waiting - 1) * (FIT_START + self._views * cost.view)
             more = int(MORE_SHARE * (left - others) / self._waiting / cost.epoch)
-            if more >= WORTH_BEGINNING_ANEW * self._epochs < pace.epochs(self._model)[1]:
-                raise BeginAnew(min(more, pace.epochs(self._model)[1]))
+            more = min(more, pace.epochs(self._model)[1])
+            if more >= max(WORTH_BEGINNING_ANEW * self._epochs, self._epochs + 2):
+                raise BeginAnew(more)
         return cost.epoch > left
 
     def in_epoch(self, pictures: int, seconds: float, *, has_best: bool) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -39,6 +40,7 @@ class RevisedEpochs(msgspec.Struct, frozen=True, kw_only=True):
 class _Content(msgspec.Struct, kw_only=True):
     revisions: list[Revision] = []
     epochs: dict[str, RevisedEpochs] = {}
+    added: list[tuple[str, int]] = []
 
 
 def fit_name(model: ModelPlan, fold: int) -> str:
@@ -76,6 +78,16 @@ class Revisions:
         else:
             self._content.epochs[name] = RevisedEpochs(planned=model.epochs, epochs=epochs)
         write_json(self._path, self._content)
+
+    def added(self, models: Sequence[ModelPlan]) -> list[tuple[ModelPlan, int]]:
+        """Fits beyond the planned ones, for which time was left: model and fold."""
+        known = {model.backbone: model for model in models}
+        return [(known[name], fold) for name, fold in self._content.added if name in known]
+
+    def add(self, model: ModelPlan, fold: int) -> None:
+        """There is time for a fit that the plan does not have."""
+        self._content.added.append((model.backbone, fold))
+        self.say(f"{fit_name(model, fold)} is added: there is time left for it")
 
     def say(self, text: str) -> None:
         """A decision: shown, logged and kept."""

@@ -110,11 +110,12 @@ def make_spec(
 
 
 def planned_fits(context: RunContext) -> list[Fit]:
-    """Every model and fold of the plan, in the order in which they are trained.
+    """Every model and fold of the plan, in the order in which they are trained, and those that were added to it.
 
     All folds of a model one after the other: they share the decoded pictures.
     """
-    return [(model, fold) for model in context.plan.models for fold in range(context.plan.folds_trained)]
+    fits = [(model, fold) for model in context.plan.models for fold in range(context.plan.folds_trained)]
+    return fits + context.revisions.added(context.plan.models)
 
 
 def finished_fits(context: RunContext) -> list[Fit]:
@@ -165,6 +166,9 @@ def train(context: RunContext, after_fit: Callable[[ModelPlan, int], None] = lam
                 _begin(context, model, fold, fewer.epochs, anew=True)
                 _train_one(context, pace, model, fold, waiting=count, may_begin_anew=False)
         after_fit(model, fold)
+        if (model, fold) == fits[-1] and (another := pace.another(fits, finished_fits(context))):
+            context.revisions.add(*another)
+            fits.append(another)  # and this loop comes to it
     finished = finished_fits(context)
     missing = [fit_name(model, fold) for model, fold in fits if (model, fold) not in finished]
     if missing:
