@@ -17,6 +17,8 @@ STAGES = (
     "find_rate",
     "trial",
     "train",
+    "pseudo_label",
+    "distill",
     "predict",
     "ensemble",
     "label_quality",

@@ -61,6 +61,7 @@ class Settings:
     weights_dir: Path | None
     vram: str | None
     time_limit: str | None
+    allow_test_training: bool
 
 
 def make_parser() -> Parser:
@@ -125,6 +126,12 @@ def make_parser() -> Parser:
         metavar="TIME",
         help="9h, 45m, 1h30m, 90s: the command has ended by then, imports included, with the best submission that is "
         "possible; may differ when resuming",
+    )
+    add(
+        "--allow_test_training",
+        action="store_true",
+        help="learn from test pictures too (pseudo-labels): only where the competition's rules allow training on test "
+        "pictures; many forbid it",
     )
     add("--output", metavar="FOLDER", help="where runs are kept (default: training_results/)")
     add("--plain", action="store_true", help="plain lines instead of the live view")
@@ -212,6 +219,8 @@ def read_settings(options: argparse.Namespace) -> Settings:
             )
         minutes = read_time_limit(options.time_limit)
         config = with_settings(config, [f"run.time_limit={minutes!r}"], where="--time_limit")
+    if options.allow_test_training:
+        config = with_settings(config, ["run.allow_test_training=true"], where="--allow_test_training")
     weights = options.weights_dir or config.model.weights_dir
     weights_dir = None if weights is None else _weights_folder(weights)
     if weights_dir is not None:
@@ -235,6 +244,7 @@ def read_settings(options: argparse.Namespace) -> Settings:
         weights_dir=weights_dir,
         vram=options.vram,
         time_limit=options.time_limit,
+        allow_test_training=options.allow_test_training,
     )
 
 
@@ -297,6 +307,7 @@ def command_line(settings: Settings, data_path: Path, experiment: str, base: Pat
     words += [] if settings.preset is None else ["--preset", settings.preset]
     words += [] if settings.vram is None else ["--vram", settings.vram]
     words += [] if settings.time_limit is None else ["--time_limit", settings.time_limit]
+    words += ["--allow_test_training"] if settings.allow_test_training else []
     for assignment in settings.assignments:
         words += ["--set", assignment]
     words += [] if settings.results == RESULTS_FOLDER else ["--output", path(settings.results)]

@@ -12,6 +12,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from grandmaster.teaching_config import DistillConfig, PseudoLabelConfig
+
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 MetricName = Literal[
@@ -430,6 +432,13 @@ class RunConfig(Section, frozen=True, kw_only=True):
             description="minutes after which the command has ended, with a submission; --time_limit 9h says the same"
         ),
     ] = None
+    allow_test_training: Annotated[
+        bool,
+        Meta(
+            description="the competition's rules allow training on test pictures (many forbid it): pseudo-labels may be "
+            "made; --allow_test_training says the same"
+        ),
+    ] = False
 
 
 class Config(Section, frozen=True, kw_only=True):
@@ -441,6 +450,8 @@ class Config(Section, frozen=True, kw_only=True):
     model: ModelConfig = ModelConfig()
     augmentation: AugmentationConfig = AugmentationConfig()
     training: TrainingConfig = TrainingConfig()
+    pseudo_label: PseudoLabelConfig = PseudoLabelConfig()
+    distill: DistillConfig = DistillConfig()
     prediction: PredictionConfig = PredictionConfig()
     ensemble: EnsembleConfig = EnsembleConfig()
     hardware: HardwareConfig = HardwareConfig()

@@ -163,6 +163,13 @@ def check_time_limit(pipeline: FakePipeline, home: Path, screen: Callable[[], st
     assert asked(pipeline).config.run.time_limit is None
 
 
+def check_allow_test_training(pipeline: FakePipeline, home: Path, screen: Callable[[], str]) -> None:
+    request = asked(pipeline, "--allow_test_training")
+    assert request.config.run.allow_test_training is True
+    assert " --allow_test_training" in request.command
+    assert asked(pipeline).config.run.allow_test_training is False
+
+
 def check_plain(pipeline: FakePipeline, home: Path, screen: Callable[[], str]) -> None:
     console = Console(file=io.StringIO(), force_terminal=True)
     made: list[live_view.RunView] = []
@@ -222,6 +229,7 @@ CHECKS = {
     "--plain": check_plain,
     "--version": check_version,
     "--vram": check_vram,
+    "--allow_test_training": check_allow_test_training,
 }
 
 

@@ -122,9 +122,9 @@ def test_the_windows_of_every_loss_are_those_of_one_large_batch(name):
 def test_what_rises_during_training_rises_with_the_steps(monkeypatch):
     seen: list[float] = []
 
-    def remember(*args, progress: float):
+    def remember(*args, progress: float, **others):
         seen.append(progress)
-        return loss_sum(*args, progress=progress)
+        return loss_sum(*args, progress=progress, **others)
 
     monkeypatch.setattr(engine, "loss_sum", remember)
     precision = Precision("cpu", "fp32")

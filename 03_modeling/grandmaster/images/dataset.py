@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +25,7 @@ class Item(NamedTuple):
         row: of the store.
         other_target: of the picture that was mixed in; its own where none was.
         other_share: how much of that picture is in it, 0 to 1.
+        weight: how much the picture counts in training; of a mixed one, those of both by shares.
     """
 
     picture: torch.Tensor
@@ -32,6 +33,7 @@ class Item(NamedTuple):
     row: int
     other_target: Any
     other_share: float
+    weight: float = 1.0
 
 
 class PictureDataset(Dataset[Item]):
@@ -49,6 +51,9 @@ class PictureDataset(Dataset[Item]):
         seed: of the augmentation.
         rows: rows of the store that belong to this dataset, in order; None: all.
         by_class: augmentation of pictures of these classes instead; of the same size.
+        taught: what is learnt from each row of the store instead of its target, float32 (n, c), as `FitSpec.loss` wants
+            it; `targets` then only say which class a picture is of.
+        weights: how much each row of the store counts in training, (n,); None: all the same.
     """
 
     def __init__(
@@ -61,14 +66,18 @@ class PictureDataset(Dataset[Item]):
         *,
         rows: npt.NDArray[np.integer] | None = None,
         by_class: Mapping[int, Augmentation] | None = None,
+        taught: npt.NDArray[np.float32] | None = None,
+        weights: npt.NDArray[np.floating] | None = None,
     ) -> None:
-        if targets is not None and len(targets) != len(store):
-            raise ValueError(f"{len(targets)} targets for {len(store)} pictures")
+        for name, values in (("targets", targets), ("taught rows", taught), ("weights", weights)):
+            if values is not None and len(values) != len(store):
+                raise ValueError(f"{len(values)} {name} for {len(store)} pictures")
         self.by_class = dict(by_class or {})
         for given in (augmentation, *self.by_class.values()):
             if given is not None and given.size != size:
                 raise ValueError(f"augmentation makes {given.size} px, the dataset wants {size}")
         self.store, self.targets, self.augmentation = store, targets, augmentation
+        self.taught, self.weights = taught, weights
         self.size, self.seed = size, seed
         self.rows = np.arange(len(store)) if rows is None else np.asarray(rows)
 
@@ -82,7 +91,14 @@ class PictureDataset(Dataset[Item]):
             seed,
             rows=self.rows,
             by_class=self.by_class,
+            taught=self.taught,
+            weights=self.weights,
         )
+
+    @property
+    def labels(self) -> npt.NDArray[Any] | None:
+        """Targets of this dataset's pictures by position, as they were given."""
+        return None if self.targets is None else self.targets[self.rows]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -110,15 +126,59 @@ class PictureDataset(Dataset[Item]):
             )
         return Item(
             picture=torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1),
-            target=self._target(row),
+            target=self._learnt(row),
             row=row,
-            other_target=self._target(other),
+            other_target=self._learnt(other),
             other_share=other_share,
+            weight=self._weight(row, other, other_share),
         )
+
+    def _learnt(self, row: int) -> Any:
+        return self._target(row) if self.taught is None else np.asarray(self.taught[row], np.float32)
+
+    def _weight(self, row: int, other: int, other_share: float) -> float:
+        if self.weights is None:
+            return 1.0
+        return float(self.weights[row] * (1 - other_share) + self.weights[other] * other_share)
 
     def _target(self, row: int) -> Any:
         target: Any = -1 if self.targets is None else self.targets[row]
         return np.asarray(target, np.float32) if np.ndim(target) else int(target)
+
+
+class JoinedDataset(Dataset[Item]):
+    """Several datasets one after the other, each with its own store and augmentation; mixed only within themselves.
+
+    Index `epoch * len(dataset) + position`, as in `PictureDataset`; an item's row is that of its own dataset's store.
+
+    Attributes:
+        seed: of the order, the first dataset's.
+    """
+
+    def __init__(self, parts: Sequence[PictureDataset]) -> None:
+        self.parts = tuple(parts)
+        self.seed = self.parts[0].seed
+        self._ends = np.cumsum([len(part) for part in self.parts])
+
+    @property
+    def labels(self) -> npt.NDArray[Any] | None:
+        """See `PictureDataset.labels`; None where one of them has none."""
+        known = [part.labels for part in self.parts]
+        return None if any(each is None for each in known) else np.concatenate(known)  # type: ignore[arg-type]
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def __getitem__(self, index: int) -> Item:
+        """Picture `index % len` of epoch `index // len`."""
+        epoch, position = divmod(int(index), len(self))
+        number = int(np.searchsorted(self._ends, position, side="right"))
+        part = self.parts[number]
+        start = int(self._ends[number]) - len(part)
+        return part[epoch * len(part) + position - start]
+
+
+TrainingPictures = PictureDataset | JoinedDataset
 
 
 def picture_seed(seed: int, epoch: int, row: int) -> int:

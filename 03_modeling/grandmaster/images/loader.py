@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from grandmaster.images.balance import balanced_indices
 from grandmaster.images.dataset import Item as DatasetItem
-from grandmaster.images.dataset import PictureDataset
+from grandmaster.images.dataset import PictureDataset, TrainingPictures
 
 
 class Batch(NamedTuple):
@@ -26,10 +26,11 @@ class Batch(NamedTuple):
 
     Attributes:
         pictures: uint8 (b, c, h, w).
-        targets: int64 classes (b,), or float32 (b, c).
+        targets: int64 classes (b,), or float32 (b, c); of training pictures maybe what is taught instead.
         rows: of the store, int64 (b,).
         other_targets: of the pictures that were mixed in, like `targets`.
         other_shares: how much of them is in each picture, float32 (b,); 0: not mixed.
+        weights: how much each picture counts in training, float32 (b,); None: all the same.
     """
 
     pictures: Tensor
@@ -37,6 +38,7 @@ class Batch(NamedTuple):
     rows: Tensor
     other_targets: Tensor
     other_shares: Tensor
+    weights: Tensor | None = None
 
 
 PREFETCH = 2  # batches that each worker, or the prefetching thread, keeps ready
@@ -91,7 +93,7 @@ class TrainLoader:
 
     def __init__(
         self,
-        dataset: PictureDataset,
+        dataset: TrainingPictures,
         *,
         batch_size: int,
         workers: int,
@@ -99,7 +101,7 @@ class TrainLoader:
         seed: int,
         balanced: bool = False,
     ) -> None:
-        classes = dataset.targets[dataset.rows] if balanced and dataset.targets is not None else None
+        classes = dataset.labels if balanced else None
         self._batches = EpochBatches(len(dataset), batch_size, seed, classes)
         self._loader = _data_loader(dataset, workers, pin_memory, batch_sampler=self._batches)
 
@@ -115,7 +117,7 @@ class TrainLoader:
 
 
 def train_loader(
-    dataset: PictureDataset,
+    dataset: TrainingPictures,
     *,
     batch_size: int,
     workers: int,
@@ -235,7 +237,7 @@ def plan_workers(
     return WorkerPlan(count=wanted, reason=reason)
 
 
-def _data_loader(dataset: PictureDataset, workers: int, pin_memory: bool, **how: Any) -> DataLoader[Any]:
+def _data_loader(dataset: TrainingPictures, workers: int, pin_memory: bool, **how: Any) -> DataLoader[Any]:
     parallel: dict[str, Any] = {}
     if workers > 0:
         parallel = {
@@ -266,6 +268,7 @@ def _start_worker(_: int) -> None:
 
 def _collate(items: list[DatasetItem]) -> Batch:
     # The pictures are views of (h, w, 3) memory; stacked as such it is a plain copy, and the batch is channels-last.
+    weights = [item.weight for item in items]
     stacked = torch.stack([item.picture.permute(1, 2, 0) for item in items]).permute(0, 3, 1, 2)
     return Batch(
         pictures=stacked,
@@ -273,4 +276,5 @@ def _collate(items: list[DatasetItem]) -> Batch:
         rows=torch.tensor([item.row for item in items]),
         other_targets=torch.from_numpy(np.array([item.other_target for item in items])),
         other_shares=torch.tensor([item.other_share for item in items], dtype=torch.float32),
+        weights=None if set(weights) == {1.0} else torch.tensor(weights, dtype=torch.float32),
     )

@@ -43,13 +43,13 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
         """Targets as the loss wants them, and as MixUp may blend them.
 
         Args:
-            targets: int64 (b,) classes (multiclass), else float32 (b, outputs).
+            targets: int64 (b,) classes (multiclass) or float32 (b, outputs) shares of them, else float32 (b, outputs).
 
         Returns:
             float32 (b, outputs): one-hot rows, 0 and 1, or standardised values.
         """
         if self.kind == "multiclass":
-            return F.one_hot(targets, self.outputs).float()
+            return targets if targets.is_floating_point() else F.one_hot(targets, self.outputs).float()
         if self.kind == "multilabel":
             return targets.float()
         return (targets.float() - targets.new_tensor(self.mean)) / targets.new_tensor(self.std)

@@ -7,9 +7,11 @@ from typing import Any
 import msgspec
 
 from grandmaster.pipeline.context import RunContext
+from grandmaster.pipeline.fold_pictures import fold_data
+from grandmaster.pipeline.held_out import workers_for
 from grandmaster.pipeline.manifest import is_done, mark_done
 from grandmaster.pipeline.plan import ModelPlan
-from grandmaster.pipeline.training import fold_data, make_spec, workers_for
+from grandmaster.pipeline.training import make_spec
 from grandmaster.storage import write_json
 from grandmaster.training.rate_finder import STEPS, find_rate
 

@@ -16,8 +16,7 @@ from grandmaster.competition.submission import write_submission
 from grandmaster.models.weights import non_commercial
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.judging import Judge
-from grandmaster.pipeline.members import finished_members
-from grandmaster.pipeline.training import fit_folder
+from grandmaster.pipeline.members import Member, finished_members
 from grandmaster.storage import read_json, write_json
 
 REPORT_SECONDS = 4.0  # that it has to have left
@@ -97,7 +96,8 @@ def _results(
     with_views = judge.interval(oof)
     plain = Predictions.load(folder / "ensemble" / "oof_plain.npz")
     corrupted = folder / "ensemble" / "oof_corrupted.npz"
-    fits = read_json(folder / "training_results.json")["fits"]
+    members = finished_members(context)
+    fits = [read_json(member.folder / "result.json") for member in members]
     broken = context.fingerprint["unreadable"]
     return {
         "experiment": folder.name,
@@ -121,12 +121,12 @@ def _results(
         )
         if plan.corruption
         else None,
-        "models": [_model_line(context, judge, fit) for fit in fits],
+        "models": [_model_line(context, judge, *each) for each in zip(members, fits, strict=True)],
         "ensemble": {
             "method": "mean of values"
             if competition.kind in ("ordinal", "regression")
             else "mean of probabilities",
-            "members": [f"{fit['backbone']} fold {fit['fold']}" for fit in fits],
+            "members": [member.name for member in members],
         },
         "decision": {
             "rule": rule.name,
@@ -176,11 +176,9 @@ def _corrupted(judge: Judge, path: Path, clean: float | None, *, higher_is_bette
     return {**spread, "gap": gap}
 
 
-def _model_line(context: RunContext, judge: Judge, fit: dict[str, Any]) -> dict[str, Any]:
+def _model_line(context: RunContext, judge: Judge, member: Member, fit: dict[str, Any]) -> dict[str, Any]:
     """One fit with the interval of its own validation pictures."""
-    model = next(model for model in context.plan.models if model.backbone == fit["backbone"])
-    found = Predictions.load(fit_folder(context, model, fit["fold"]) / "oof.npz")
-    spread = judge.interval(found)
+    spread = judge.interval(Predictions.load(member.folder / "oof.npz"))
     metric = METRICS[context.plan.decisions.metric.value]
     return {
         "backbone": fit["backbone"],

@@ -24,13 +24,24 @@ from grandmaster.pipeline.speed import ProbeCache, choose_step, images_per_secon
 from grandmaster.pipeline.starts import find_start, start_facts, start_notes, start_reason
 from grandmaster.pipeline.targets import choose_mixing, require_fitting_metric, row_notes
 from grandmaster.storage import digest
+from grandmaster.teaching_config import DistillConfig, PseudoLabelConfig
 from grandmaster.training.timed_step import StepCase
 
 T = TypeVar("T")
 
 # Settings for speed and time: they may differ when a run is resumed. (Another number of threads adds in another order,
 # so the last bits may differ.)
-FREE_SETTINGS = frozenset({("hardware", "workers"), ("hardware", "threads"), ("run", "time_limit")})
+# What comes after the planned fits may also be asked for when they are done: its stages look at their settings themselves.
+FREE_SETTINGS = frozenset(
+    {
+        ("hardware", "workers"),
+        ("hardware", "threads"),
+        ("run", "time_limit"),
+        ("run", "allow_test_training"),
+        *(("pseudo_label", name) for name in PseudoLabelConfig.__struct_fields__),
+        *(("distill", name) for name in DistillConfig.__struct_fields__),
+    }
+)
 PROBED_BATCH = 32  # most pictures in a step whose speed is measured
 # Of a fold's time, what is spent in steps as they were measured; the rest: reading pictures, checkpoints, the report, and
 # on a CPU augmentation, which takes cores from the steps (make demo: 98 images/s of 121 measured).

@@ -9,24 +9,23 @@ import numpy as np
 
 from grandmaster.competition.predictions import Predictions
 from grandmaster.images.dataset import PictureDataset
-from grandmaster.models.builder import build_model
 from grandmaster.models.memory_format import to_memory_format
 from grandmaster.pipeline.context import RunContext
+from grandmaster.pipeline.fitted import load_fitted
+from grandmaster.pipeline.held_out import smaller_passes, workers_for
 from grandmaster.pipeline.judging import Judge, mean_target
 from grandmaster.pipeline.manifest import is_done, mark_done
-from grandmaster.pipeline.members import Member, finished_members
-from grandmaster.pipeline.training import make_spec, smaller_passes, workers_for
+from grandmaster.pipeline.members import Member, finished_members, member_spec
 from grandmaster.prediction.ensemble import blend, blend_known, concatenate
 from grandmaster.prediction.predict import predict
 from grandmaster.storage import digest, file_sha256, read_json, write_json
-from grandmaster.training.checkpoint import load_best
 from grandmaster.training.spec import FitSpec
 
 
 def predict_test(context: RunContext) -> None:
     """Predict the test pictures with every fit -> `test/<backbone>_fold<k>.npz`."""
     for member in finished_members(context):
-        predict_member(context, member, make_spec(context, member.model, member.fold))
+        predict_member(context, member, member_spec(context, member))
 
 
 def predict_member(context: RunContext, member: Member, spec: FitSpec) -> None:
@@ -52,18 +51,9 @@ def predict_member(context: RunContext, member: Member, spec: FitSpec) -> None:
     if is_done(manifest, inputs):
         context.progress.finish(task, "done before")
         return
-    net = build_model(
-        spec.timm_name,
-        # The trained weights are loaded next; fetching the pretrained ones first would be for nothing.
-        spec.weights.unloaded(),
-        classes=spec.head.outputs,
-        input_size=spec.input_size,
-        in_channels=spec.in_channels,
-        cosine_scale=spec.loss.cosine_scale,
-    )
-    load_best(kept, net, fit_digest=spec.digest)
     precision = context.make_precision()
-    net = to_memory_format(precision.fabric.to_device(net), spec.memory_format)
+    net = precision.fabric.to_device(load_fitted(spec, member.folder))
+    net = to_memory_format(net, spec.memory_format)
     store = context.store("test", spec.store_size)
     readable = np.array([row for row in range(len(store)) if row not in store.unreadable], np.int64)
     values = np.tile(mean_target(context), (len(store), 1))

@@ -19,12 +19,14 @@ from grandmaster.competition.table import Competition
 from grandmaster.config import Config
 from grandmaster.errors import UserError, did_you_mean
 from grandmaster.pipeline import (
+    distilling,
     exploring,
     finding_rate,
     labels,
     outcome,
     predicting,
     preparing,
+    pseudo_labels,
     so_far,
     trying,
 )
@@ -44,6 +46,8 @@ STAGE_FUNCTIONS: dict[str, Callable[[RunContext], None]] = {
     "find_rate": finding_rate.find_rates,
     "trial": trying.trial,
     "train": so_far.train,
+    "pseudo_label": pseudo_labels.pseudo_label,
+    "distill": distilling.distill,
     "predict": predicting.predict_test,
     "ensemble": predicting.ensemble,
     "label_quality": labels.label_quality,
@@ -192,6 +196,8 @@ def read_data(request: RunRequest, progress: Progress) -> Competition:
 
 
 def _open(request: RunRequest, progress: Progress, clock: Clock | None = None) -> RunContext:
+    distilling.check_student(request.config)
+    pseudo_labels.rounds_wanted(request.config)  # refuses what the rules of the competition do not allow
     settings = request.config.data
     competition = with_label_fixes(read_competition(request.data_path, settings), settings.label_fixes)
     for line in competition.understood:

@@ -54,6 +54,8 @@ def train(context: RunContext) -> None:
 def _write(context: RunContext) -> None:
     """A submission of all fits whose test predictions are known to be there, unless a better one stands."""
     members = [member for member in finished_members(context) if member.test in context.predicted]
+    if not members:
+        return  # later stages made better members of these fits, which are still to be predicted with
     names = [member.name for member in members]
     if submission_path(context).exists() and len(names) < len(submitted_members(context)):
         return

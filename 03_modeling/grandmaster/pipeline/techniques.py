@@ -45,6 +45,12 @@ def record(context: RunContext, technique: Technique) -> None:
     write_json(_path(context, technique.name), technique)
 
 
+def forget(context: RunContext, beginning: str) -> None:
+    """Remove the lines whose names begin so: the stage that writes them may have fewer to write now."""
+    for path in (context.folder / FOLDER).glob(f"{beginning}*.json"):
+        path.unlink()
+
+
 def recorded(context: RunContext) -> list[Technique]:
     """Every line, by name of file."""
     paths = sorted((context.folder / FOLDER).glob("*.json"))

@@ -7,63 +7,30 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
 
 from grandmaster.competition.metrics import METRICS, corruption_gap
-from grandmaster.competition.predictions import Predictions
 from grandmaster.errors import UserError
-from grandmaster.images.augment import build_augmentation
-from grandmaster.images.dataset import PictureDataset
 from grandmaster.models.head import make_head
 from grandmaster.models.passes import Passes, is_out_of_memory
 from grandmaster.pipeline.context import RunContext
-from grandmaster.pipeline.judging import Judge
+from grandmaster.pipeline.fold_pictures import Teaching, fold_data, store_size
+from grandmaster.pipeline.held_out import out_of_fold, workers_for
 from grandmaster.pipeline.manifest import is_done, mark_done
 from grandmaster.pipeline.memory import compare_peak
 from grandmaster.pipeline.pacing import Fit, FitBrake, Pace
 from grandmaster.pipeline.plan import ModelPlan, TrainingAugmentation
 from grandmaster.pipeline.recipe import fractions, make_loss, rate_groups
 from grandmaster.pipeline.revisions import fit_name
-from grandmaster.prediction.predict import ViewPredictions, predict
 from grandmaster.storage import plain, read_json, write_json
+from grandmaster.training.brake import Brake
 from grandmaster.training.checkpoint import has_state, remove_state
-from grandmaster.training.fit import FoldData, fit_fold
-from grandmaster.training.precision import Precision
+from grandmaster.training.fit import FitResult, fit_fold
 from grandmaster.training.spec import FitSpec
-
-# Pictures are kept a little larger than the input, so that crops and rotations do not enlarge.
-STORE_MARGIN = 1.15
-# The corrupted validation pictures must not be corrupted by the draws that training saw.
-CORRUPTION_SEED = 7_919
-# And the score must not come from the draws on which the best epoch was chosen.
-SCORING_SEED = 104_729
 
 
 def fit_folder(context: RunContext, model: ModelPlan, fold: int) -> Path:
     """Folder of one fit."""
     return context.folder / f"fold_{fold}" / model.backbone
-
-
-def store_size(model: ModelPlan) -> int:
-    """Side at which pictures are kept for this model, px."""
-    return round(model.input_size * STORE_MARGIN)
-
-
-def workers_for(context: RunContext) -> int:
-    """Picture-loading processes: as set now, which may differ from when the plan was made."""
-    wanted = context.config.hardware.workers
-    return context.plan.decisions.workers.value if wanted is None else wanted
-
-
-def smaller_passes(context: RunContext, task: str) -> Callable[[int], None]:
-    """What to say when memory ran out while predicting."""
-
-    def say(pictures: int) -> None:
-        text = f"{task}: memory ran out; {pictures} pictures a pass from here on, which predict the same"
-        context.progress.message(text, "warn")
-
-    return say
 
 
 def make_spec(
@@ -74,12 +41,14 @@ def make_spec(
     augmentation: TrainingAugmentation | None = None,
     epochs: int | None = None,
     learning_rate: float | None = None,
+    teaching: Teaching | None = None,
 ) -> FitSpec:
     """Everything that the fit depends on, from the plan and the settings.
 
     Args:
         augmentation, epochs: instead of the plan's, or what won the trial.
         learning_rate: instead of the plan's, or of the rate that was found.
+        teaching: what is learnt beside or instead of the labels.
     """
     augmentation = augmentation or context.augmentation
     decided, settings = context.plan.decisions, context.config.training
@@ -89,6 +58,8 @@ def make_spec(
         make_loss(decided, settings, competition, learnt),
         epochs or context.revisions.epochs(model, fold),
     )
+    if teaching is not None:
+        loss = msgspec.structs.replace(loss, temperature=teaching.temperature, true_share=teaching.true_share)
     learning_rate = learning_rate or context.found_rates.get(model.backbone, model.learning_rate)
     return FitSpec(
         backbone=model.backbone,
@@ -98,6 +69,7 @@ def make_spec(
         head=make_head(competition.kind, competition.outputs, learnt, one_vs_all=loss.name == "bce"),
         classes_hash=competition.classes_hash,
         pictures_hash=context.pictures_hash,
+        teaching_hash="" if teaching is None else teaching.hash(context),
         metric=decided.metric.value,
         top_k=competition.top_k,
         positive_class=competition.positive_class,
@@ -177,7 +149,7 @@ def train(context: RunContext, after_fit: Callable[[ModelPlan, int], None] = lam
             if not _was_cut(done):  # a kill right after the manifest may have left it
                 remove_state(fit_folder(context, model, fold) / "checkpoint")
             context.progress.finish(
-                f"train {fit_name(model, fold)}", f"done before: {_score_line(context, done)}"
+                f"train {fit_name(model, fold)}", f"done before: {score_line(context, done)}"
             )
         else:
             done_fits = finished_fits(context)
@@ -242,10 +214,62 @@ def _say_epochs(context: RunContext, model: ModelPlan, fold: int, before: int, e
 
 def _train_one(context: RunContext, pace: Pace, model: ModelPlan, fold: int, *, waiting: int) -> None:
     spec = make_spec(context, model, fold)
-    folder = fit_folder(context, model, fold)
-    task = f"train {fit_name(model, fold)}"
-    data, precision = fold_data(context, spec), context.make_precision()
     brake = FitBrake(pace, model, waiting=waiting)
+
+    def choose_views(fitted: FitResult) -> int:
+        pace.learn(model.backbone, fitted.history[-1])
+        views = pace.views(model)
+        if fitted.planned_epochs != spec.epochs:
+            _say_epochs(context, model, fold, spec.epochs, fitted.planned_epochs)
+        if fitted.out_of_time:
+            context.revisions.say(
+                f"{fit_name(model, fold)}: ended in epoch {fitted.epochs} of {fitted.planned_epochs}"
+            )
+        if views < spec.tta_views:
+            context.revisions.say(f"{fit_name(model, fold)}: {spec.tta_views} views -> {views}")
+        return views
+
+    fit(
+        context,
+        model,
+        spec,
+        fit_folder(context, model, fold),
+        name=fit_name(model, fold),
+        choose_views=choose_views,
+        known=_known_passes(context, model, fold),
+        brake=brake,
+    )
+
+
+def fit(
+    context: RunContext,
+    model: ModelPlan,
+    spec: FitSpec,
+    folder: Path,
+    *,
+    name: str,
+    choose_views: Callable[[FitResult], int],
+    teaching: Teaching | None = None,
+    known: Passes | None = None,
+    brake: Brake | None = None,
+) -> dict[str, Any]:
+    """Fit one model on one fold and judge it: `result.json`, curves, out-of-fold predictions, best weights, `spec.json`.
+
+    Args:
+        name: for messages.
+        choose_views: asked when the fit has ended: views of its predictions. What it raises leaves the fit as it is, to
+            be gone on with.
+        teaching: that the spec was made with.
+        known, brake: as `fit_fold` takes them.
+
+    Returns:
+        The content of `result.json`.
+
+    Raises:
+        UserError: as `fit_fold`; or memory ran out outside of training.
+    """
+    task = f"train {name}"
+    data, precision = fold_data(context, spec, teaching), context.make_precision()
     try:
         fitted = fit_fold(
             spec,
@@ -255,7 +279,7 @@ def _train_one(context: RunContext, pace: Pace, model: ModelPlan, fold: int, *, 
             workers=workers_for(context),
             progress=context.progress,
             task=task,
-            known=_known_passes(context, model, fold),
+            known=known,
             brake=brake,
         )
     except (RuntimeError, MemoryError) as error:
@@ -267,19 +291,10 @@ def _train_one(context: RunContext, pace: Pace, model: ModelPlan, fold: int, *, 
             where=f"{spec.backbone}, fold {spec.fold}",
             fix="Free memory that other processes hold, or choose a smaller backbone, with another --experiment_name.",
         ) from error
-    pace.learn(model.backbone, fitted.history[-1])
-    views = pace.views(model)
-    if fitted.planned_epochs != spec.epochs:
-        _say_epochs(context, model, fold, spec.epochs, fitted.planned_epochs)
-    if fitted.out_of_time:
-        context.revisions.say(
-            f"{fit_name(model, fold)}: ended in epoch {fitted.epochs} of {fitted.planned_epochs}"
-        )
-    if views < spec.tta_views:
-        context.revisions.say(f"{fit_name(model, fold)}: {spec.tta_views} views -> {views}")
+    views = choose_views(fitted)
     result = {
         "backbone": model.backbone,
-        "fold": fold,
+        "fold": spec.fold,
         "best_epoch": fitted.best_epoch,
         "selection_score": fitted.best_score,
         "epochs": fitted.epochs,
@@ -300,17 +315,19 @@ def _train_one(context: RunContext, pace: Pace, model: ModelPlan, fold: int, *, 
     }
     if spec.device == "cuda":
         context.progress.message(f"{task}: {compare_peak(model.memory_gb, fitted.memory_gb)}")
-    result |= _out_of_fold(context, spec, fitted.model, precision, data, folder, views=views)
+    result |= out_of_fold(context, spec, fitted.model, precision, data, folder, views=views)
     write_json(folder / "result.json", result)
+    write_json(folder / "spec.json", spec)
     kept = folder / "checkpoint"
-    outputs = ["result.json", "metrics.jsonl", "oof.npz", "oof_plain.npz"]
-    files = [folder / name for name in outputs] + [kept / "best.safetensors", kept / "best.json"]
+    outputs = ["result.json", "spec.json", "metrics.jsonl", "oof.npz", "oof_plain.npz"]
+    files = [folder / file for file in outputs] + [kept / "best.safetensors", kept / "best.json"]
     if data.corrupted is not None:
         files.append(folder / "oof_corrupted.npz")
     mark_done(folder / "manifest.json", {"fit": spec.digest}, files)
     if not fitted.out_of_time:  # what was cut short may be gone on with
         remove_state(kept)
-    context.progress.finish(task, _score_line(context, result))
+    context.progress.finish(task, score_line(context, result))
+    return result
 
 
 def _known_passes(context: RunContext, model: ModelPlan, fold: int) -> Passes | None:
@@ -325,106 +342,10 @@ def _known_passes(context: RunContext, model: ModelPlan, fold: int) -> Passes | 
     )
 
 
-def fold_data(context: RunContext, spec: FitSpec) -> FoldData:
-    """Pictures of the fit's fold, under its operations and corruption."""
-    store, targets = context.store("train", spec.store_size), context.targets()
-    in_fold = context.trainable["fold"].to_numpy() == spec.fold
-    train_rows, held_rows = np.flatnonzero(~in_fold), np.flatnonzero(in_fold)
-    augmentation = build_augmentation(spec.operations, spec.input_size)
-    classes = context.competition.classes
-    by_class = {
-        classes.index(label): own
-        for policy in spec.class_policies
-        for own in [build_augmentation(policy.operations, spec.input_size)]
-        for label in policy.classes
-    }
-    corrupted = None
-    if spec.corruption:
-        corrupted = PictureDataset(
-            store,
-            targets,
-            build_augmentation(spec.corruption, spec.input_size),
-            spec.input_size,
-            spec.seed + CORRUPTION_SEED,
-            rows=held_rows,
-        )
-    return FoldData(
-        train=PictureDataset(
-            store, targets, augmentation, spec.input_size, spec.seed, rows=train_rows, by_class=by_class
-        ),
-        validation=PictureDataset(store, targets, None, spec.input_size, spec.seed, rows=held_rows),
-        corrupted=corrupted,
-        row_of=context.trainable["row"].to_numpy(object),
-    )
-
-
-def _score_line(context: RunContext, result: dict[str, Any]) -> str:
+def score_line(context: RunContext, result: dict[str, Any]) -> str:
     """The clean score, and where it was measured the corrupted one with the gap between them."""
     metric = METRICS[context.plan.decisions.metric.value]
     line = f"{metric.title} {result['score']:.4f}"
     corrupted = result["score_corrupted"]
     gap = corruption_gap(result["score"], corrupted, higher_is_better=metric.higher_is_better)
     return line if gap is None else f"{line}, corrupted {corrupted:.4f}, gap {gap:+.4f}"
-
-
-def predict_held(
-    context: RunContext,
-    spec: FitSpec,
-    model: Any,
-    precision: Precision,
-    dataset: PictureDataset,
-    *,
-    views: int,
-) -> ViewPredictions:
-    """Predict held-out pictures with a fit's model."""
-    return predict(
-        precision.fabric,
-        model,
-        dataset,
-        spec.weights,
-        spec.head,
-        device=spec.device,
-        memory_format=spec.memory_format,
-        batch_size=spec.prediction_batch,
-        views=views,  # type: ignore[arg-type]  # the plan's, checked when it was read, or fewer
-        workers=workers_for(context),
-        on_smaller=smaller_passes(context, f"predict {spec.backbone} fold {spec.fold}, held-out pictures"),
-    )
-
-
-def of_pictures(context: RunContext, found: ViewPredictions, values: npt.NDArray[np.float32]) -> Predictions:
-    """Values of trainable pictures (n, outputs) under their ids."""
-    ids = context.trainable["id"].to_numpy()
-    return Predictions(ids=tuple(ids[found.rows]), outputs=context.competition.outputs, values=values)
-
-
-def _out_of_fold(
-    context: RunContext,
-    spec: FitSpec,
-    model: Any,
-    precision: Precision,
-    data: FoldData,
-    folder: Path,
-    *,
-    views: int,
-) -> dict[str, float | None]:
-    """Predict the validation pictures with the best weights; write them by id; return their scores."""
-    judge = Judge(context)
-    scores: dict[str, float | None] = {"score": None, "score_plain": None, "score_corrupted": None}
-    for dataset, name, key in (
-        (data.validation, "oof", "score"),
-        (data.corrupted, "oof_corrupted", "score_corrupted"),
-    ):
-        if dataset is None:
-            continue
-        if key == "score_corrupted":
-            dataset = dataset.with_seed(spec.seed + SCORING_SEED)
-        found = predict_held(context, spec, model, precision, dataset, views=views)
-        kept = [(name, key, found.averaged)]
-        if key == "score":
-            kept.append(("oof_plain", "score_plain", found.plain))
-        for file, title, values in kept:
-            predictions = of_pictures(context, found, values)
-            predictions.save(folder / f"{file}.npz")
-            scores[title] = judge.score(predictions)
-    return scores

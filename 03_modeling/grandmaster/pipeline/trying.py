@@ -11,17 +11,12 @@ from grandmaster.competition.metrics import METRICS
 from grandmaster.competition.predictions import Predictions
 from grandmaster.pipeline.augmenting import trial_epochs
 from grandmaster.pipeline.context import RunContext
+from grandmaster.pipeline.fold_pictures import fold_data
+from grandmaster.pipeline.held_out import SCORING_SEED, of_pictures, predict_held, workers_for
 from grandmaster.pipeline.judging import Judge
 from grandmaster.pipeline.manifest import is_done, mark_done
 from grandmaster.pipeline.pacing import TrialBrake
-from grandmaster.pipeline.training import (
-    SCORING_SEED,
-    fold_data,
-    make_spec,
-    of_pictures,
-    predict_held,
-    workers_for,
-)
+from grandmaster.pipeline.training import make_spec
 from grandmaster.storage import write_json
 from grandmaster.training.brake import OutOfTime
 from grandmaster.training.checkpoint import remove_state

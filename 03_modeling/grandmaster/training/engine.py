@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -90,11 +91,29 @@ def train_one_epoch(
         for batch in window:
             inputs = _inputs(batch.pictures, spec)
             targets = mixed_targets(batch, spec, inputs.device)
+            if (
+                batch.weights is not None
+            ):  # as one more column: where pictures are mixed, so are their weights
+                own = batch.weights.to(inputs.device, non_blocking=True)[:, None]
+                targets = torch.cat([targets, own], dim=1)
             if spec.mix_probability > 0:
                 inputs, targets = mix_batch(inputs, targets, rng, spec.mix_probability)
+            weights = None if batch.weights is None else targets[:, -1]
+            targets = targets if batch.weights is None else targets[:, :-1]
             size = micro_batch or len(inputs)
-            for passed, wanted in zip(split(inputs, size), split(targets, size), strict=True):
-                loss = loss_sum(spec.head, spec.loss, model(passed), wanted, progress=done)
+            counted = repeat(None) if weights is None else split(weights, size)
+            # Not strict: what counts the same has no end.
+            for passed, wanted, counts in zip(
+                split(inputs, size), split(targets, size), counted, strict=False
+            ):
+                loss = loss_sum(
+                    spec.head,
+                    spec.loss,
+                    model(passed),
+                    wanted,
+                    progress=done,
+                    weights=counts,
+                )
                 fabric.backward(loss / pictures_in_window)
                 losses.add(loss, step)
             seen += len(inputs)
@@ -134,14 +153,21 @@ def validate(
 
 
 def mixed_targets(batch: Batch, spec: FitSpec, device: torch.device) -> Tensor:
-    """Targets as the loss wants them, of mixed pictures by shares, float32 (b, outputs).
+    """Targets as the loss wants them, of mixed pictures by shares, float32 (b, outputs), or (b, 2 outputs) with a teacher's.
 
     Estimated values are not blended: a picture with another one in it still has the value of what it mainly is.
     """
-    targets = spec.head.encode(batch.targets.to(device, non_blocking=True))
+
+    def encoded(targets: Tensor) -> Tensor:
+        moved = targets.to(device, non_blocking=True)
+        if moved.ndim == 2 and moved.shape[1] == 2 * spec.head.outputs:
+            return torch.cat([spec.head.encode(half) for half in moved.chunk(2, dim=1)], dim=1)
+        return spec.head.encode(moved)
+
+    targets = encoded(batch.targets)
     if spec.head.estimates or not batch.other_shares.any():
         return targets
-    others = spec.head.encode(batch.other_targets.to(device, non_blocking=True))
+    others = encoded(batch.other_targets)
     return torch.lerp(targets, others, batch.other_shares.to(device, non_blocking=True)[:, None])
 
 

@@ -16,7 +16,7 @@ from torch import nn
 from grandmaster.competition.metrics import METRICS, score
 from grandmaster.competition.rows import Rows
 from grandmaster.errors import UserError
-from grandmaster.images.dataset import PictureDataset
+from grandmaster.images.dataset import PictureDataset, TrainingPictures
 from grandmaster.images.loader import eval_loader, train_loader
 from grandmaster.models.activations import CONTEXT_GIB, GIB
 from grandmaster.models.builder import build_model
@@ -41,13 +41,13 @@ class FoldData:
     """The pictures of one fold.
 
     Attributes:
-        train: augmented.
+        train: augmented; may teach something else than the labels, and hold further pictures.
         validation: as they are.
         corrupted: the validation pictures, corrupted like the test set, drawn independently of training; or None.
         row_of: the submission's row of every picture of the store; None: each its own.
     """
 
-    train: PictureDataset
+    train: TrainingPictures
     validation: PictureDataset
     corrupted: PictureDataset | None
     row_of: npt.NDArray[Any] | None = None

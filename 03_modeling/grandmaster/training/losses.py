@@ -1,8 +1,12 @@
-"""What is minimised: losses by name, all summed over pictures, all for targets that may be mixed.
+"""What is minimised: losses by name, one number a picture, all for targets that may be mixed.
 
 Targets are shares of classes (b, outputs), as `Head.encode` and MixUp make them. With smoothing e of C classes a
 share t counts as (1 - e) t + e / C (Szegedy et al. 2016); only multiclass targets are smoothed, for it would lift the
 probability of every rare label of a multilabel target.
+
+Where a teacher is learnt from (Hinton et al. 2015, knowledge distillation), targets are (b, 2 outputs): the labels, then
+what the teacher says. The loss is then `true_share` times that of the labels, and for the rest the cross-entropy between
+teacher and student, both softened by the temperature T, times T^2, which keeps the size of its gradients.
 """
 
 from __future__ import annotations
@@ -46,6 +50,8 @@ class Loss(msgspec.Struct, frozen=True, kw_only=True):
         margin: ArcFace: angle, radians, by which a picture must be nearer to its class than it has to be.
         ramp: ArcFace: share of all steps over which margin (from 0) and scale (from `first_scale`) rise, linearly.
         class_weights: of multiclass targets, one a class; empty: all 1.
+        temperature: by which logarithms of chances are divided before student and teacher are compared.
+        true_share: of the labels in the loss, 0 to 1, where there is a teacher.
     """
 
     name: UsedLoss
@@ -56,6 +62,8 @@ class Loss(msgspec.Struct, frozen=True, kw_only=True):
     margin: float = 0.3
     ramp: float = 0.3
     class_weights: tuple[float, ...] = ()
+    temperature: float = 1.0
+    true_share: float = 1.0
 
     @property
     def cosine_scale(self) -> float:
@@ -86,20 +94,46 @@ def choose_loss(name: LossName, kind: TargetKind) -> UsedLoss:
     return name
 
 
-def loss_sum(head: Head, loss: Loss, logits: Tensor, targets: Tensor, *, progress: float = 1.0) -> Tensor:
+def loss_sum(
+    head: Head,
+    loss: Loss,
+    logits: Tensor,
+    targets: Tensor,
+    *,
+    progress: float = 1.0,
+    weights: Tensor | None = None,
+) -> Tensor:
     """The loss, summed over the pictures, in float32.
 
     Args:
         logits: (b, outputs).
-        targets: (b, outputs), as `Head.encode` gives them, perhaps mixed.
+        targets: (b, outputs), as `Head.encode` gives them, perhaps mixed; (b, 2 outputs) where there is a teacher.
         progress: share of all optimiser steps that are done, for what rises during training.
+        weights: how much each picture counts, (b,); None: all the same.
     """
-    return LOSSES[loss.name](head, loss, logits.float(), targets, progress)
+    logits, taught = logits.float(), targets[:, head.outputs :]
+    each = LOSSES[loss.name](head, loss, logits, targets[:, : head.outputs], progress)
+    if taught.shape[1]:
+        each = loss.true_share * each + (1 - loss.true_share) * _taught(head, loss, logits, taught)
+    return (each if weights is None else each * weights).sum()
+
+
+def _taught(head: Head, loss: Loss, logits: Tensor, taught: Tensor) -> Tensor:
+    """How far the student is from its teacher, (b,). Standardised values have no temperature."""
+    if head.estimates:
+        return F.mse_loss(logits, taught, reduction="none").mean(dim=1)
+    t = loss.temperature
+    if head.kind == "multilabel":
+        softened = (taught.clamp(_LEAST, 1 - _LEAST).logit() / t).sigmoid()
+        return t**2 * F.binary_cross_entropy_with_logits(logits / t, softened, reduction="none").mean(dim=1)
+    own = (F.logsigmoid(logits) if head.one_vs_all else logits) / t
+    softened = (taught.clamp(min=_LEAST).log() / t).softmax(dim=1)
+    return t**2 * F.cross_entropy(own, softened, reduction="none")
 
 
 def _cross_entropy(head: Head, loss: Loss, logits: Tensor, targets: Tensor, progress: float) -> Tensor:
     weights = logits.new_tensor(loss.class_weights) if loss.class_weights else None
-    return F.cross_entropy(logits, targets, weights, label_smoothing=loss.smoothing, reduction="sum")
+    return F.cross_entropy(logits, targets, weights, label_smoothing=loss.smoothing, reduction="none")
 
 
 def _focal(head: Head, loss: Loss, logits: Tensor, targets: Tensor, progress: float) -> Tensor:
@@ -111,20 +145,20 @@ def _focal(head: Head, loss: Loss, logits: Tensor, targets: Tensor, progress: fl
     if head.kind == "multilabel":
         away = (targets - logits.sigmoid()).abs().clamp(min=_LEAST)
         each = away**loss.gamma * F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
-        return each.sum() / head.outputs
+        return each.mean(dim=1)
     log_chance = logits.log_softmax(dim=1)
     missed = (1 - log_chance.exp()).clamp(min=_LEAST)
-    return (_weighted(_smoothed(targets, loss), loss) * missed**loss.gamma * -log_chance).sum()
+    return (_weighted(_smoothed(targets, loss), loss) * missed**loss.gamma * -log_chance).sum(dim=1)
 
 
 def _bce(head: Head, loss: Loss, logits: Tensor, targets: Tensor, progress: float) -> Tensor:
     """Each class against all others, the mean of them (for multiclass: Wightman et al. 2021, ResNet strikes back)."""
     if head.kind == "multilabel":
-        return F.binary_cross_entropy_with_logits(logits, targets, reduction="sum") / head.outputs
+        return F.binary_cross_entropy_with_logits(logits, targets, reduction="none").mean(dim=1)
     each = F.binary_cross_entropy_with_logits(logits, _smoothed(targets, loss), reduction="none")
     if loss.class_weights:  # the picture's, also for what it is not
         each = each * _weighted(targets, loss).sum(dim=1, keepdim=True)
-    return each.sum() / head.outputs
+    return each.mean(dim=1)
 
 
 def _arcface(head: Head, loss: Loss, logits: Tensor, targets: Tensor, progress: float) -> Tensor:
@@ -139,7 +173,7 @@ def _advanced(head: Head, loss: Loss, logits: Tensor, targets: Tensor, progress:
 
 def _squared_error(head: Head, loss: Loss, logits: Tensor, targets: Tensor, progress: float) -> Tensor:
     """Of standardised values, the mean of the columns."""
-    return F.mse_loss(logits, targets, reduction="sum") / head.outputs
+    return F.mse_loss(logits, targets, reduction="none").mean(dim=1)
 
 
 def with_margin(logits: Tensor, targets: Tensor, loss: Loss, progress: float) -> Tensor:

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from grandmaster.errors import UserError
-from grandmaster.images.dataset import PictureDataset
+from grandmaster.images.dataset import TrainingPictures
 from grandmaster.images.loader import Batch, train_loader
 from grandmaster.training.batch_norm import freeze_batch_norm
 from grandmaster.training.engine import inputs_of, mixed_targets, windows
@@ -44,7 +44,7 @@ class RateTest(msgspec.Struct, frozen=True, kw_only=True):
 
 def find_rate(
     spec: FitSpec,
-    pictures: PictureDataset,
+    pictures: TrainingPictures,
     precision: Precision,
     *,
     workers: int,

@@ -38,6 +38,8 @@ class FitSpec(msgspec.Struct, frozen=True, kw_only=True):
         fused: whether the optimiser's step is one pass over the weights.
         compile: whether forward and backward go through torch.compile.
         pictures_hash: of the ids and targets that are trained and validated on.
+        teaching_hash: of what is taught beside or instead of the labels: soft targets, weights, further pictures and
+            their augmentation; empty: nothing.
         classes_hash: of the competition's kind and frozen list of outputs.
     """
 
@@ -48,6 +50,7 @@ class FitSpec(msgspec.Struct, frozen=True, kw_only=True):
     head: Head
     classes_hash: str
     pictures_hash: str
+    teaching_hash: str = ""
     metric: str
     top_k: int
     positive_class: int
