@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from grandmaster.competition.comparison import Comparison, Pair, compare
 from grandmaster.competition.decisions import DecisionRule
-from grandmaster.competition.metrics import METRICS, bootstrap_interval, left_out, paired_gain, score
+from grandmaster.competition.metrics import METRICS, bootstrap_interval, left_out, score
 from grandmaster.competition.predictions import Predictions
 from grandmaster.competition.rows import Rows
 from grandmaster.competition.rule_fitting import fit_rule, hands_in_decisions, nested_decisions
@@ -90,22 +91,34 @@ class Judge:
         )
         return {"score": found.value, "low": found.low, "high": found.high, "level": found.level}
 
-    def gain(self, first: Predictions, second: Predictions) -> dict[str, float]:
-        """By how much the second is better than the first on the same pictures, paired: score, low, high, level."""
+    def compare(self, first: Predictions, second: Predictions) -> Comparison:
+        """Whether the second is better than the first on the same pictures: see `comparison.compare`.
+
+        Decisions of both are nested, as in `score`.
+        """
         before, after = self.rows(first), self.rows(second.aligned_to(first.ids))
         settings = self._context.config.ensemble
-        found = paired_gain(
+        return compare(
             self._competition.metric,
             before.truth,
-            before.values,
-            after.values,
-            decisions=(self._decisions(before), self._decisions(after)),
+            [
+                Pair(
+                    first=before.values,
+                    second=after.values,
+                    decisions=(self._decisions(before), self._decisions(after)),
+                )
+            ],
             groups=before.groups,
+            folds=before.folds,
+            trainable=self._context.trainable["row"].nunique(),
             rounds=settings.bootstrap_rounds,
             level=settings.interval_level,
             **self._how,
         )
-        return {"score": found.value, "low": found.low, "high": found.high, "level": found.level}
+
+    def gain(self, first: Predictions, second: Predictions) -> dict[str, float]:
+        """By how much the second is better than the first on the same pictures, paired: score, low, high, level."""
+        return self.compare(first, second).interval
 
     def baseline(self, predictions: Predictions) -> dict[str, Any]:
         """Name and score of the best answer that looks at no picture."""
