@@ -63,7 +63,7 @@ def test_better_and_worse_whichever_way_the_metric_goes(metric):
     assert [one.fold for one in better.by_fold] == [0, 1, 2, 3, 4]
     assert "plain" in better.sentence("plain", "fitted")
     assert "in 5 of 5 (5 folds)" in better.sentence()
-    assert better.sentence("plain", "fitted").startswith("Fitted is better than plain")
+    assert better.sentence("plain", "fitted").startswith("fitted is better than plain")
 
 
 def test_folds_that_disagree_leave_it_open():

@@ -98,10 +98,10 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         verdict = {
             "better": f"{second} is better than {first}",
             "worse": f"{second} is worse than {first}",
-            "no difference shown": f"no difference shown between {first} and {second}",
+            "no difference shown": f"No difference shown between {first} and {second}",
         }[self.verdict]
         line = (
-            f"{verdict[0].upper()}{verdict[1:]}: {METRICS[self.metric].title} {self.before:.4f} -> {self.after:.4f}, "
+            f"{verdict}: {METRICS[self.metric].title} {self.before:.4f} -> {self.after:.4f}, "
             f"gain {self.gain:+.4f} ({self.level:.0%} interval {self.low:+.4f} to {self.high:+.4f})"
         )
         seeds = len({one.seed for one in self.by_fold})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,24 +93,31 @@ class Judge:
         return {"score": found.value, "low": found.low, "high": found.high, "level": found.level}
 
     def compare(self, first: Predictions, second: Predictions) -> Comparison:
-        """Whether the second is better than the first on the same pictures: see `comparison.compare`.
+        """Whether the second is better than the first on the same pictures: see `comparison.compare`."""
+        return self.compare_seeds([("", first, second)])
 
-        Decisions of both are nested, as in `score`.
+    def compare_seeds(self, pairs: Sequence[tuple[str, Predictions, Predictions]]) -> Comparison:
+        """The same for several seeds at once: (name of the seed, first, second), all of the same pictures.
+
+        Decisions of both sides are nested, as in `score`.
         """
-        before, after = self.rows(first), self.rows(second.aligned_to(first.ids))
-        settings = self._context.config.ensemble
+        ids, settings = pairs[0][1].ids, self._context.config.ensemble
+        known = self.rows(pairs[0][1])
+
+        def side(predictions: Predictions) -> tuple[npt.NDArray[np.float32], Any]:
+            judged = self.rows(predictions.aligned_to(ids))
+            return judged.values, self._decisions(judged)
+
+        found = []
+        for name, before, after in pairs:
+            (first, of_first), (second, of_second) = side(before), side(after)
+            found.append(Pair(first=first, second=second, decisions=(of_first, of_second), name=name))
         return compare(
             self._competition.metric,
-            before.truth,
-            [
-                Pair(
-                    first=before.values,
-                    second=after.values,
-                    decisions=(self._decisions(before), self._decisions(after)),
-                )
-            ],
-            groups=before.groups,
-            folds=before.folds,
+            known.truth,
+            found,
+            groups=known.groups,
+            folds=known.folds,
             trainable=self._context.trainable["row"].nunique(),
             rounds=settings.bootstrap_rounds,
             level=settings.interval_level,

@@ -60,7 +60,7 @@ class Technique(msgspec.Struct, frozen=True, kw_only=True):
             why: None: the comparison's own sentence.
             sides: what that sentence calls them; None: "without it" and the title.
         """
-        first, second = sides or ("what there was without it", title[:1].lower() + title[1:])
+        first, second = sides or ("what there was without it", title)
         return cls(
             name=name,
             title=title,
