@@ -118,6 +118,11 @@ TEXTS: dict[str, dict[Language, str]] = {
     },
     "end.baseline": {"en": "baseline", "ko": "기준선"},
     "end.models": {"en": "models", "ko": "모델"},
+    "end.techniques": {"en": "techniques kept", "ko": "채택된 기법"},
+    "end.techniques_left": {
+        "en": "not used: {count} (see the report)",
+        "ko": "사용하지 않음: {count}개 (보고서 참고)",
+    },
     "end.licences": {"en": "weights' licence", "ko": "가중치 라이선스"},
     "end.non_commercial": {"en": "not for commercial use", "ko": "상업적 이용 불가"},
     "end.submission": {"en": "submission", "ko": "제출 파일"},

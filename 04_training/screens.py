@@ -170,6 +170,9 @@ def summary_panel(results: dict[str, Any], run_folder: Path) -> RenderableType:
     baseline = results["baseline"]
     table.add_row(text("end.baseline"), Text(f"{baseline['score']:.4f} ({baseline['name']})", style="dim"))
     table.add_row(text("end.models"), _models_line(results["models"]))
+    techniques = _techniques_line(results.get("techniques", ()))
+    if techniques:
+        table.add_row(text("end.techniques"), techniques)
     licences = _licences_line(results["models"])
     if licences:
         table.add_row(text("end.licences"), licences)
@@ -233,6 +236,19 @@ def _models_line(models: Sequence[dict[str, Any]]) -> Text:
         span = f"{min(scores):.4f}" if len(scores) == 1 else f"{min(scores):.4f} - {max(scores):.4f}"
         lines.append(f"{backbone} x {len(scores)}  ({span})")
     return Text("\n".join(lines))
+
+
+def _techniques_line(techniques: Sequence[dict[str, Any]]) -> Text:
+    """What is part of the submission with its gain, each a line; and how many others were compared in vain."""
+    lines = [
+        f"{one['gain']:+.4f}  {one['title']}" + (f"  ({one['verdict']})" if one.get("verdict") else "")
+        for one in techniques
+        if one["kept"] and one["gain"] is not None
+    ]
+    left = sum(not one["kept"] for one in techniques)
+    if left:
+        lines.append(text("end.techniques_left", count=left))
+    return Text("\n".join(lines), style="dim")
 
 
 def _licences_line(models: Sequence[dict[str, Any]]) -> Text:

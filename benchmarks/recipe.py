@@ -4,7 +4,8 @@ Every candidate trains the same backbone on fold 0 with the weights, size, epoch
 plain recipe (the settings as they come), and is scored on the same validation pictures. All candidates run with the
 first seed; the best `--keep` of them, and the plain recipe, also run with the others. The interval is a bootstrap over
 groups of pictures with all seeds of a group drawn together, so it covers the choice of pictures; what the seeds add is
-seen in the gains of each. Equal epochs are not equal minutes where a change costs time: both are printed.
+seen in the gains of each, and from three seeds on in the verdict (grandmaster.competition.comparison). Equal epochs
+are not equal minutes where a change costs time: both are printed.
 
     python benchmarks/recipe.py --data DIR --weights_dir DIR [--candidates focal,bce] [--seeds 3] [--keep 3]
         [--epochs 5] [--size 96] [--folds 3] [--policy light] [--set training.loss=focal] [--runs DIR]
@@ -29,7 +30,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from grandmaster.competition.metrics import Interval, paired_gain, score
+from grandmaster.competition.comparison import Comparison, Pair, compare
 from grandmaster.competition.predictions import Predictions
 from grandmaster.competition.reader import read_competition
 from grandmaster.competition.table import Competition
@@ -141,39 +142,33 @@ class Bench:
         corrupted = fit / "oof_corrupted.npz"
         return Predictions.load(corrupted if corrupted.exists() else fit / "oof.npz")
 
-    def gain(self, name: str, seeds: Sequence[int]) -> tuple[Interval, list[float]]:
-        """Candidate minus plain over all seeds, and of each seed."""
+    def compare(self, name: str, seeds: Sequence[int]) -> Comparison:
+        """Candidate against plain over all seeds; all seeds of a group of pictures are drawn together."""
         competition = self.competition
         target_of = dict(zip(competition.train["id"], competition.targets.tolist(), strict=True))
-        groups = pd.read_csv(
+        folds = pd.read_csv(
             self.folder("plain", seeds[0]) / "folds.csv", dtype={"id": str}, keep_default_na=False
         )
-        group_of = dict(zip(groups["id"], groups["group"].astype(str), strict=True))
-        parts = []
-        for seed in seeds:
-            plain = self.predictions("plain", seed)
-            other = self.predictions(name, seed).aligned_to(plain.ids)
-            truth = np.array([target_of[picture_id] for picture_id in plain.ids])
-            parts.append((truth, plain.values, other.values, [group_of[i] for i in plain.ids]))
-        how = {"top_k": competition.top_k, "positive": competition.positive_class}
-        alone = [paired_gain(competition.metric, *part[:3], rounds=1, **how).value for part in parts]
-        truth, plain_values, other_values, group = (
-            np.concatenate([part[k] for part in parts]) for k in range(4)
+        group_of = dict(zip(folds["id"], folds["group"].astype(str), strict=True))
+        ids = self.predictions("plain", seeds[0]).ids
+        pairs = [
+            Pair(
+                first=self.predictions("plain", seed).aligned_to(ids).values,
+                second=self.predictions(name, seed).aligned_to(ids).values,
+                name=str(seed),
+            )
+            for seed in seeds
+        ]
+        return compare(
+            competition.metric,
+            np.array([target_of[picture_id] for picture_id in ids]),
+            pairs,
+            groups=[group_of[picture_id] for picture_id in ids],
+            trainable=len(folds),
+            top_k=competition.top_k,
+            positive=competition.positive_class,
+            rounds=2000,
         )
-        together = paired_gain(
-            competition.metric, truth, plain_values, other_values, groups=group, rounds=2000, **how
-        )
-        return together, alone
-
-    def score(self, name: str, seeds: Sequence[int]) -> float:
-        competition, found = self.competition, []
-        target_of = dict(zip(competition.train["id"], competition.targets.tolist(), strict=True))
-        for seed in seeds:
-            predictions = self.predictions(name, seed)
-            truth = np.array([target_of[picture_id] for picture_id in predictions.ids])
-            how = {"top_k": competition.top_k, "positive": competition.positive_class}
-            found.append(score(competition.metric, truth, predictions.values, **how))
-        return float(np.mean(found))
 
 
 def chosen(names: str | None) -> dict[str, tuple[str, ...]]:
@@ -186,7 +181,7 @@ def chosen(names: str | None) -> dict[str, tuple[str, ...]]:
 
 
 def table_row(bench: Bench, name: str, seeds: list[int], minutes: dict[tuple[str, int], float]) -> dict:
-    together, alone = bench.gain(name, seeds)
+    found = bench.compare(name, seeds)
     options = bench.options
     mean = {which: np.mean([minutes[which, seed] for seed in seeds]) for which in ("plain", name)}
     return {
@@ -200,12 +195,13 @@ def table_row(bench: Bench, name: str, seeds: list[int], minutes: dict[tuple[str
         "candidate": name,
         "seeds": len(seeds),
         "metric": bench.competition.metric,
-        "plain": round(bench.score("plain", seeds), 4),
-        "changed": round(bench.score(name, seeds), 4),
-        "gain": round(together.value, 4),
-        "low": round(together.low, 4),
-        "high": round(together.high, 4),
-        "gain_by_seed": " ".join(f"{value:+.4f}" for value in alone),
+        "plain": round(found.before, 4),
+        "changed": round(found.after, 4),
+        "gain": round(found.gain, 4),
+        "low": round(found.low, 4),
+        "high": round(found.high, 4),
+        "verdict": found.verdict,
+        "gain_by_seed": " ".join(f"{one.gain:+.4f}" for one in found.by_fold),
         "plain_minutes": round(float(mean["plain"]), 2),
         "changed_minutes": round(float(mean[name]), 2),
     }

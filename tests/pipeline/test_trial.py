@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from grandmaster.competition.comparison import Comparison
 from grandmaster.images.class_groups import ClassGroups
 from grandmaster.images.operation import Operation
 from grandmaster.images.policy import light_policy
@@ -69,6 +70,9 @@ def test_a_policy_that_wins_is_kept_and_the_trial_is_not_done_twice(tmp_path, mo
     assert trial["epochs"] == 3
     assert {"try plain augmentation", "try fitted augmentation"} <= set(record.notes)
     assert not list((tmp_path / "run" / "trial").rglob("*.safetensors"))
+    line = read_json(tmp_path / "run" / "techniques" / "augmentation.json")
+    assert (line["kept"], line["gain"]) == (step["kept"], gain["score"])
+    assert (line["before"], line["after"]) == (trial["scores"]["plain"], trial["scores"]["fitted"])
     again = go(tmp_path, monkeypatch, bright)
     assert not [task for task in again.notes if task.startswith("try")]
     assert any("Trial of the augmentation: done before" in message for message in again.messages)
@@ -103,8 +107,19 @@ def test_training_uses_what_won(tmp_path, monkeypatch, won):
 @pytest.mark.parametrize(("low", "won"), [(-0.01, "fitted"), (0.01, "by class")])
 def test_policies_by_class_group_must_win_beyond_the_uncertainty(tmp_path, monkeypatch, low, won):
     monkeypatch.setattr(augmenting, "find_class_groups", lambda fingerprint: GROUPS)
-    gain = {"score": 0.05, "low": low, "high": 0.1, "level": 0.95}
-    monkeypatch.setattr(trying.Judge, "gain", lambda *args: gain)
+    gain = Comparison(
+        metric="macro_f1",
+        before=0.5,
+        after=0.55,
+        gain=0.05,
+        low=low,
+        high=0.1,
+        level=0.95,
+        by_fold=(),
+        corrected=None,
+        verdict="better" if low > 0 else "no difference shown",
+    )
+    monkeypatch.setattr(trying.Judge, "compare", lambda *args: gain)
     record = go(tmp_path, monkeypatch, shift("exposure", [0.7, 0.8]))
     trial = read_json(tmp_path / "run" / "trial.json")
     assert [(step["first"], step["second"]) for step in trial["steps"]] == [
@@ -115,6 +130,9 @@ def test_policies_by_class_group_must_win_beyond_the_uncertainty(tmp_path, monke
     assert trial["steps"][1]["kept"] is (won == "by class")
     said = "Policies by class group are kept" if won == "by class" else "do not win beyond the uncertainty"
     assert any(said in message for message in record.messages)
+    line = read_json(tmp_path / "run" / "techniques" / "augmentation_by_class.json")
+    assert (line["kept"], line["low"], line["scored_on"]) == (won == "by class", low, "corrupted")
+    assert said in line["why"]
     decided = read_json(tmp_path / "run" / "plan.json")
     assert decided["decisions"]["class_groups"]["value"] is True
     assert [policy["name"] for policy in decided["class_policies"]] == ["photos", "pages"]

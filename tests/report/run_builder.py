@@ -18,6 +18,63 @@ from grandmaster.storage import write_atomic, write_csv, write_json
 BACKBONES = ("mobilenetv3_small_100", "resnet18")
 COMMAND = "python 04_training/grandmaster_train.py --mode quick_test --data_path 'data/my shapes' --experiment_name shapes"
 
+TECHNIQUES: tuple[dict[str, Any], ...] = (
+    {
+        "name": "augmentation",
+        "title": "Augmentation fitted to the test set",
+        "scored_on": "corrupted",
+        "before": 0.7001,
+        "after": 0.7912,
+        "gain": 0.0911,
+        "low": 0.0501,
+        "high": 0.1321,
+        "level": 0.95,
+        "verdict": "better",
+        "kept": True,
+        "why": "The fitted augmentation is kept",
+    },
+    {
+        "name": "blend",
+        "title": "Weights of <models>",
+        "scored_on": "clean",
+        "before": 0.9124,
+        "after": 0.9011,
+        "gain": -0.0113,
+        "low": -0.0202,
+        "high": -0.0021,
+        "level": 0.95,
+        "verdict": "worse",
+        "kept": False,
+        "why": "equal weights are better",
+    },
+    {
+        "name": "pseudo",
+        "title": "Pseudo-labels",
+        "before": None,
+        "after": None,
+        "gain": None,
+        "low": None,
+        "high": None,
+        "level": None,
+        "verdict": None,
+        "kept": False,
+        "why": "the rules forbid them",
+    },
+    {
+        "name": "tta",
+        "title": "Test-time augmentation, 8 views",
+        "before": 0.90518,
+        "after": 0.91237,
+        "gain": 0.00719,
+        "low": -0.0012,
+        "high": 0.0151,
+        "level": 0.95,
+        "verdict": "no difference shown",
+        "kept": True,
+        "why": "No difference shown between one look and the mean of 8 views",
+    },
+)
+
 
 def render(path: Path, label: int, seed: int, *, test: bool) -> None:
     """A letter-like page with a coloured sign of its class; test pictures are turned and brighter."""
@@ -253,6 +310,8 @@ def write_run(
             "folds_trained": folds_trained,
         },
     )
+    for line in TECHNIQUES:
+        write_json(folder / "techniques" / f"{line['name']}.json", line)
     fits, models = [], []
     for number, backbone in enumerate(BACKBONES):
         for fold in range(folds_trained):

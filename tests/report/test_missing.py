@@ -40,6 +40,7 @@ def clean(run: Path, competition: Competition) -> Page:
         ("ensemble", "mistakes", "Mistakes are known once"),
         ("training_results.json", "technique", "8.7 min in all"),
         ("config.json", "technique", "plan.json"),
+        ("techniques", "worth", "No technique was compared with the run without it."),
     ],
 )
 def test_absent_file_is_said_in_one_line(

@@ -114,7 +114,7 @@ def bootstrap_interval(
     prepared = _prepared(metric, truth, values, rule, decisions, top_k, positive)
     _check_bootstrap(rounds, level)
     drawn = _drawn(metric, prepared, groups, rounds, seed)
-    low, high = _ends(drawn, level)
+    low, high = ends(drawn, level)
     return Interval(value=METRICS[metric].point(*prepared), low=low, high=high, level=level, rounds=rounds)
 
 
@@ -146,6 +146,43 @@ def paired_gain(
         ValueError: as `bootstrap_interval`.
     """
     _check_bootstrap(rounds, level)
+    value, drawn = drawn_gains(
+        metric,
+        truth,
+        first,
+        second,
+        decisions=decisions,
+        top_k=top_k,
+        positive=positive,
+        groups=groups,
+        rounds=rounds,
+        seed=seed,
+    )
+    low, high = ends(drawn, level)
+    return Interval(value=value, low=low, high=high, level=level, rounds=rounds)
+
+
+def drawn_gains(
+    metric: str,
+    truth: npt.ArrayLike,
+    first: npt.ArrayLike,
+    second: npt.ArrayLike,
+    *,
+    decisions: tuple[npt.ArrayLike | None, npt.ArrayLike | None] = (None, None),
+    top_k: int = 1,
+    positive: int = 1,
+    groups: Sequence[Any] | npt.ArrayLike | None = None,
+    rounds: int = 1000,
+    seed: int = 0,
+) -> tuple[float, Floats]:
+    """The gain of `paired_gain`, and that of every drawing, (rounds,).
+
+    For the same groups, rounds and seed the same groups are drawn, whatever is compared: gains of several pairs on the
+    same pictures may be averaged drawing by drawing.
+
+    Raises:
+        ValueError: as `bootstrap_interval`.
+    """
     sign = 1.0 if METRICS[metric].higher_is_better else -1.0
     both = [
         _prepared(metric, truth, values, None, decided, top_k, positive)
@@ -153,8 +190,7 @@ def paired_gain(
     ]
     before, after = (_drawn(metric, prepared, groups, rounds, seed) for prepared in both)
     points = [METRICS[metric].point(*prepared) for prepared in both]
-    low, high = _ends(sign * (after - before), level)
-    return Interval(value=sign * (points[1] - points[0]), low=low, high=high, level=level, rounds=rounds)
+    return sign * (points[1] - points[0]), sign * (after - before)
 
 
 def _check_bootstrap(rounds: int, level: float) -> None:
@@ -162,8 +198,8 @@ def _check_bootstrap(rounds: int, level: float) -> None:
         raise ValueError(f"rounds {rounds} must be positive and level {level} between 0 and 1")
 
 
-def _ends(drawn: Floats, level: float) -> tuple[float, float]:
-    """Quantiles of the drawings that could be scored; nan where none could."""
+def ends(drawn: Floats, level: float) -> tuple[float, float]:
+    """Ends of the percentile interval of the drawings that could be scored; nan where none could."""
     finite = drawn[np.isfinite(drawn)]
     if not len(finite):
         return float("nan"), float("nan")

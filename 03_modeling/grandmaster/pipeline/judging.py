@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from grandmaster.competition.comparison import Comparison, Pair, compare
 from grandmaster.competition.decisions import DecisionRule
-from grandmaster.competition.metrics import METRICS, bootstrap_interval, left_out, paired_gain, score
+from grandmaster.competition.metrics import METRICS, bootstrap_interval, left_out, score
 from grandmaster.competition.predictions import Predictions
 from grandmaster.competition.rows import Rows
 from grandmaster.competition.rule_fitting import fit_rule, hands_in_decisions, nested_decisions
@@ -90,22 +92,41 @@ class Judge:
         )
         return {"score": found.value, "low": found.low, "high": found.high, "level": found.level}
 
-    def gain(self, first: Predictions, second: Predictions) -> dict[str, float]:
-        """By how much the second is better than the first on the same pictures, paired: score, low, high, level."""
-        before, after = self.rows(first), self.rows(second.aligned_to(first.ids))
-        settings = self._context.config.ensemble
-        found = paired_gain(
+    def compare(self, first: Predictions, second: Predictions) -> Comparison:
+        """Whether the second is better than the first on the same pictures: see `comparison.compare`."""
+        return self.compare_seeds([("", first, second)])
+
+    def compare_seeds(self, pairs: Sequence[tuple[str, Predictions, Predictions]]) -> Comparison:
+        """The same for several seeds at once: (name of the seed, first, second), all of the same pictures.
+
+        Decisions of both sides are nested, as in `score`.
+        """
+        ids, settings = pairs[0][1].ids, self._context.config.ensemble
+        known = self.rows(pairs[0][1])
+
+        def side(predictions: Predictions) -> tuple[npt.NDArray[np.float32], Any]:
+            judged = self.rows(predictions.aligned_to(ids))
+            return judged.values, self._decisions(judged)
+
+        found = []
+        for name, before, after in pairs:
+            (first, of_first), (second, of_second) = side(before), side(after)
+            found.append(Pair(first=first, second=second, decisions=(of_first, of_second), name=name))
+        return compare(
             self._competition.metric,
-            before.truth,
-            before.values,
-            after.values,
-            decisions=(self._decisions(before), self._decisions(after)),
-            groups=before.groups,
+            known.truth,
+            found,
+            groups=known.groups,
+            folds=known.folds,
+            trainable=self._context.trainable["row"].nunique(),
             rounds=settings.bootstrap_rounds,
             level=settings.interval_level,
             **self._how,
         )
-        return {"score": found.value, "low": found.low, "high": found.high, "level": found.level}
+
+    def gain(self, first: Predictions, second: Predictions) -> dict[str, float]:
+        """By how much the second is better than the first on the same pictures, paired: score, low, high, level."""
+        return self.compare(first, second).interval
 
     def baseline(self, predictions: Predictions) -> dict[str, Any]:
         """Name and score of the best answer that looks at no picture."""

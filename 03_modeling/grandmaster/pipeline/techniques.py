@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from grandmaster.competition.comparison import Comparison, Verdict
 from grandmaster.pipeline.context import RunContext
 from grandmaster.storage import read_json, write_json
 
@@ -23,6 +24,7 @@ class Technique(msgspec.Struct, frozen=True, kw_only=True):
         before, after: scores without and with it.
         gain, low, high: paired, in the metric's units, positive where it helps; None: it was not compared.
         level: coverage of the interval.
+        verdict: of the comparison, by the rule of `comparison.compare`; None: it was not compared.
         kept: it is part of the submission.
         why: in a sentence.
     """
@@ -36,8 +38,43 @@ class Technique(msgspec.Struct, frozen=True, kw_only=True):
     low: float | None = None
     high: float | None = None
     level: float | None = None
+    verdict: Verdict | None = None
     kept: bool
     why: str
+
+    @classmethod
+    def of(
+        cls,
+        comparison: Comparison,
+        *,
+        name: str,
+        title: str,
+        kept: bool,
+        why: str | None = None,
+        scored_on: Literal["clean", "corrupted"] = "clean",
+        sides: tuple[str, str] | None = None,
+    ) -> Technique:
+        """The line of a technique that was compared: the first side is without it, the second with it.
+
+        Args:
+            why: None: the comparison's own sentence.
+            sides: what that sentence calls them; None: "without it" and the title.
+        """
+        first, second = sides or ("what there was without it", title)
+        return cls(
+            name=name,
+            title=title,
+            scored_on=scored_on,
+            before=comparison.before,
+            after=comparison.after,
+            gain=comparison.gain,
+            low=comparison.low,
+            high=comparison.high,
+            level=comparison.level,
+            verdict=comparison.verdict,
+            kept=kept,
+            why=why or f"{comparison.sentence(first, second)}.",
+        )
 
 
 def record(context: RunContext, technique: Technique) -> None:

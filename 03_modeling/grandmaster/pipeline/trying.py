@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from grandmaster.competition.comparison import Comparison
 from grandmaster.competition.metrics import METRICS
 from grandmaster.competition.predictions import Predictions
 from grandmaster.pipeline.augmenting import trial_epochs
@@ -16,6 +17,7 @@ from grandmaster.pipeline.held_out import SCORING_SEED, of_pictures, predict_hel
 from grandmaster.pipeline.judging import Judge
 from grandmaster.pipeline.manifest import is_done, mark_done
 from grandmaster.pipeline.pacing import TrialBrake
+from grandmaster.pipeline.techniques import Technique, record
 from grandmaster.pipeline.training import make_spec
 from grandmaster.storage import write_json
 from grandmaster.training.brake import OutOfTime
@@ -53,15 +55,17 @@ def trial(context: RunContext) -> None:
         mark_done(manifest, inputs, [path])
         return
     judge = Judge(context)
-    gain = judge.gain(found["plain"], found["fitted"])
-    won = "fitted" if gain["score"] >= 0 else "plain"
-    steps = [_Step(first="plain", second="fitted", gain=gain, kept=won == "fitted")]
+    found_better = judge.compare(found["plain"], found["fitted"])
+    won = "fitted" if found_better.gain >= 0 else "plain"
+    compared = {"fitted": found_better}
+    steps = [_Step(first="plain", second="fitted", gain=found_better.interval, kept=won == "fitted")]
     if won == "fitted" and "by class" in specs and not brake.in_epoch(0, 0.0, has_best=True):
         with suppress(OutOfTime):
             found["by class"] = _short_fit(context, specs["by class"], "by class", brake)
     if "by class" in found:
-        gain = judge.gain(found["fitted"], found["by class"])
-        kept = gain["low"] > 0
+        compared["by class"] = judge.compare(found["fitted"], found["by class"])
+        kept = compared["by class"].verdict == "better"
+        gain = compared["by class"].interval
         steps.append(_Step(first="fitted", second="by class", gain=gain, kept=kept))
         won = "by class" if kept else won
     scores = {name: judge.score(predictions) for name, predictions in found.items()}
@@ -76,6 +80,8 @@ def trial(context: RunContext) -> None:
         "text": ". ".join(lines),
     }
     write_json(path, content)
+    for step, line in zip(steps, lines, strict=True):
+        record(context, step.technique(compared[step.second], f"{line}, after {epochs} epochs of a trial."))
     mark_done(manifest, inputs, [path])
     for step, line in zip(steps, lines, strict=True):
         context.progress.message(f"{line}.", "good" if step.kept else "warn" if step is steps[0] else "info")
@@ -96,6 +102,15 @@ class _Step(msgspec.Struct, frozen=True, kw_only=True):
     second: str
     gain: dict[str, float]
     kept: bool
+
+    def technique(self, comparison: Comparison, why: str) -> Technique:
+        name, titled = {
+            "fitted": ("augmentation", "Augmentation fitted to the test set"),
+            "by class": ("augmentation_by_class", "Augmentation by class group"),
+        }[self.second]
+        return Technique.of(
+            comparison, name=name, title=titled, kept=self.kept, why=why, scored_on="corrupted"
+        )
 
     def line(self, title: str, scores: dict[str, float]) -> str:
         verdict = {

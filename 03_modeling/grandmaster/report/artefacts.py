@@ -20,6 +20,7 @@ from grandmaster.errors import UserError
 from grandmaster.report.fingerprint import Artefact, Fingerprint
 from grandmaster.report.planned import Plan, Trial
 from grandmaster.report.shift import Shift
+from grandmaster.report.techniques import Technique
 from grandmaster.storage import file_sha256, read_json
 
 
@@ -235,6 +236,7 @@ class RunArtefacts:
         folds: columns id, group, fold.
         out_of_fold: blended predictions of the validation pictures of the folds that were trained.
         rule: that makes decisions of values.
+        techniques: what was compared, by name of file.
         hashes: file (relative to the folder) -> hex SHA-256.
     """
 
@@ -252,6 +254,7 @@ class RunArtefacts:
     folds: pd.DataFrame | None
     out_of_fold: Predictions | None
     rule: DecisionRule | None
+    techniques: tuple[Technique, ...]
     hashes: dict[str, str]
 
 
@@ -300,6 +303,7 @@ def read_run(folder: Path) -> RunArtefacts:
         folds=_read_folds(folder / "folds.csv"),
         out_of_fold=Predictions.load(oof_path) if oof_path.exists() else None,
         rule=_read_rule(folder / "ensemble" / "decision_rule.json"),
+        techniques=_read_techniques(folder / "techniques"),
         hashes={name: file_sha256(folder / name) for name in hashed if (folder / name).is_file()},
     )
 
@@ -311,6 +315,11 @@ def _read(path: Path, kind: type[ArtefactType]) -> ArtefactType | None:
         return msgspec.convert(read_json(path), kind)
     except msgspec.ValidationError as error:
         raise UserError(f"not what a run writes: {error}", where=path, fix=REPAIR) from error
+
+
+def _read_techniques(folder: Path) -> tuple[Technique, ...]:
+    found = [_read(path, Technique) for path in sorted(folder.glob("*.json"))]
+    return tuple(line for line in found if line is not None)
 
 
 def _read_rule(path: Path) -> DecisionRule | None:

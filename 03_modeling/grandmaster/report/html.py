@@ -30,6 +30,7 @@ from grandmaster.report.out_of_fold_numbers import judge_numbers
 from grandmaster.report.planned import ModelPlan
 from grandmaster.report.shift import kind_rows
 from grandmaster.report.suspects import describe_suspects
+from grandmaster.report.techniques import technique_rows
 from grandmaster.report.values import FILTERS
 from grandmaster.storage import write_atomic
 
@@ -126,6 +127,7 @@ def render_report(run: RunArtefacts, competition: Competition) -> str:
         tta_gain=_tta_gain(run),
         stages=_stages(run),
         suspects=describe_suspects(run, competition),
+        techniques=technique_rows(run.techniques),
     )
 
 

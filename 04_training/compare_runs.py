@@ -1,0 +1,120 @@
+"""Is run B better than run A? On the same data and folds, with intervals and a verdict."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import data_loader
+from grandmaster.errors import UserError
+from options import BAD_INPUT, DONE, Parser, one_line, parse_flags
+from run_folders import find_run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.table import Table
+
+    from grandmaster.competition.comparison import Comparison
+    from grandmaster.pipeline.run_comparison import RunsCompared
+
+
+def make_parser() -> Parser:
+    """Its flags."""
+    parser = Parser(
+        prog="compare_runs.py",
+        description="Compares every later run with the first one on the out-of-fold predictions of the same pictures: "
+        "paired bootstrap over groups of pictures, and the corrected t interval (Nadeau & Bengio 2003) over folds and "
+        "seeds. Exit code 0: compared; 2: bad input, also runs of other data, folds or metric.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add(
+        "runs",
+        metavar="RUN",
+        nargs="+",
+        help="a run's folder or name; several seeds of one recipe with commas: a1,a2,a3",
+    )
+    add("--data_path", metavar="FOLDER", help="the competition's folder, where it has moved")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the tables and sentences, and return the exit code."""
+    try:
+        options = parse_flags(make_parser(), sys.argv[1:] if argv is None else argv)
+        if len(options.runs) < 2:
+            raise UserError("one run is given, and nothing to compare it with", fix="Give two runs or more")
+        data = None if options.data_path is None else data_loader.resolve(options.data_path)
+        folders = [_folders(given) for given in options.runs]
+        _compare(folders, data)
+    except UserError as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        return BAD_INPUT
+    return DONE
+
+
+def _folders(given: str) -> list[Path]:
+    """One run, or the runs between commas; a name that has commas in it is one run."""
+    try:
+        return [find_run(given)]
+    except UserError:
+        if "," not in given:
+            raise
+    return [find_run(name) for name in given.split(",") if name]
+
+
+def _compare(folders: Sequence[Sequence[Path]], data: Path | None) -> None:
+    from grandmaster.pipeline.finished import open_run
+    from grandmaster.pipeline.run_comparison import compare_runs
+    from utils import make_console
+
+    console = make_console()
+    first, *others = [[open_run(folder, data_path=data) for folder in side] for side in folders]
+    for other in others:
+        found = compare_runs(first, other)
+        console.print(comparison_table(found))
+        console.print(found.sentence, soft_wrap=True, markup=False, style="bold")
+        for note in found.notes:
+            console.print(f"Note: {note}.", soft_wrap=True, markup=False, style="dim")
+    if len(others) > 1:
+        console.print(
+            f"{len(others)} runs were compared with the first: of so many, the best looks better than it is.",
+            style="dim",
+        )
+
+
+def comparison_table(found: RunsCompared) -> Table:
+    """Clean and corrupted, a line each."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    title = Text(f"{found.first} -> {found.second}, {found.rows:,} rows")
+    table = Table(box=SIMPLE_HEAD, title=title, title_justify="left")
+    table.add_column("validation pictures")
+    for name in ("before", "after", "gain", "bootstrap", "corrected t", "folds ahead"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("verdict")
+    for name, one in (("as they are", found.clean), ("corrupted like test", found.corrupted)):
+        if one is not None:
+            table.add_row(name, *_cells(one))
+    return table
+
+
+def _cells(one: Comparison) -> list[str]:
+    corrected = one.corrected
+    return [
+        f"{one.before:.4f}",
+        f"{one.after:.4f}",
+        f"{one.gain:+.4f}",
+        f"{one.low:+.4f} to {one.high:+.4f}",
+        "-" if corrected is None else f"{corrected.low:+.4f} to {corrected.high:+.4f}",
+        f"{sum(fold.gain > 0 for fold in one.by_fold)} of {len(one.by_fold)}",
+        one.verdict,
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
