@@ -26,6 +26,7 @@ from grandmaster.pipeline.plan import ModelPlan, TrainingAugmentation
 from grandmaster.pipeline.recipe import fractions, make_loss, rate_groups
 from grandmaster.pipeline.revisions import fit_name
 from grandmaster.prediction.predict import ViewPredictions, predict
+from grandmaster.prediction.views import ViewValues, views_path
 from grandmaster.storage import plain, read_json, write_json
 from grandmaster.training.checkpoint import has_state, remove_state
 from grandmaster.training.fit import FoldData, fit_fold
@@ -317,6 +318,9 @@ def _train_one(
     files = [folder / name for name in outputs] + [kept / "best.safetensors", kept / "best.json"]
     if data.corrupted is not None:
         files.append(folder / "oof_corrupted.npz")
+    files += [
+        path for name in ("oof", "oof_corrupted") if (path := views_path(folder / f"{name}.npz")).exists()
+    ]
     mark_done(folder / "manifest.json", {"fit": spec.digest}, files)
     if not fitted.out_of_time:  # what was cut short may be gone on with
         remove_state(kept)
@@ -430,6 +434,11 @@ def _out_of_fold(
         if key == "score_corrupted":
             dataset = dataset.with_seed(spec.seed + SCORING_SEED)
         found = predict_held(context, spec, model, precision, dataset, views=views)
+        path = views_path(folder / f"{name}.npz")
+        path.unlink(missing_ok=True)  # of a fit of this folder that was to be another
+        if found.by_view is not None:
+            ids = of_pictures(context, found, found.averaged).ids
+            ViewValues(ids=ids, outputs=context.competition.outputs, values=found.by_view).save(path)
         kept = [(name, key, found.averaged)]
         if key == "score":
             kept.append(("oof_plain", "score_plain", found.plain))
