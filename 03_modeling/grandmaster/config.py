@@ -381,8 +381,13 @@ class PredictionConfig(Section, frozen=True, kw_only=True):
     """Out-of-fold and test predictions."""
 
     tta_views: Annotated[
-        Literal[1, 2, 4, 8], Meta(description="views averaged for each test picture (1: the picture alone)")
+        Literal[1, 2, 4, 8],
+        Meta(description="views that each test picture is seen in (1: the picture alone)"),
     ] = 8
+    choose_views: Annotated[
+        bool,
+        Meta(description="average the views that help on out-of-fold predictions; false: all, equally"),
+    ] = True
     batch_size: Annotated[
         Annotated[int, Meta(ge=1, le=4096)] | None, Meta(description="pictures per pass; open: planned")
     ] = None

@@ -420,3 +420,23 @@ def corruption_gap(clean: float | None, corrupted: float | None, *, higher_is_be
     if clean is None or corrupted is None:
         return None
     return clean - corrupted if higher_is_better else corrupted - clean
+
+
+def compared(
+    metric: str,
+    truth: npt.ArrayLike,
+    values: npt.ArrayLike,
+    *,
+    decisions: npt.ArrayLike | None = None,
+    top_k: int = 1,
+    positive: int = 1,
+) -> tuple[Array, Array]:
+    """What the formulas of a `Metric` take: truth and predictions, checked and decided.
+
+    Args:
+        metric, truth, values, decisions, top_k, positive: as `score`.
+
+    Raises:
+        ValueError: as `score`.
+    """
+    return _prepared(metric, truth, values, None, decisions, top_k, positive)

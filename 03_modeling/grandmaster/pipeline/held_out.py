@@ -14,6 +14,7 @@ from grandmaster.images.dataset import PictureDataset
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.judging import Judge
 from grandmaster.prediction.predict import ViewPredictions, predict
+from grandmaster.prediction.views import ViewValues, views_path
 from grandmaster.training.fit import FoldData
 from grandmaster.training.precision import Precision
 from grandmaster.training.spec import FitSpec
@@ -91,6 +92,11 @@ def out_of_fold(
         if key == "score_corrupted":
             dataset = dataset.with_seed(spec.seed + SCORING_SEED)
         found = predict_held(context, spec, model, precision, dataset, views=views)
+        path = views_path(folder / f"{name}.npz")
+        path.unlink(missing_ok=True)  # of a fit of this folder that was to be another
+        if found.by_view is not None:
+            ids = of_pictures(context, found, found.averaged).ids
+            ViewValues(ids=ids, outputs=context.competition.outputs, values=found.by_view).save(path)
         kept = [(name, key, found.averaged)]
         if key == "score":
             kept.append(("oof_plain", "score_plain", found.plain))

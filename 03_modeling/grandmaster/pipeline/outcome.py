@@ -14,6 +14,7 @@ from grandmaster.competition.predictions import Predictions
 from grandmaster.competition.rule_fitting import hands_in_decisions
 from grandmaster.competition.submission import write_submission
 from grandmaster.models.weights import non_commercial
+from grandmaster.pipeline.blending import views_were_chosen
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.judging import Judge
 from grandmaster.pipeline.members import Member, finished_members
@@ -161,6 +162,7 @@ def _results(
         },
         "tta": {
             "views": min(fit.get("views", plan.decisions.tta_views.value) for fit in fits),
+            "chosen": views_were_chosen(context),
             "score_without": judge.score(plain),
             "score_with": with_views["score"],
         },

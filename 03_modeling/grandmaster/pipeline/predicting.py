@@ -10,14 +10,15 @@ import numpy as np
 from grandmaster.competition.predictions import Predictions
 from grandmaster.images.dataset import PictureDataset
 from grandmaster.models.memory_format import to_memory_format
+from grandmaster.pipeline.blending import blend_members, files_of, how_chosen, may_choose
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.fitted import load_fitted
 from grandmaster.pipeline.held_out import smaller_passes, workers_for
 from grandmaster.pipeline.judging import Judge, mean_target
 from grandmaster.pipeline.manifest import is_done, mark_done
 from grandmaster.pipeline.members import Member, finished_members, member_spec
-from grandmaster.prediction.ensemble import blend, blend_known, concatenate
 from grandmaster.prediction.predict import predict
+from grandmaster.prediction.views import ViewValues, views_path
 from grandmaster.storage import digest, file_sha256, read_json, write_json
 from grandmaster.training.spec import FitSpec
 
@@ -57,6 +58,7 @@ def predict_member(context: RunContext, member: Member, spec: FitSpec) -> None:
     store = context.store("test", spec.store_size)
     readable = np.array([row for row in range(len(store)) if row not in store.unreadable], np.int64)
     values = np.tile(mean_target(context), (len(store), 1))
+    by_view = None
     context.progress.start(task, len(readable))
     if len(readable):
         found = predict(
@@ -73,55 +75,48 @@ def predict_member(context: RunContext, member: Member, spec: FitSpec) -> None:
             on_batch=lambda pictures: context.progress.advance(task, pictures),
             on_smaller=smaller_passes(context, task),
         )
+        if found.by_view is not None:
+            by_view = np.tile(values, (views, 1, 1))
+            by_view[:, found.rows] = found.by_view
         values[found.rows] = found.averaged
-    Predictions(
-        ids=tuple(context.competition.test["id"]),
-        outputs=context.competition.outputs,
-        values=values,
-    ).save(path)
-    mark_done(manifest, inputs, [path])
+    ids, outputs = tuple(context.competition.test["id"]), context.competition.outputs
+    Predictions(ids=ids, outputs=outputs, values=values).save(path)
+    written, of_views = [path], views_path(path)
+    of_views.unlink(missing_ok=True)
+    if by_view is not None:
+        ViewValues(ids=ids, outputs=outputs, values=by_view).save(of_views)
+        written.append(of_views)
+    mark_done(manifest, inputs, written)
     context.progress.finish(task)
 
 
 def ensemble(context: RunContext, members: Sequence[Member] | None = None) -> None:
     """Blend -> `ensemble/oof.npz`, `oof_plain.npz`, `oof_corrupted.npz`, `test.npz`; and `decision_rule.json`.
 
-    Out-of-fold predictions of one model are joined over folds first; then the mean of models, and of models x folds.
-    Where time ran out before the last fits, a picture's out-of-fold value is the mean of the models that have one.
-    The rule that makes decisions of test values is fitted on the out-of-fold predictions that look most like them:
-    those of corrupted pictures where the best epoch was chosen on such.
+    Which views are averaged is chosen on out-of-fold predictions -> `ensemble/tta.json`; see `blending`. What the rule that
+    makes decisions of test values is fitted on is what looks most like them: out-of-fold predictions of corrupted pictures
+    where the best epoch was chosen on such.
 
     Args:
-        members: whose predictions are blended; None: all that are finished.
+        members: whose predictions are blended, with nothing chosen, as long as more are to come; None: all that are
+            finished.
     """
     folder = context.folder / "ensemble"
-    kinds = ["oof", "oof_plain"] + (["oof_corrupted"] if context.plan.corruption else [])
     blended = finished_members(context) if members is None else members
-    groups = list(dict.fromkeys(member.group for member in blended))
-    sources = {
-        kind: [
-            [member.folder / f"{kind}.npz" for member in blended if member.group == group] for group in groups
-        ]
-        for kind in kinds
-    }
-    tests = [member.test for member in blended]
+    kinds = ("oof", "oof_plain", "oof_corrupted") if context.plan.corruption else ("oof", "oof_plain")
+    like_test = context.plan.corruption and context.plan.decisions.selection.value == "corrupted"
+    fitted_on = "oof_corrupted" if like_test else "oof"
+    choosing = members is None and may_choose(context)
     competition = context.competition
     inputs = {
-        "files": digest([_hashes(paths) for kind in kinds for paths in sources[kind]] + [_hashes(tests)]),
+        "files": digest(_hashes(files_of(blended, kinds))),
         "decided": [competition.classes_hash, competition.metric, competition.submission_format],
+        "chosen": how_chosen(context, fitted_on) if choosing else None,
     }
     manifest = folder / "manifest.json"
     if is_done(manifest, inputs):
         return
-    outputs = []
-    for kind in kinds:
-        models = [concatenate([Predictions.load(path) for path in paths]) for paths in sources[kind]]
-        outputs.append(folder / f"{kind}.npz")
-        blend_known(models).save(outputs[-1])
-    outputs.append(folder / "test.npz")
-    blend([Predictions.load(path) for path in tests]).save(outputs[-1])
-    like_test = context.plan.corruption and context.plan.decisions.selection.value == "corrupted"
-    fitted_on = "oof_corrupted" if like_test else "oof"
+    outputs = blend_members(context, blended, kinds, fitted_on=fitted_on, choosing=choosing)
     rule = Judge(context).rule(Predictions.load(folder / f"{fitted_on}.npz"))
     outputs.append(folder / "decision_rule.json")
     write_json(outputs[-1], {"rule": rule, "outputs": competition.outputs, "fitted_on": fitted_on})

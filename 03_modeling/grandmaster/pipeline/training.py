@@ -21,6 +21,7 @@ from grandmaster.pipeline.pacing import Fit, FitBrake, Pace
 from grandmaster.pipeline.plan import ModelPlan, TrainingAugmentation
 from grandmaster.pipeline.recipe import fractions, make_loss, rate_groups
 from grandmaster.pipeline.revisions import fit_name
+from grandmaster.prediction.views import views_path
 from grandmaster.storage import plain, read_json, write_json
 from grandmaster.training.brake import Brake
 from grandmaster.training.checkpoint import has_state, remove_state
@@ -323,6 +324,9 @@ def fit(
     files = [folder / file for file in outputs] + [kept / "best.safetensors", kept / "best.json"]
     if data.corrupted is not None:
         files.append(folder / "oof_corrupted.npz")
+    files += [
+        path for name in ("oof", "oof_corrupted") if (path := views_path(folder / f"{name}.npz")).exists()
+    ]
     mark_done(folder / "manifest.json", {"fit": spec.digest}, files)
     if not fitted.out_of_time:  # what was cut short may be gone on with
         remove_state(kept)

@@ -19,6 +19,7 @@ from grandmaster.models.memory_format import MemoryFormat
 from grandmaster.models.passes import in_passes
 from grandmaster.models.weights import Weights
 from grandmaster.prediction.tta import predict_views
+from grandmaster.prediction.views import are_kept
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,11 +30,14 @@ class ViewPredictions:
         rows: rows of the store, (n,).
         plain: values of the picture as it is, float32 (n, outputs).
         averaged: mean values over all views, float32 (n, outputs).
+        by_view: values of every view, float32 (views, n, outputs); None: there is one view, or they are too many numbers
+            to be kept (`views.are_kept`).
     """
 
     rows: npt.NDArray[np.int64]
     plain: npt.NDArray[np.float32]
     averaged: npt.NDArray[np.float32]
+    by_view: npt.NDArray[np.float32] | None = None
 
 
 @torch.inference_mode()
@@ -61,7 +65,8 @@ def predict(
         memory_format: that of the model.
     """
     model.eval()
-    rows, plain, averaged = [], [], []
+    rows, plain, averaged, every = [], [], [], []
+    keep = views > 1 and are_kept(views, len(dataset), head.outputs)
 
     def forward(batch: torch.Tensor) -> torch.Tensor:
         with fabric.autocast():
@@ -83,7 +88,12 @@ def predict(
         rows.append(batch.rows.numpy())
         plain.append(by_view[0].numpy())
         averaged.append(by_view.mean(dim=0).numpy())
+        if keep:
+            every.append(by_view.numpy())
         on_batch(len(batch.rows))
     return ViewPredictions(
-        rows=np.concatenate(rows), plain=np.concatenate(plain), averaged=np.concatenate(averaged)
+        rows=np.concatenate(rows),
+        plain=np.concatenate(plain),
+        averaged=np.concatenate(averaged),
+        by_view=np.concatenate(every, axis=1) if keep else None,
     )

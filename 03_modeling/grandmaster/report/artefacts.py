@@ -79,9 +79,15 @@ class DecisionMade(Artefact, frozen=True, kw_only=True):
 
 
 class Tta(Artefact, frozen=True, kw_only=True):
-    """Test-time augmentation, scored with and without."""
+    """Test-time augmentation, scored with and without.
+
+    Attributes:
+        views: that pictures were seen in.
+        chosen: which of them are averaged was chosen; False: all are.
+    """
 
     views: int | None = None
+    chosen: bool = False
     score_without: float | None = None
     score_with: float | None = None
 
