@@ -10,11 +10,11 @@ import torch
 from torch import nn
 from training_cases import make_spec
 
-from grandmaster.errors import UserError
 from grandmaster.images.loader import Batch
 from grandmaster.images.normalise import to_input
 from grandmaster.models.head import Head, make_head
 from grandmaster.training import engine
+from grandmaster.training.divergence import Diverged
 from grandmaster.training.engine import train_one_epoch, validate, windows
 from grandmaster.training.losses import USUAL, Loss, loss_sum
 from grandmaster.training.optimiser import Schedule, make_optimiser
@@ -182,7 +182,7 @@ def test_a_loss_that_is_not_finite_is_named():
     with torch.no_grad():
         model[0].weight.fill_(float("nan"))
     model, optimiser = precision.fabric.setup(model, torch.optim.SGD(model.parameters(), lr=0.1))
-    with pytest.raises(UserError, match="test_resnet, fold 0 is nan at epoch 1, step 1"):
+    with pytest.raises(Diverged, match="test_resnet, fold 0 is nan at epoch 1, step 1"):
         train_one_epoch(
             precision.fabric, model, optimiser, Schedule(optimiser, spec, 4), None, batches([4]), spec, precision,
             epoch=0, first_step=0, on_batch=lambda _: None,

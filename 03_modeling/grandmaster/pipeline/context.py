@@ -17,12 +17,13 @@ from grandmaster.errors import UserError
 from grandmaster.images.store import PictureStore
 from grandmaster.pipeline.channels import extra_files, extra_settings, extra_stamps
 from grandmaster.pipeline.clock import Clock
+from grandmaster.pipeline.failures import Failures
 from grandmaster.pipeline.hardware import Hardware
 from grandmaster.pipeline.plan import Plan, TrainingAugmentation, read_plan
 from grandmaster.pipeline.revisions import Revisions
 from grandmaster.progress import Progress
 from grandmaster.storage import digest, read_json, write_json
-from grandmaster.training.precision import Precision
+from grandmaster.training.precision import Precision, PrecisionName
 
 # Pictures in memory may take this share of what is free; the rest belongs to training.
 STORE_SHARE_OF_MEMORY = 0.35
@@ -107,6 +108,11 @@ class RunContext:
         """What was decided otherwise than planned, for want of time."""
         return Revisions(self.folder, self.clock, self.progress)
 
+    @cached_property
+    def failures(self) -> Failures:
+        """Fits that could not be carried out."""
+        return Failures(self.folder)
+
     @property
     def augmentation(self) -> TrainingAugmentation:
         """What training pictures undergo: as planned, or what won the trial."""
@@ -130,13 +136,16 @@ class RunContext:
             self.folder / "folds.csv", dtype={"id": str, "group": str, "fold": int}, keep_default_na=False
         )
 
-    def make_precision(self) -> Precision:
+    def make_precision(self, name: PrecisionName | None = None) -> Precision:
         """The plan's device and number format, new for each fit: a loss scale is not handed from fit to fit.
+
+        Args:
+            name: of the format, instead of the plan's.
 
         Raises:
             UserError: the plan is for a device or a format that this machine does not have.
         """
-        device, name = self.plan.decisions.device.value, self.plan.decisions.precision.value
+        device, name = self.plan.decisions.device.value, name or self.plan.decisions.precision.value
         if device == "cuda" and self.hardware.device != "cuda":
             raise UserError(
                 "the plan is for a GPU and there is none here",

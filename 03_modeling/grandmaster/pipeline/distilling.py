@@ -41,6 +41,7 @@ from grandmaster.pipeline.timed_plan import end_seconds
 from grandmaster.pipeline.training import fit, make_spec, score_line
 from grandmaster.storage import file_sha256, read_json, write_json
 from grandmaster.training.brake import OutOfTime
+from grandmaster.training.divergence import FitFailed
 from grandmaster.training.spec import FitSpec
 from grandmaster.training.timed_step import wait_for
 
@@ -75,6 +76,10 @@ def distill(context: RunContext) -> None:
         why = "the time limit leaves too little for it"
         context.revisions.say(f"gave up distillation: {why}")
         record(context, Technique(name=NAME, title="Distillation", kept=False, why=why))
+        return
+    except FitFailed as failed:
+        context.progress.message(f"Distillation failed: {failed}", "warn")
+        record(context, Technique(name=NAME, title="Distillation", kept=False, why=f"it failed: {failed}"))
         return
     set_students(context, student)
     _compare(context, teachers, students)

@@ -175,6 +175,7 @@ def _results(
             **gate,
         },
         "time": _time(context),
+        "failed": context.failures.lines(),
         "training_pictures": len(context.trainable),
         "test_pictures": len(competition.test),
         "quarantined": len(broken),

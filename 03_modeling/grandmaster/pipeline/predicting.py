@@ -52,7 +52,7 @@ def predict_member(context: RunContext, member: Member, spec: FitSpec) -> None:
     if is_done(manifest, inputs):
         context.progress.finish(task, "done before")
         return
-    precision = context.make_precision()
+    precision = context.make_precision(result.get("precision"))
     net = precision.fabric.to_device(load_fitted(spec, member.folder))
     net = to_memory_format(net, spec.memory_format)
     store = context.store("test", spec.store_size)

@@ -44,6 +44,7 @@ from grandmaster.pipeline.training import fit, make_spec, score_line
 from grandmaster.prediction.ensemble import blend
 from grandmaster.storage import file_sha256, read_json, write_csv, write_json
 from grandmaster.training.brake import OutOfTime
+from grandmaster.training.divergence import FitFailed
 from grandmaster.training.spec import FitSpec
 
 # A round is begun only where its fits would take this share of the time left by what the planned ones took.
@@ -83,6 +84,10 @@ def pseudo_label(context: RunContext) -> None:
                 break
         except OutOfTime:
             _give_up(context, number, "its fits could not end in time")
+            break
+        except FitFailed as failed:
+            context.progress.message(f"Pseudo-labels, round {number}, failed: {failed}", "warn")
+            record(context, _line(number, kept=False, why=f"it failed: {failed}"))
             break
         standing = [round_member(context, member.model, member.fold, number) for member in planned]
         stands = number

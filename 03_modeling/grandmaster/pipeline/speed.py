@@ -23,6 +23,7 @@ from grandmaster.models.registry import Backbone
 from grandmaster.models.weights import Weights
 from grandmaster.pipeline.hardware import Hardware, cpu_name, measure_gflops
 from grandmaster.storage import write_atomic
+from grandmaster.training.divergence import Diverged
 from grandmaster.training.timed_step import StepCase, StepSettings, TimedSteps
 
 # Share of a device's matrix-product peak that training of a large backbone reaches (timm's RTX 3090 table: 0.42).
@@ -145,6 +146,8 @@ def choose_step(
     if probe is None:
         try:
             probe = (time_formats or _time_formats)(case, default, other)
+        except Diverged:  # invented pictures prove nothing about real ones
+            return _by_rule(default, "not measured: the loss of the probe was not finite")
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise

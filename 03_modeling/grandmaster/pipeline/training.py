@@ -25,6 +25,7 @@ from grandmaster.prediction.views import views_path
 from grandmaster.storage import plain, read_json, write_json
 from grandmaster.training.brake import Brake
 from grandmaster.training.checkpoint import has_state, remove_state
+from grandmaster.training.divergence import FitFailed
 from grandmaster.training.fit import FitResult, fit_fold
 from grandmaster.training.spec import FitSpec
 
@@ -145,6 +146,12 @@ def train(context: RunContext, after_fit: Callable[[ModelPlan, int], None] = lam
     pace = Pace(context, _last_epochs(context, fits))
     closed = [fit for fit in fits if _closed(context, pace, *fit)]
     for model, fold in fits:
+        if failed_before := _failed(context, model, fold):
+            context.progress.message(
+                f"{fit_name(model, fold)} failed before and is left out: {failed_before}", "warn"
+            )
+            context.progress.finish(f"train {fit_name(model, fold)}", "failed before")
+            continue
         if (model, fold) in closed:
             done = read_json(fit_folder(context, model, fold) / "result.json")
             if not _was_cut(done):  # a kill right after the manifest may have left it
@@ -161,13 +168,27 @@ def train(context: RunContext, after_fit: Callable[[ModelPlan, int], None] = lam
                 context.progress.finish(f"predict {fit_name(model, fold)}", "given up for the time limit")
                 continue
             _begin(context, model, fold, epochs)
-            _train_one(context, pace, model, fold, waiting=count)
+            try:
+                _train_one(context, pace, model, fold, waiting=count)
+            except FitFailed as failed:
+                _fail(context, model, fold, failed, more=len(waiting) > 1 or bool(done_fits))
+                continue
         after_fit(model, fold)
         if (model, fold) == fits[-1] and (another := pace.another(fits, finished_fits(context))):
             context.revisions.add(*another)
             fits.append(another)  # and this loop comes to it
     finished = finished_fits(context)
-    missing = [fit_name(model, fold) for model, fold in fits if (model, fold) not in finished]
+    if not finished:
+        raise UserError(
+            f"no fit could be carried out: {'; '.join(context.failures.lines())}",
+            where=context.folder,
+            fix="Lower training.learning_rate or choose other backbones, with another --experiment_name.",
+        )
+    missing = [
+        fit_name(model, fold)
+        for model, fold in fits
+        if (model, fold) not in finished and not _failed(context, model, fold)
+    ]
     if missing:
         context.revisions.say(
             f"gave up {len(missing)} of {len(fits)} fits: they could not end in time, or not be trained enough to help "
@@ -175,6 +196,22 @@ def train(context: RunContext, after_fit: Callable[[ModelPlan, int], None] = lam
         )
     results = [read_json(fit_folder(context, model, fold) / "result.json") for model, fold in finished]
     write_json(context.folder / "training_results.json", {"fits": results, "seconds": context.seconds()})
+
+
+def _failed(context: RunContext, model: ModelPlan, fold: int) -> str | None:
+    """Why this very fit could not be carried out."""
+    name = fit_name(model, fold)
+    return context.failures.of(name, make_spec(context, model, fold).digest)
+
+
+def _fail(context: RunContext, model: ModelPlan, fold: int, failed: FitFailed, *, more: bool) -> None:
+    """Name a fit that cannot be carried out; the run goes on without it."""
+    name = fit_name(model, fold)
+    context.failures.add(name, make_spec(context, model, fold).digest, str(failed))
+    rest = "; the run goes on without it" if more else ""
+    context.progress.message(f"{name} failed{rest}: {failed}", "error")
+    for task in ("train", "predict"):
+        context.progress.finish(f"{task} {name}", "failed")
 
 
 def _last_epochs(context: RunContext, fits: Sequence[Fit]) -> dict[str, list[dict[str, Any]]]:
@@ -267,7 +304,8 @@ def fit(
         The content of `result.json`.
 
     Raises:
-        UserError: as `fit_fold`; or memory ran out outside of training.
+        FitFailed: as `fit_fold`; or memory ran out outside of training.
+        UserError: as `fit_fold`.
     """
     task = f"train {name}"
     data, precision = fold_data(context, spec, teaching), context.make_precision()
@@ -287,7 +325,7 @@ def fit(
         # That of training passes is recovered from inside; this is the model itself, or the machine.
         if not is_out_of_memory(error):
             raise
-        raise UserError(
+        raise FitFailed(
             "memory ran out outside of training passes, where smaller ones do not help",
             where=f"{spec.backbone}, fold {spec.fold}",
             fix="Free memory that other processes hold, or choose a smaller backbone, with another --experiment_name.",
@@ -309,6 +347,8 @@ def fit(
         "micro_batch": fitted.passes.micro_batch,
         "accumulation": -(-spec.micro_batch * spec.accumulation // fitted.passes.micro_batch),
         "grad_checkpointing": fitted.passes.grad_checkpointing,
+        "precision": fitted.ease.precision,
+        "rate_factor": fitted.ease.rate,
         "parameters": fitted.parameters,
         "weights": model.weights.source,
         "licence": model.licence,
@@ -316,6 +356,8 @@ def fit(
     }
     if spec.device == "cuda":
         context.progress.message(f"{task}: {compare_peak(model.memory_gb, fitted.memory_gb)}")
+    if fitted.ease.precision != spec.precision:
+        precision = context.make_precision(fitted.ease.precision)
     result |= out_of_fold(context, spec, fitted.model, precision, data, folder, views=views)
     write_json(folder / "result.json", result)
     write_json(folder / "spec.json", spec)

@@ -141,6 +141,7 @@ class FinalResults(Artefact, frozen=True, kw_only=True):
     seconds: dict[str, float | None] | None = None
     total_seconds: float | None = None
     time: TimeLimit | None = None
+    failed: tuple[str, ...] = ()
     command: str | None = None
     created: str | None = None
 

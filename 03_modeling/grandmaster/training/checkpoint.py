@@ -18,9 +18,11 @@ from torch import nn
 from grandmaster.errors import UserError
 from grandmaster.models.passes import Passes
 from grandmaster.storage import read_json, write_atomic, write_json
+from grandmaster.training.divergence import Ease
 from grandmaster.training.optimiser import Bend
 
-_POINTER, _BEST, _BEST_FACTS, _PASSES = "last.json", "best.safetensors", "best.json", "passes.json"
+_POINTER, _BEST, _BEST_FACTS = "last.json", "best.safetensors", "best.json"
+_PASSES, _EASE = "passes.json", "ease.json"
 
 
 class TrainState(msgspec.Struct, kw_only=True):
@@ -122,6 +124,19 @@ def load_passes(folder: Path, *, fit_digest: str) -> Passes | None:
     return msgspec.convert(kept, Passes) if kept["fit"] == fit_digest else None
 
 
+def save_ease(folder: Path, ease: Ease, *, fit_digest: str) -> None:
+    """Remember with how much less risk the fit goes on; not part of the digest either."""
+    write_json(folder / _EASE, {"fit": fit_digest, **msgspec.to_builtins(ease)})
+
+
+def load_ease(folder: Path, *, fit_digest: str) -> Ease | None:
+    """What `save_ease` wrote for this fit; None: it never diverged."""
+    if not (folder / _EASE).exists():
+        return None
+    kept = read_json(folder / _EASE)
+    return msgspec.convert(kept, Ease) if kept["fit"] == fit_digest else None
+
+
 def save_best(folder: Path, model: nn.Module, facts: dict[str, Any]) -> None:
     """Write the weights to predict with, and beside them what they are."""
     write_atomic(folder / _BEST, save(_tensors(model)))
@@ -152,7 +167,7 @@ def has_state(folder: Path) -> bool:
 
 def remove_state(folder: Path) -> None:
     """Remove what only an unfinished fit needs (weights to go on from, optimiser); the best weights stay."""
-    for name in (_POINTER, _PASSES):
+    for name in (_POINTER, _PASSES, _EASE):
         (folder / name).unlink(missing_ok=True)
     for path in folder.glob("epoch_*"):
         path.unlink()

@@ -70,7 +70,7 @@ def train_one_epoch(
         Mean loss per picture; optimiser steps done in total.
 
     Raises:
-        UserError: the loss is not finite.
+        Diverged: the loss is not finite.
     """
     # Dropout and stochastic depth draw from torch's generator: seeding it per epoch makes a resumed epoch the same.
     torch.manual_seed(int(np.random.SeedSequence((spec.seed, spec.fold, epoch)).generate_state(1)[0]))

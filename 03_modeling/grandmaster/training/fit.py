@@ -26,6 +26,15 @@ from grandmaster.storage import write_atomic
 from grandmaster.training import checkpoint
 from grandmaster.training.batch_norm import re_estimate_batch_norm
 from grandmaster.training.brake import Brake, OutOfTime
+from grandmaster.training.divergence import (
+    TRIES,
+    Diverged,
+    Ease,
+    FitFailed,
+    as_planned,
+    next_ease,
+    resynchronise,
+)
 from grandmaster.training.engine import inputs_of, train_one_epoch, validate
 from grandmaster.training.optimiser import Schedule
 from grandmaster.training.precision import Precision
@@ -62,6 +71,7 @@ class FitResult:
         out_of_time: the brake ended it; it can be gone on with from its last whole epoch.
         history: the lines of `metrics.jsonl`.
         passes: what fitted the memory in the end.
+        ease: what kept the loss finite in the end.
     """
 
     model: nn.Module
@@ -77,6 +87,7 @@ class FitResult:
     memory_gb: float
     parameters: int
     passes: Passes
+    ease: Ease
 
 
 class MemoryShort(Exception):
@@ -110,6 +121,9 @@ def fit_fold(
     passes of that size from that epoch on. (Dropout draws, BatchNorm's statistics and the last bits of sums do depend
     on the size of a pass.) What fits is kept beside the state for a later start.
 
+    When a loss is not finite, the last whole epoch is loaded, too, and the fit goes on with less risk (`next_ease`), at
+    most `TRIES` times.
+
     Args:
         folder: of this fit; gets `checkpoint/` and `metrics.jsonl`.
         workers: picture-loading processes.
@@ -119,12 +133,15 @@ def fit_fold(
             where there is none yet, what was trained is validated, so that there is always a model with a score.
 
     Raises:
-        UserError: the folder holds another fit, weights do not fit, the loss diverged, or memory is too small even for
-            the smallest pass.
+        FitFailed: the loss diverged once too often, or memory is too small even for the smallest pass.
+        UserError: the folder holds another fit, or weights do not fit.
     """
     kept = folder / "checkpoint"
     planned = Passes(micro_batch=spec.micro_batch, grad_checkpointing=spec.grad_checkpointing)
     passes = checkpoint.load_passes(kept, fit_digest=spec.digest) or known or planned
+    ease = checkpoint.load_ease(kept, fit_digest=spec.digest) or as_planned(spec)
+    if ease.precision != spec.precision:
+        precision = Precision(spec.device, ease.precision)
     while True:
         try:
             return _fit(
@@ -133,6 +150,7 @@ def fit_fold(
                 folder,
                 precision,
                 passes,
+                ease,
                 workers=workers,
                 progress=progress,
                 task=task,
@@ -141,19 +159,32 @@ def fit_fold(
         except MemoryShort as short:
             where, smaller = f"{spec.backbone}, fold {spec.fold}", short.smaller
             if smaller is None:
-                raise UserError(
+                raise FitFailed(
                     f"{short} even with {passes} of {spec.input_size} px",
                     where=where,
                     fix="Free memory that other processes hold, or set a smaller model.image_size or another backbone, "
                     "with another --experiment_name.",
                 ) from short
             said = f"{where}: {short} with {passes}; it is repeated with {smaller}, the pictures of a step stay the same"
+            passes = smaller
+        except Diverged as bad:
+            safer = next_ease(ease)
+            if safer is None:
+                raise FitFailed(
+                    f"{bad}, also after the last good state was loaded {TRIES} times, at last with {ease}",
+                    where=f"{spec.backbone}, fold {spec.fold}",
+                    fix="Lower training.learning_rate or try another backbone, with another --experiment_name.",
+                ) from bad
+            said = f"{bad}; it goes on from the last good state with {safer}"
+            ease = safer
         # Only here are the failed attempt's tensors free: the exception held its frames.
         free_memory()
-        passes = smaller
-        checkpoint.save_passes(kept, passes, fit_digest=spec.digest)
+        if passes != planned:
+            checkpoint.save_passes(kept, passes, fit_digest=spec.digest)
+        if ease.tries:
+            checkpoint.save_ease(kept, ease, fit_digest=spec.digest)
         progress.message(said, "warn")
-        precision = Precision(spec.device, spec.precision)  # the scaler is in the middle of a step
+        precision = Precision(spec.device, ease.precision)  # the scaler is in the middle of a step
 
 
 def _fit(
@@ -162,20 +193,23 @@ def _fit(
     folder: Path,
     precision: Precision,
     passes: Passes,
+    ease: Ease,
     *,
     workers: int,
     progress: Progress,
     task: str,
     brake: Brake | None,
 ) -> FitResult:
-    """The fit in passes of one size.
+    """The fit in passes of one size, with one risk.
 
     Raises:
-        MemoryShort: they are too large.
+        MemoryShort: the passes are too large.
+        Diverged: the risk is.
     """
     fabric = precision.fabric
     net = start_model(spec, grad_checkpointing=passes.grad_checkpointing)
-    model, optimiser, average = set_up(net, spec, precision)
+    eased = ease.eased(spec)
+    model, optimiser, average = set_up(net, eased, precision)
     batches = train_loader(
         data.train,
         batch_size=spec.micro_batch,
@@ -188,15 +222,15 @@ def _fit(
     kept = folder / "checkpoint"
     averaged_net = None if average is None else average.module
     state = checkpoint.load_state(kept, net, averaged_net, fit_digest=spec.digest)
-    if state is None:
-        state = checkpoint.TrainState()
-    else:
-        optimiser.load_state_dict(state.optimiser)
-        if precision.scaler is not None:
-            precision.scaler.load_state_dict(state.scaler)
-
+    begun = state is not None
+    state = state or checkpoint.TrainState()
     epochs = state.epochs or spec.epochs
-    schedule = Schedule(optimiser, spec, steps_per_epoch * spec.epochs, state.bends)
+    schedule = Schedule(optimiser, eased, steps_per_epoch * spec.epochs, state.bends)
+    if begun:
+        # After the schedule, which takes the rates from the optimiser as it was made.
+        optimiser.load_state_dict(state.optimiser)
+        if precision.scaler is not None and state.scaler:
+            precision.scaler.load_state_dict(state.scaler)
 
     higher = METRICS[spec.metric].higher_is_better
     if spec.device == "cuda":
@@ -260,6 +294,12 @@ def _fit(
         trained = time.perf_counter()
         rate = optimiser.param_groups[-1]["lr"]
         judged = net if average is None else average.module
+        if mended := resynchronise(judged, net):
+            where = f"{spec.backbone}, fold {spec.fold}, epoch {state.epoch + 1}"
+            progress.message(
+                f"{where}: {len(mended)} tensors of the averaged weights were not finite and begin anew from the weights",
+                "warn",
+            )
         if spec.batch_norm == "re_estimated":
             with fabric.autocast():
                 re_estimate_batch_norm(judged, inputs_of(batches.epoch(state.epoch), spec))
@@ -333,6 +373,7 @@ def _fit(
         memory_gb=_peak_memory_gb(spec.device),
         parameters=sum(parameter.numel() for parameter in net.parameters()),
         passes=passes,
+        ease=ease,
     )
 
 
@@ -362,9 +403,17 @@ def start_model(spec: FitSpec, *, grad_checkpointing: bool) -> nn.Module:
 def _score(
     fabric: Any, model: nn.Module, dataset: PictureDataset, data: FoldData, spec: FitSpec, workers: int
 ) -> tuple[float, float]:
-    """Mean loss, and the competition's metric."""
+    """Mean loss, and the competition's metric.
+
+    Raises:
+        Diverged: a prediction is not finite.
+    """
     loader = eval_loader(dataset, batch_size=spec.prediction_batch, workers=workers)
     places, truth, values, loss = validate(fabric, model, loader, spec)
+    if not np.isfinite(values).all():
+        raise Diverged(
+            f"{spec.backbone}, fold {spec.fold} predicts validation pictures with what is not finite"
+        )
     rows = Rows.of(places if data.row_of is None else data.row_of[places])
     truth, values = rows.truth(spec.head.kind, truth), rows.mean(values)
     # By the plain rule (labels at 0.5, the nearest grade): a rule fitted to these pictures in every epoch would choose

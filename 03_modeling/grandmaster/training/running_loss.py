@@ -8,7 +8,7 @@ from collections import deque
 import torch
 from torch import Tensor
 
-from grandmaster.errors import UserError
+from grandmaster.training.divergence import Diverged
 
 
 class LossSum:
@@ -18,7 +18,8 @@ class LossSum:
         fit: what is being trained, for the message.
         epoch: from 0.
         delay: micro-batches after which a loss is read. 0: at once, as a CPU has it by then anyway. On a GPU the steps
-            in between have run on when a bad loss is found; nothing is lost by that, for the fit ends there.
+            in between have run on when a bad loss is found; nothing is lost by that, for the last
+            good state is loaded.
     """
 
     def __init__(self, fit: str, epoch: int, *, delay: int) -> None:
@@ -30,7 +31,7 @@ class LossSum:
         """Take the loss of a micro-batch, summed over its pictures, of optimiser step `step` (from 0).
 
         Raises:
-            UserError: this loss, or one that was waiting, is not finite; names its epoch and step.
+            Diverged: this loss, or one that was waiting, is not finite; names its epoch and step.
         """
         loss, copied = loss.detach(), None
         if self._delay and loss.is_cuda:
@@ -47,7 +48,7 @@ class LossSum:
         """The sum of all losses.
 
         Raises:
-            UserError: as `add`.
+            Diverged: as `add`.
         """
         while self._waiting:
             self._read_one()
@@ -59,8 +60,5 @@ class LossSum:
             copied.synchronize()
         value = float(loss)
         if not math.isfinite(value):
-            raise UserError(
-                f"the loss of {self._fit} is {value} at epoch {self._epoch + 1}, step {step + 1}",
-                fix="Lower training.learning_rate or set hardware.precision=fp32, with another --experiment_name.",
-            )
+            raise Diverged(f"the loss of {self._fit} is {value} at epoch {self._epoch + 1}, step {step + 1}")
         self._total += value
