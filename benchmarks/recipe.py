@@ -74,6 +74,17 @@ CANDIDATES: dict[str, tuple[str, ...]] = {
     "warmup_off": ("training.warmup_fraction=0",),
     "warmup_0.3": ("training.warmup_fraction=0.3",),
     "find_rate": ("training.find_rate=true",),
+    "focal_weights": ("training.loss=focal", "training.class_balance=weights"),
+    # None of what the recipe adds to AdamW with warm-up and cosine.
+    "bare": (
+        "training.layer_decay=1",
+        "training.ema_decay=0",
+        "training.batch_norm=train",
+        "training.label_smoothing=0",
+        "augmentation.mix_probability=0",
+        "model.drop_path=0",
+        "model.drop_rate=0",
+    ),
 }
 
 
