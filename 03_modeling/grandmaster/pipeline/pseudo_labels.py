@@ -231,7 +231,7 @@ def _expect(
         tasks[f"train {own.name}"] = seconds_of(before, specs[own.name], pictures=more)
     context.progress.expect(tasks)
     left = context.clock.left() - end_seconds(len(context.trainable))
-    if sum(tasks.values()) > SHARE_OF_TIME * left:
+    if tasks and sum(tasks.values()) > SHARE_OF_TIME * left:
         raise OutOfTime
 
 
