@@ -256,7 +256,14 @@ def _compare(
     if not is_done(manifest, inputs):
         before, after = blended(standing, kind), blended(made, kind)
         gain = judge.gain(before, after)
-        counts = {str(fold): {"sure": each.sure, "learnt": len(each.rows)} for fold, each in labels.items()}
+        counts = {
+            str(fold): {
+                "sure": each.sure,
+                "learnt": len(each.rows),
+                "given_by": [member.name for member in standing if member.fold == fold],
+            }
+            for fold, each in labels.items()
+        }
         facts = {"before": judge.score(before), "after": judge.score(after), "gain": gain, "labels": counts}
         write_json(path, {"round": number, "kept": gain["low"] > 0, "scored_on": kind, **facts})
         mark_done(manifest, inputs, [path])
