@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import export_model
+from grandmaster.competition.predictions import Predictions
 from grandmaster.models.exported import read_exported
 from grandmaster.pipeline.run import run_pipeline
 from pipeline.small_competition import Record, request, write_competition
@@ -34,6 +39,21 @@ def test_fits_are_listed_and_one_is_written(
     assert told.facts["backbone"] == "test_resnet"
     assert export_model.main(flags) == 0
     assert (run / "export" / "fold_0_test_resnet" / "model.json").exists()
+
+
+def test_the_script_beside_the_model_predicts_what_the_run_does(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From files to values, alone with torch and timm, against the run's own out-of-fold predictions of one view."""
+    monkeypatch.setattr("grandmaster.pipeline.exporting.onnx_missing", lambda: "no ONNX file: not here")
+    out = tmp_path / "model"
+    assert export_model.main(["--run", str(run), "--fit", "fold_0/test_resnet", "--out", str(out)]) == 0
+    script = [sys.executable, str(out / "predict.py"), "--pictures", str(run.parent / "data" / "train")]
+    subprocess.run([*script, "--out", str(tmp_path / "values.csv")], check=True, capture_output=True)
+    found = pd.read_csv(tmp_path / "values.csv").set_index("picture")
+    held = Predictions.load(run / "fold_0" / "test_resnet" / "oof_plain.npz")
+    assert list(found.columns) == list(held.outputs)
+    assert np.allclose(found.loc[list(held.ids)].to_numpy(), held.values, atol=1e-5)
 
 
 @pytest.mark.parametrize(

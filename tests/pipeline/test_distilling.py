@@ -203,7 +203,7 @@ def test_students_and_teachers_that_nobody_knows_are_refused(trained, data, tmp_
 def test_a_student_of_another_backbone_is_planned_once(trained, data, tmp_path, monkeypatch):
     other = ("distill.student=test_vit", "distill.teacher=test_resnet")
     monkeypatch.setattr(
-        distilling, "_fit", lambda context, members, student, fold: pytest.fail(student.backbone)
+        distilling, "_fit", lambda context, members, student, fold, teaching: pytest.fail(student.backbone)
     )
     with pytest.raises(pytest.fail.Exception, match="test_vit"):
         go(trained, data, tmp_path / "run", *other, until="distill")

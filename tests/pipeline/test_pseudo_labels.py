@@ -175,6 +175,8 @@ def test_a_round_stands_only_if_it_wins(trained, data, tmp_path, monkeypatch, lo
     planned = Predictions.load(tmp_path / "run/fold_0/test_resnet/oof.npz")
     assert round_one.ids == planned.ids
     assert not np.array_equal(round_one.values, planned.values)
+    given = read_json(tmp_path / "run" / "pseudo_label" / "round_1" / "round.json")["labels"]
+    assert [given[fold]["given_by"] for fold in "01"] == [["test_resnet fold 0"], ["test_resnet fold 1"]]
     said = "round 1, kept" if kept else "not kept, it does not win beyond the uncertainty"
     assert any(said in message for message in record.messages)
     assert results["models"][0]["score"] is not None

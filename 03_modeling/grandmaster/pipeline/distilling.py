@@ -19,6 +19,7 @@ from grandmaster.models.registry import find_backbone
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.exporting import export_fit
 from grandmaster.pipeline.fitted import load_fitted
+from grandmaster.pipeline.fold_pictures import Teaching
 from grandmaster.pipeline.judging import Judge
 from grandmaster.pipeline.manifest import is_done, mark_done
 from grandmaster.pipeline.members import (
@@ -69,9 +70,7 @@ def distill(context: RunContext) -> None:
         return
     student = _student(context, teachers)
     try:
-        students = [
-            _fit(context, teachers, student, fold) for fold in sorted({member.fold for member in teachers})
-        ]
+        students = _train(context, teachers, student)
     except OutOfTime:
         why = "the time limit leaves too little for it"
         context.revisions.say(f"gave up distillation: {why}")
@@ -148,15 +147,24 @@ def _student(context: RunContext, teachers: Sequence[Member]) -> ModelPlan:
     return msgspec.convert(read_json(path), ModelPlan)
 
 
-def _fit(context: RunContext, teachers: Sequence[Member], student: ModelPlan, fold: int) -> Member:
-    """Train the student of a fold, unless that is done.
+def _train(context: RunContext, teachers: Sequence[Member], student: ModelPlan) -> list[Member]:
+    """The students of all folds.
 
     Raises:
         OutOfTime: the time limit ended it, or leaves too little for it.
     """
+    folds = sorted({member.fold for member in teachers})
+    _require_time(context, [student_member(context, student, fold) for fold in folds])
+    # All teachers first: they may need pictures of other sizes than the student.
+    teachings = {fold: teach(context, teachers, fold) for fold in folds}
+    return [_fit(context, teachers, student, fold, teachings[fold]) for fold in folds]
+
+
+def _fit(
+    context: RunContext, teachers: Sequence[Member], student: ModelPlan, fold: int, teaching: Teaching
+) -> Member:
+    """Train the student of a fold, unless that is done."""
     own = student_member(context, student, fold)
-    _require_time(context, student)
-    teaching = teach(context, teachers, fold)
     epochs = max(1, round(context.config.distill.epochs_share * student.epochs))
     spec = make_spec(context, student, fold, epochs=epochs, teaching=teaching)
     if is_done(own.folder / "manifest.json", {"fit": spec.digest}):
@@ -184,15 +192,21 @@ def _fit(context: RunContext, teachers: Sequence[Member], student: ModelPlan, fo
     return own
 
 
-def _require_time(context: RunContext, student: ModelPlan) -> None:
-    """Before a student is begun under a time limit.
+def _require_time(context: RunContext, students: Sequence[Member]) -> None:
+    """Tell how long those that were never trained will take.
 
     Raises:
-        OutOfTime: what the plan thinks of it is more than there is.
+        OutOfTime: longer than the time limit leaves.
     """
-    seconds = 60 * student.minutes_per_fold * context.config.distill.epochs_share
+    share = context.config.distill.epochs_share
+    tasks = {
+        f"train {own.name}": 60 * own.model.minutes_per_fold * share
+        for own in students
+        if not (own.folder / "manifest.json").exists()
+    }
+    context.progress.expect(tasks)
     left = context.clock.left() - end_seconds(len(context.trainable))
-    if seconds > SHARE_OF_TIME * left:
+    if tasks and sum(tasks.values()) > SHARE_OF_TIME * left:
         raise OutOfTime
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import msgspec
 
 from grandmaster.competition.predictions import Predictions
 from grandmaster.errors import UserError
+from grandmaster.models import predict_exported
 from grandmaster.models.exported import Exported, onnx_missing, write_exported, write_onnx
 from grandmaster.pipeline.fitted import load_fitted
 from grandmaster.storage import plain, read_json
@@ -15,7 +17,8 @@ from grandmaster.training.spec import FitSpec
 
 
 def export_fit(fit: Path, target: Path) -> str:
-    """Write a fit's best model to `target`: `model.safetensors`, `model.json` and, where ONNX is at hand, `model.onnx`.
+    """Write a fit's best model to `target`: `model.safetensors`, `model.json`, `predict.py` and, where ONNX is at hand,
+    `model.onnx`.
 
     Args:
         fit: the fit's folder.
@@ -56,7 +59,8 @@ def export_fit(fit: Path, target: Path) -> str:
         },
     )
     write_exported(target, load_fitted(spec, fit), msgspec.convert(plain(told), Exported))
-    written = "model.safetensors (read back: predicts the same, bit for bit) and model.json"
+    shutil.copyfile(predict_exported.__file__, target / "predict.py")
+    written = "predict.py, model.safetensors (read back: predicts the same, bit for bit) and model.json"
     missing = onnx_missing()
     if missing is not None:
         return f"{written}; {missing}"

@@ -54,7 +54,8 @@ class Teaching:
     def hash(self, context: RunContext) -> str:
         """Of all of it, and of the test pictures."""
         test = context.competition.test.iloc[self.test_rows]
-        sizes = [path.stat().st_size for path in map(Path, test["path"])]
+        columns = ["path", *(extra.key for extra in context.competition.extra_images)]
+        sizes = [Path(path).stat().st_size for column in columns for path in test[column]]
         return digest(
             [
                 None if self.train is None else _bytes_hash(self.train),

@@ -236,7 +236,7 @@ def _expect(
         tasks[f"train {own.name}"] = seconds_of(before, specs[own.name], pictures=more)
     context.progress.expect(tasks)
     left = context.clock.left() - end_seconds(len(context.trainable))
-    if sum(tasks.values()) > SHARE_OF_TIME * left:
+    if tasks and sum(tasks.values()) > SHARE_OF_TIME * left:
         raise OutOfTime
 
 
@@ -261,7 +261,14 @@ def _compare(
     if not is_done(manifest, inputs):
         before, after = blended(standing, kind), blended(made, kind)
         gain = judge.gain(before, after)
-        counts = {str(fold): {"sure": each.sure, "learnt": len(each.rows)} for fold, each in labels.items()}
+        counts = {
+            str(fold): {
+                "sure": each.sure,
+                "learnt": len(each.rows),
+                "given_by": [member.name for member in standing if member.fold == fold],
+            }
+            for fold, each in labels.items()
+        }
         facts = {"before": judge.score(before), "after": judge.score(after), "gain": gain, "labels": counts}
         write_json(path, {"round": number, "kept": gain["low"] > 0, "scored_on": kind, **facts})
         mark_done(manifest, inputs, [path])
