@@ -173,6 +173,10 @@ def execute(settings: Settings, started: float | None = None) -> int:
 
     log, command = RunLog(None), ""
     try:
+        if settings.canary:
+            from canary import run_canaries
+
+            return run_canaries(settings)
         if settings.mode.name == "debug":
             return run_debug(settings)
         data_path = data_loader.one_competition(data_loader.find_competitions(settings.data_path))

@@ -169,6 +169,23 @@ TEXTS: dict[str, dict[Language, str]] = {
         "en": "{good} good, {warn} to look at, {fail} failed ({seconds} s)",
         "ko": "좋음 {good}, 주의 {warn}, 실패 {fail} ({seconds}초)",
     },
+    # --- canaries -------------------------------------------------------------------------------
+    "canary.begin": {
+        "en": "{count} canaries on {data}; tiny nets, about a minute.",
+        "ko": "카나리아 {count}개 실행: {data}; 작은 신경망, 약 1분.",
+    },
+    "canary.made_up": {"en": "a made-up competition", "ko": "임의로 만든 대회"},
+    "canary.canary": {"en": "canary", "ko": "카나리아"},
+    "canary.what": {"en": "what was planted", "ko": "심은 것"},
+    "canary.result": {"en": "result", "ko": "결과"},
+    "canary.alive": {
+        "en": "Nothing leaks: every canary is alive.",
+        "ko": "누출 없음: 모든 카나리아가 살아 있습니다.",
+    },
+    "canary.dead": {
+        "en": "Do not trust a score before this is understood: a canary died, or could not tell.",
+        "ko": "원인을 알기 전에는 점수를 믿지 마세요: 카나리아가 죽었거나 판별할 수 없었습니다.",
+    },
     # --- live view ------------------------------------------------------------------------------
     "live.run": {"en": "whole run", "ko": "전체"},
     "live.left": {"en": "left", "ko": "남음"},

@@ -29,7 +29,7 @@ exit codes:
   {DONE}    done
   {FAILED}    unexpected failure (the traceback is in the run's train.log)
   {BAD_INPUT}    bad input: a flag, a value, a path or the data
-  {CHECK_FAILED}    --mode debug found a failure
+  {CHECK_FAILED}    --mode debug found a failure, or a canary of --canary died
   {OUT_OF_TIME}    --time_limit was reached in a step that could not be ended; the last submission stands, the same
        command resumes (a run that ends within its limit ends with {DONE})
   {INTERRUPTED}  interrupted (Ctrl-C or SIGTERM); the same command resumes"""
@@ -62,6 +62,7 @@ class Settings:
     vram: str | None
     time_limit: str | None
     allow_test_training: bool
+    canary: bool = False
 
 
 def make_parser() -> Parser:
@@ -133,6 +134,12 @@ def make_parser() -> Parser:
         help="learn from test pictures too (pseudo-labels): only where the competition's rules allow training on test "
         "pictures; many forbid it",
     )
+    add(
+        "--canary",
+        action="store_true",
+        help="provoke leaks on purpose (shuffled labels, a watermark in one fold, planted duplicates) on a part of "
+        "--data_path, or on made-up data, with these settings: nothing may get through; writes nothing",
+    )
     add("--output", metavar="FOLDER", help="where runs are kept (default: training_results/)")
     add("--plain", action="store_true", help="plain lines instead of the live view")
     add("--version", action="version", version=f"grandmaster {__version__}")
@@ -185,6 +192,10 @@ def read_settings(options: argparse.Namespace) -> Settings:
     Raises:
         UserError: names the flag and the nearest right value.
     """
+    if options.canary and options.mode is None:
+        options.mode = "quick_test"
+    if options.canary and (options.dry_run or options.until is not None):
+        raise UserError("--canary neither stops early nor plans", where="--canary", fix="Give it alone")
     if options.mode is None:
         raise UserError(
             "no --mode given", fix=f"One of {', '.join(MODES)}; or run run_training.py for a menu"
@@ -245,6 +256,7 @@ def read_settings(options: argparse.Namespace) -> Settings:
         vram=options.vram,
         time_limit=options.time_limit,
         allow_test_training=options.allow_test_training,
+        canary=options.canary,
     )
 
 

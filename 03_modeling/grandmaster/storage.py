@@ -95,6 +95,20 @@ def read_json(path: Path) -> Any:
         raise UserError(f"not valid JSON: {error}", where=path, fix="Mend it or delete it.") from error
 
 
+def read_jsonl(path: Path) -> list[Any]:
+    """Read a file of one JSON value a line.
+
+    Raises:
+        UserError: as `read_json`.
+    """
+    try:
+        return [msgspec.json.decode(line) for line in path.read_bytes().splitlines() if line.strip()]
+    except FileNotFoundError as error:
+        raise UserError("file is missing", where=path) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"not valid JSON: {error}", where=path, fix="Mend it or delete it.") from error
+
+
 def write_csv(path: Path, frame: pd.DataFrame) -> None:
     """Write a table atomically, without its index, with `\\n` line ends on every system."""
     buffer = io.StringIO()

@@ -39,11 +39,16 @@ class Judge:
 
     Where decisions are handed in and have a rule to be fitted, those of a fold come from a rule fitted on the other
     folds (see `nested_decisions`), so that the score is that of a rule meeting new pictures.
+
+    Attributes:
+        metric: a key of `METRICS`.
+        how: further arguments of `metrics.score`.
     """
 
     def __init__(self, context: RunContext) -> None:
         self._context, self._competition = context, context.competition
-        self._how: dict[str, Any] = {
+        self.metric = context.competition.metric
+        self.how: dict[str, Any] = {
             "top_k": self._competition.top_k,
             "positive": self._competition.positive_class,
         }
@@ -73,8 +78,8 @@ class Judge:
             self._competition.metric,
             judged.truth,
             judged.values,
-            decisions=self._decisions(judged),
-            **self._how,
+            decisions=self.decisions(judged),
+            **self.how,
         )
 
     def interval(self, predictions: Predictions) -> dict[str, float]:
@@ -84,11 +89,11 @@ class Judge:
             self._competition.metric,
             judged.truth,
             judged.values,
-            decisions=self._decisions(judged),
+            decisions=self.decisions(judged),
             groups=judged.groups,
             rounds=settings.bootstrap_rounds,
             level=settings.interval_level,
-            **self._how,
+            **self.how,
         )
         return {"score": found.value, "low": found.low, "high": found.high, "level": found.level}
 
@@ -106,7 +111,7 @@ class Judge:
 
         def side(predictions: Predictions) -> tuple[npt.NDArray[np.float32], Any]:
             judged = self.rows(predictions.aligned_to(ids))
-            return judged.values, self._decisions(judged)
+            return judged.values, self.decisions(judged)
 
         found = []
         for name, before, after in pairs:
@@ -121,7 +126,7 @@ class Judge:
             trainable=self._context.trainable["row"].nunique(),
             rounds=settings.bootstrap_rounds,
             level=settings.interval_level,
-            **self._how,
+            **self.how,
         )
 
     def gain(self, first: Predictions, second: Predictions) -> dict[str, float]:
@@ -139,12 +144,13 @@ class Judge:
         """Outputs that the metric cannot judge here and leaves out of its mean."""
         return left_out(self._competition.metric, self.rows(predictions).truth, predictions.outputs)
 
-    def _decisions(self, judged: Judged) -> npt.NDArray[np.generic] | None:
+    def decisions(self, judged: Judged) -> npt.NDArray[np.generic] | None:
+        """Nested, where they have a rule to be fitted; None: the metric decides by the plain rule, where it has to."""
         competition = self._competition
         if competition.kind not in ("multilabel", "ordinal") or not hands_in_decisions(
             competition.submission_format
         ):
-            return None  # nothing to fit: the metric decides by the plain rule where it needs decisions
+            return None
 
         def fit(rows: npt.NDArray[np.intp]) -> DecisionRule:
             return fit_rule(competition, judged.truth[rows], judged.values[rows])

@@ -13,10 +13,12 @@ from grandmaster.competition.metrics import METRICS, corruption_gap
 from grandmaster.competition.predictions import Predictions
 from grandmaster.competition.rule_fitting import hands_in_decisions
 from grandmaster.competition.submission import write_submission
+from grandmaster.errors import UserError
 from grandmaster.models.weights import non_commercial
 from grandmaster.pipeline.blending import views_were_chosen
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.judging import Judge
+from grandmaster.pipeline.ledger import FILE_NAME, record_run
 from grandmaster.pipeline.members import Member, finished_members
 from grandmaster.pipeline.techniques import Technique, record, recorded
 from grandmaster.storage import read_json, write_json
@@ -55,6 +57,12 @@ def submit(context: RunContext) -> None:
         context.progress.message(f"Submission: {warning}", "warn")
     gate = {"problems": verdict.problems, "warnings": verdict.warnings}
     write_json(context.folder / "final_results.json", _results(context, path, gate, rule, fitted_on))
+    try:
+        record_run(context.folder)
+    except (
+        UserError
+    ) as error:  # the run itself is whole: a ledger that was edited to nonsense must not spoil it
+        context.progress.message(f"Not noted in {FILE_NAME}: {error}", "warn")
 
 
 def report(context: RunContext) -> None:

@@ -76,6 +76,7 @@ class RunRequest:
         models_wanted: 1 or 7, where `model.backbones` is open.
         until: last stage to do; None: all.
         started: when the command began, by `time.monotonic`; its time limit counts from there. None: now.
+        change: what is done to the competition after it was read (canaries plant things); None: nothing.
     """
 
     data_path: Path
@@ -86,6 +87,7 @@ class RunRequest:
     models_wanted: int = 1
     until: str | None = None
     started: float | None = field(default=None, compare=False)
+    change: Callable[[Competition], Competition] | None = field(default=None, compare=False)
 
 
 def run_pipeline(request: RunRequest, progress: Progress) -> dict[str, Any]:
@@ -195,11 +197,18 @@ def read_data(request: RunRequest, progress: Progress) -> Competition:
     return _open(request, progress).competition
 
 
+def open_context(request: RunRequest, progress: Progress) -> RunContext:
+    """What the stages of a run share, to look at the run from outside; writes nothing."""
+    return _open(request, progress)
+
+
 def _open(request: RunRequest, progress: Progress, clock: Clock | None = None) -> RunContext:
     distilling.check_student(request.config)
     pseudo_labels.rounds_wanted(request.config)  # refuses what the rules of the competition do not allow
     settings = request.config.data
     competition = with_label_fixes(read_competition(request.data_path, settings), settings.label_fixes)
+    if request.change is not None:
+        competition = request.change(competition)
     for line in competition.understood:
         progress.message(line, "warn" if line.startswith("warning") else "info")
     hardware = read_hardware(request.config.hardware)
