@@ -62,6 +62,23 @@ class Timer:
         return self.probe
 
 
+def test_a_fit_far_quicker_than_planned_has_its_model_measured_anew(tmp_path, monkeypatch):
+    data = write_competition(tmp_path / "squares")
+    real = speed._time_formats
+
+    def busy(*case: Any) -> Probe:
+        probe = real(*case)
+        slow = tuple(50 * seconds for seconds in probe.formats)
+        return msgspec.structs.replace(probe, formats=slow, other_formats=slow)
+
+    monkeypatch.setattr(speed, "_time_formats", busy)
+    known = tmp_path / ".cache" / ProbeCache.FILE_NAME
+    run_pipeline(request(data, tmp_path / "run", "folds.train=1", until="plan"), SilentProgress())
+    assert "test_resnet" in known.read_text()
+    run_pipeline(request(data, tmp_path / "run", "folds.train=1", until="train"), SilentProgress())
+    assert "test_resnet" not in known.read_text()
+
+
 def choose(timer: Timer, cache: ProbeCache | None = None, **how: Any):
     how = {"small": True, "steps": 1, **how}
     return choose_step(CASE, CPU, cache=cache or ProbeCache(), time_formats=timer, **how)
@@ -143,6 +160,19 @@ def test_two_runs_keep_each_others_probes(tmp_path):
     two.put("b", probe)
     again = ProbeCache(tmp_path)
     assert again.get("a") == again.get("b") == probe
+
+
+def test_a_model_is_forgotten_at_all_its_sizes_and_no_other(tmp_path):
+    cache = ProbeCache(tmp_path)
+    probe = Timer(formats=(1.0, 2.0), optimiser=(0.1, 0.2)).probe
+    for key in ("cpu; torch 2; resnet10t, 3 outputs; 96 px", "cpu; torch 2; resnet10t, 3 outputs; 128 px"):
+        cache.put(key, probe)
+    other = "cpu; torch 2; mobilenetv2_100, 3 outputs; 96 px"
+    cache.put(other, probe)
+    cache.forget("resnet10t")
+    for known in (cache, ProbeCache(tmp_path)):
+        assert known.get("cpu; torch 2; resnet10t, 3 outputs; 96 px") is None
+        assert known.get(other) == probe
 
 
 def test_large_backbones_on_a_cpu_and_absent_cards_go_by_rule():

@@ -52,6 +52,11 @@ class RunContext:
     predicted: set[Path] = field(default_factory=set)
     _stores: dict[tuple[str, int], PictureStore] = field(default_factory=dict)
 
+    @property
+    def cache_folder(self) -> Path:
+        """What all runs of a results folder share: beside their folders."""
+        return self.folder.parent / ".cache"
+
     @cached_property
     def data_hash(self) -> str:
         """Changes when an id, a target, a group, a row or a picture file (by size and time) does."""

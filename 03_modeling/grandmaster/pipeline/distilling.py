@@ -33,7 +33,6 @@ from grandmaster.pipeline.members import (
 )
 from grandmaster.pipeline.plan import ModelPlan
 from grandmaster.pipeline.planner import make_plan
-from grandmaster.pipeline.preparing import CACHE_FOLDER
 from grandmaster.pipeline.pseudo_labels import SHARE_OF_TIME, StageBrake
 from grandmaster.pipeline.speed import ProbeCache
 from grandmaster.pipeline.teachers import teach
@@ -140,7 +139,7 @@ def _student(context: RunContext, teachers: Sequence[Member]) -> ModelPlan:
             context.hardware,
             alone,
             models_wanted=1,
-            cache=ProbeCache(context.folder.parent / CACHE_FOLDER),
+            cache=ProbeCache(context.cache_folder),
         )
         write_json(path, made.models[0])
         mark_done(manifest, inputs, [path])

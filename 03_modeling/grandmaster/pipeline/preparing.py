@@ -26,8 +26,6 @@ from grandmaster.report.policy_sheet import policy_sheet
 from grandmaster.storage import file_sha256, read_json, write_atomic, write_csv, write_json
 from grandmaster.training.rate_finder import STEPS
 
-CACHE_FOLDER = ".cache"  # beside the run folders, for all of them
-
 
 def inspect(context: RunContext) -> None:
     """Measure every picture -> `fingerprint.json`, `picture_statistics.npz`."""
@@ -71,7 +69,7 @@ def _look_at_pictures(context: RunContext, *, start_cache: bool = True) -> Inspe
     """What any run beside this one has measured is taken from their cache; a dry run uses it, but starts none."""
     for note in check_channels(context.competition, threads=context.hardware.cores):
         context.progress.message(note, "warn")
-    cache = context.folder.parent / CACHE_FOLDER
+    cache = context.cache_folder
     return inspect_pictures(
         context.competition,
         context.config.inspect,
@@ -155,7 +153,7 @@ def _make(context: RunContext, *, keep_speeds: bool) -> Plan:
         context.config,
         clock=context.clock,
         models_wanted=context.models_wanted,
-        cache=ProbeCache(context.folder.parent / CACHE_FOLDER, read_only=not keep_speeds),
+        cache=ProbeCache(context.cache_folder, read_only=not keep_speeds),
     )
 
 

@@ -34,6 +34,8 @@ ABSENT_GPU_GFLOPS = 92_000.0
 # runs differ that should be the same. A CPU is shared with others, so its times wander more.
 MARGINS = {"cuda": 1.05, "cpu": 1.2}
 ROUNDS = 4
+# A fit that takes less than this part of what was planned shows that its speed was measured on a busy machine.
+BUSY_WHEN_PROBED = 0.8
 # Compiling a large backbone takes minutes, only to learn whether it pays: not for shorter fits.
 COMPILE_FROM_SECONDS = 900.0
 
@@ -97,6 +99,15 @@ class ProbeCache:
         merged = self._stored() | self._known  # another run may have written meanwhile
         with suppress(UserError):
             write_atomic(self.path, msgspec.json.format(msgspec.json.encode(merged), indent=2) + b"\n")
+
+    def forget(self, timm_name: str) -> None:
+        """Measure this model anew next time."""
+        self._known = {key: probe for key, probe in self._stored().items() if f"; {timm_name}, " not in key}
+        if self.path is not None and not self._read_only:
+            with suppress(UserError):
+                write_atomic(
+                    self.path, msgspec.json.format(msgspec.json.encode(self._known), indent=2) + b"\n"
+                )
 
     def _stored(self) -> dict[str, Probe]:
         if self.path is None:

@@ -21,6 +21,7 @@ from grandmaster.pipeline.pacing import Fit, FitBrake, Pace
 from grandmaster.pipeline.plan import ModelPlan, TrainingAugmentation
 from grandmaster.pipeline.recipe import fractions, make_loss, rate_groups
 from grandmaster.pipeline.revisions import fit_name
+from grandmaster.pipeline.speed import BUSY_WHEN_PROBED, ProbeCache
 from grandmaster.prediction.views import views_path
 from grandmaster.storage import plain, read_json, write_json
 from grandmaster.training.brake import Brake
@@ -267,7 +268,7 @@ def _train_one(context: RunContext, pace: Pace, model: ModelPlan, fold: int, *, 
             context.revisions.say(f"{fit_name(model, fold)}: {spec.tta_views} views -> {views}")
         return views
 
-    fit(
+    result = fit(
         context,
         model,
         spec,
@@ -277,6 +278,9 @@ def _train_one(context: RunContext, pace: Pace, model: ModelPlan, fold: int, *, 
         known=_known_passes(context, model, fold),
         brake=brake,
     )
+    planned = 60 * (model.minutes_per_fold - model.test_minutes_per_fold) * result["epochs"] / model.epochs
+    if result["seconds"] < BUSY_WHEN_PROBED * planned:
+        ProbeCache(context.cache_folder).forget(model.timm_name)
 
 
 def fit(
@@ -379,6 +383,8 @@ def fit(
 def _known_passes(context: RunContext, model: ModelPlan, fold: int) -> Passes | None:
     """The smallest passes that earlier folds of this model came down to: memory need not run out in every fold."""
     paths = [fit_folder(context, model, earlier) / "result.json" for earlier in range(fold)]
+    if model == context.plan.models[0]:  # the one that a trial of the augmentation is held with
+        paths += sorted((context.folder / "trial").glob("*/passes.json"))
     before = [read_json(path) for path in paths if path.exists()]  # a fit that was given up has none
     if not before:
         return None

@@ -156,7 +156,9 @@ def _short_fit(context: RunContext, spec: FitSpec, name: str, brake: TrialBrake)
     seen = predict_held(context, spec, fitted.model, precision, fresh, views=1)
     predictions = of_pictures(context, seen, seen.plain)
     predictions.save(kept)
-    mark_done(manifest, {"fit": spec.digest}, [kept])
+    passes = folder / "passes.json"  # for the fits that follow
+    write_json(passes, fitted.passes)
+    mark_done(manifest, {"fit": spec.digest}, [kept, passes])
     _clear(folder / "checkpoint")
     context.progress.finish(task)
     return predictions
