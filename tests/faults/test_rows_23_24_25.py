@@ -14,11 +14,13 @@ import pytest
 import torch
 from torch import nn
 
+from faults.killing import SHIFT
 from faults.memory_faults import Card, inserted
 from grandmaster.errors import UserError
 from grandmaster.models import passes as passes_module
 from grandmaster.models.builder import build_model
 from grandmaster.models.passes import Passes, is_out_of_memory, split
+from grandmaster.pipeline import preparing
 from grandmaster.pipeline.run import run_pipeline
 from grandmaster.prediction.predict import ViewPredictions, predict
 from grandmaster.progress import SilentProgress
@@ -272,6 +274,21 @@ def test_row_25_later_folds_begin_with_what_fitted_the_first(tmp_path):
         assert result["grad_checkpointing"] is False
         assert result["memory_planned_gb"] > 0
         assert result["memory_gb"] > 0
+
+
+def test_row_25_what_fitted_a_trial_fits_what_follows(tmp_path, monkeypatch):
+    monkeypatch.setattr(preparing, "_compared", lambda context: SHIFT)
+    data, record = write_competition(tmp_path / "data"), Record()
+    settings = ("augmentation.trial=true", "training.epochs=1", "folds.train=1")
+    run_pipeline(request(data, tmp_path / "run", *settings, until="plan"), record)
+    with inserted(Card(holds=4, moment=0)):
+        run_pipeline(request(data, tmp_path / "run", *settings, until="trial"), record)
+    short = [line for line in record.messages if "memory ran out" in line]
+    assert short
+    run_pipeline(request(data, tmp_path / "run", *settings, until="train"), record)
+    assert [line for line in record.messages if "memory ran out" in line] == short
+    result = checkpoint.read_json(tmp_path / "run" / "fold_0" / "test_resnet" / "result.json")
+    assert (result["micro_batch"], result["accumulation"]) == (4, 4)
 
 
 def test_row_23_an_error_that_is_not_about_memory_is_not_swallowed(tmp_path):
