@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
+import sys
 import time
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from grandmaster.errors import UserError
 from grandmaster.pipeline import preparing
 from grandmaster.pipeline.run import run_pipeline
 from grandmaster.progress import SilentProgress
@@ -57,18 +60,30 @@ TIMED = {
 }
 
 
-def run(data: Path, folder: Path) -> None:
-    """The whole run, in this process."""
+def run(data: Path, folder: Path, largest_file: int | None = None, told: Connection | None = None) -> None:
+    """The whole run, in this process; on a disk, so to speak, that has room for files of so many bytes only."""
     torch.set_num_threads(1)
+    if largest_file is not None:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
     preparing._compared = lambda context: SHIFT  # type: ignore[assignment]
-    run_pipeline(request(data, folder, *SETTINGS), SilentProgress())
+    try:
+        run_pipeline(request(data, folder, *SETTINGS), SilentProgress())
+    except UserError as error:
+        if told is None:
+            raise
+        told.send(str(error))
+        sys.exit(1)
 
 
-def start(data: Path, folder: Path) -> BaseProcess:
+def start(
+    data: Path, folder: Path, largest_file: int | None = None, told: Connection | None = None
+) -> BaseProcess:
     """The whole run, in a process that is forked from one which has imported everything."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["faults.killing", "grandmaster.report.html"])
-    process = context.Process(target=run, args=(data, folder), daemon=True)
+    process = context.Process(target=run, args=(data, folder, largest_file, told), daemon=True)
     process.start()
     return process
 
@@ -84,6 +99,21 @@ def whole_run(data: Path, folder: Path) -> float:
     process.join()
     assert process.exitcode == 0
     return time.monotonic() - began
+
+
+def full_disk(data: Path, folder: Path, largest_file: int) -> str:
+    """A run that cannot write some file; what it says.
+
+    Raises:
+        AssertionError: it ended well all the same.
+    """
+    ours, theirs = multiprocessing.Pipe(duplex=False)
+    process = start(data, folder, largest_file, theirs)
+    theirs.close()
+    said: str = ours.recv() if ours.poll(120) else ""
+    process.join()
+    assert process.exitcode == 1
+    return said
 
 
 def killed_after(data: Path, folder: Path, seconds: float) -> bool:
