@@ -73,6 +73,8 @@ CANDIDATES: dict[str, tuple[str, ...]] = {
     "batch_norm_re_estimated": ("training.batch_norm=re_estimated",),
     "warmup_off": ("training.warmup_fraction=0",),
     "warmup_0.3": ("training.warmup_fraction=0.3",),
+    "rate_6e-4": ("training.learning_rate=0.0006",),
+    "rate_1e-3": ("training.learning_rate=0.001",),
     "find_rate": ("training.find_rate=true",),
     "focal_weights": ("training.loss=focal", "training.class_balance=weights"),
     # None of what the recipe adds to AdamW with warm-up and cosine.
