@@ -14,7 +14,7 @@ from grandmaster.competition.predictions import Predictions
 from grandmaster.competition.rule_fitting import hands_in_decisions
 from grandmaster.competition.submission import write_submission
 from grandmaster.models.weights import non_commercial
-from grandmaster.pipeline.blending import views_were_chosen
+from grandmaster.pipeline.blending import what_was_chosen
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.judging import Judge
 from grandmaster.pipeline.members import finished_members
@@ -100,6 +100,7 @@ def _results(
     corrupted = folder / "ensemble" / "oof_corrupted.npz"
     fits = read_json(folder / "training_results.json")["fits"]
     broken = context.fingerprint["unreadable"]
+    views_chosen, method = what_was_chosen(context)
     return {
         "experiment": folder.name,
         "mode": context.mode,
@@ -124,9 +125,7 @@ def _results(
         else None,
         "models": [_model_line(context, judge, fit) for fit in fits],
         "ensemble": {
-            "method": "mean of values"
-            if competition.kind in ("ordinal", "regression")
-            else "mean of probabilities",
+            "method": method,
             "members": [f"{fit['backbone']} fold {fit['fold']}" for fit in fits],
         },
         "decision": {
@@ -140,7 +139,7 @@ def _results(
         },
         "tta": {
             "views": min(fit.get("views", plan.decisions.tta_views.value) for fit in fits),
-            "chosen": views_were_chosen(context),
+            "chosen": views_chosen,
             "score_without": judge.score(plain),
             "score_with": with_views["score"],
         },

@@ -28,9 +28,17 @@ from grandmaster.training.timed_step import StepCase
 
 T = TypeVar("T")
 
-# Settings for speed and time: they may differ when a run is resumed. (Another number of threads adds in another order,
-# so the last bits may differ.)
-FREE_SETTINGS = frozenset({("hardware", "workers"), ("hardware", "threads"), ("run", "time_limit")})
+# Settings for speed and time, and for what is made of finished fits: they may differ when a run is resumed. (Another
+# number of threads adds in another order, so the last bits may differ.)
+FREE_SETTINGS = frozenset(
+    {
+        ("hardware", "workers"),
+        ("hardware", "threads"),
+        ("run", "time_limit"),
+        ("prediction", "choose_views"),
+        ("ensemble", "method"),
+    }
+)
 PROBED_BATCH = 32  # most pictures in a step whose speed is measured
 # Of a fold's time, what is spent in steps as they were measured; the rest: reading pictures, checkpoints, the report, and
 # on a CPU augmentation, which takes cores from the steps (make demo: 98 images/s of 121 measured).
