@@ -36,6 +36,7 @@ AugmentationPolicy = Literal["auto", "none", "light", "test_like"]
 LossName = Literal["auto", "cross_entropy", "focal", "bce", "arcface", "advanced", "squared_error"]
 TrainingMode = Literal["fine_tuning", "full_training"]
 ClassBalance = Literal["none", "weights", "sampling"]
+BlendMethod = Literal["auto", "mean", "best_single", "rank_mean", "shrunk", "greedy", "stacking"]
 BatchNormMode = Literal["train", "frozen", "re_estimated"]
 
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
@@ -396,6 +397,10 @@ class PredictionConfig(Section, frozen=True, kw_only=True):
 class EnsembleConfig(Section, frozen=True, kw_only=True):
     """Blending of models and folds."""
 
+    method: Annotated[
+        BlendMethod,
+        Meta(description="how models are blended; auto: what does best on other folds, of equals the mean"),
+    ] = "auto"
     bootstrap_rounds: Annotated[
         int, Meta(ge=100, le=100_000, description="resamples behind each interval")
     ] = 1000

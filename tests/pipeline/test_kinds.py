@@ -193,6 +193,20 @@ def test_the_rule_for_test_is_fitted_on_all_and_shown(done: Done) -> None:
         assert list(decision["thresholds"]) == ["left", "middle", "right"]
 
 
+def test_probabilities_are_calibrated_where_the_metric_asks_or_it_is_said(done: Done) -> None:
+    kept = json.loads((done.folder / "ensemble" / "calibration.json").read_text())
+    line = json.loads((done.folder / "techniques" / "calibration.json").read_text())
+    kind, metric = done.competition.kind, done.competition.metric
+    assert line["kept"] is kept["applied"]
+    if kind in ("ordinal", "regression"):
+        assert line["why"] == f"Not tried: {kind} targets have no probabilities."
+        return
+    assert kept["expected_calibration_error"]["before"] > 0
+    assert kept["log_loss"]["after"] < kept["log_loss"]["before"] + 0.1
+    if metric != "pf1":
+        assert kept["applied"] is False
+
+
 def test_run_again_trains_nothing(done: Done) -> None:
     record = Record()
     before = (done.folder / "ensemble" / "test.npz").stat().st_mtime_ns

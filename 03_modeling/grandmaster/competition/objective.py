@@ -17,9 +17,10 @@ import pandas as pd
 from sklearn.model_selection import GroupKFold
 
 from grandmaster.competition import metric_formulas as formulas
+from grandmaster.competition.decisions import DecisionRule
 from grandmaster.competition.metrics import METRICS, compared, resample_weights
 from grandmaster.competition.rows import Rows
-from grandmaster.competition.rule_fitting import fit_rule, hands_in_decisions, nested_decisions
+from grandmaster.competition.rule_fitting import fit_rule, hands_in_decisions
 from grandmaster.competition.table import Competition
 
 Floats = npt.NDArray[np.float64]
@@ -132,21 +133,17 @@ class Objective:
         """Values of all pictures (n, c), ready to be scored without some parts."""
         return Scored(objective=self, values=self.rows.mean(values))
 
-    def compared(self, rows: npt.NDArray[np.bool_], values: npt.NDArray[np.float32]) -> tuple[Any, Any]:
-        """Truth and values of some rows, decided by a rule that is nested in them where there is one to fit."""
-        truth, said = self.truth[rows], values[rows]
-        decisions = None
-        if self.fits_rule:
-            decisions = nested_decisions(
-                lambda chosen: fit_rule(self.competition, truth[chosen], said[chosen]),
-                said,
-                self.part_of_row[rows],
-                self.groups[rows],
-            )
+    def compared(
+        self,
+        rows: npt.NDArray[np.bool_],
+        values: npt.NDArray[np.float32],
+        decisions: npt.NDArray[np.generic] | None = None,
+    ) -> tuple[Any, Any]:
+        """Truth and values of some rows, or what was decided on those."""
         return compared(
             self.metric.name,
-            truth,
-            said,
+            self.truth[rows],
+            values[rows],
             decisions=decisions,
             top_k=self.competition.top_k,
             positive=self.competition.positive_class,
@@ -187,6 +184,7 @@ class Scored:
 
     def __post_init__(self) -> None:
         self._scores: dict[Out, float] = {}
+        self._rules: dict[Out, DecisionRule] = {}
         self._sums: Floats | None = None
 
     def without(self, out: Out = EVERYTHING) -> float:
@@ -206,7 +204,7 @@ class Scored:
         """The same in every drawing of groups of the other parts, (rounds,); paired among values of one objective."""
         objective, metric = self.objective, self.objective.metric
         rows = ~np.isin(objective.part_of_row, list(out))
-        said = objective.compared(rows, self.values)
+        said = objective.compared(rows, self.values, self._decided(out))
         codes, names = pd.factorize(objective.groups[rows])
         weights = objective.weights(out, len(names))
         if metric.terms is not None:
@@ -225,11 +223,39 @@ class Scored:
     def _sign(self) -> float:
         return 1.0 if self.objective.metric.higher_is_better else -1.0
 
+    def _decided(self, out: Out) -> npt.NDArray[np.generic] | None:
+        """Decisions on the rows of the other parts, on each by a rule of those left; None: there is no rule to fit.
+
+        As `nested_decisions`, but what is fitted without two parts serves either of them.
+        """
+        objective = self.objective
+        if not objective.fits_rule:
+            return None
+        decided: npt.NDArray[Any] | None = None
+        for part in objective.parts:
+            if part in out:
+                continue
+            inside = objective.part_of_row == part
+            found = self._rule(out | {part}).decide(self.values[inside])
+            if decided is None:
+                decided = np.empty((len(self.values), *found.shape[1:]), found.dtype)
+            decided[inside] = found
+        assert decided is not None, "every part is left out"
+        return decided[~np.isin(objective.part_of_row, list(out))]
+
+    def _rule(self, out: Out) -> DecisionRule:
+        objective = self.objective
+        if out not in self._rules:
+            rows = ~np.isin(objective.part_of_row, list(out))
+            assert rows.any(), "a rule is nested in other parts than its own, and there are none"
+            self._rules[out] = fit_rule(objective.competition, objective.truth[rows], self.values[rows])
+        return self._rules[out]
+
     def _score(self, out: Out) -> float:
         objective, metric = self.objective, self.objective.metric
         rows = ~np.isin(objective.part_of_row, list(out))
         if objective.fits_rule or metric.terms is None:
-            said = objective.compared(rows, self.values)
+            said = objective.compared(rows, self.values, self._decided(out))
             if metric.terms is None:
                 assert metric.resampled is not None, f"{metric.name} cannot be resampled"
                 return self._sign * float(metric.resampled(*said, np.ones((int(rows.sum()), 1)))[0])

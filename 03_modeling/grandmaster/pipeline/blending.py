@@ -1,4 +1,4 @@
-"""One model's fits joined over folds, which of their views count, and the blend of models: chosen on out-of-fold predictions.
+"""The blend: views of every model, weights of the models, and a temperature, all chosen on out-of-fold predictions.
 
 Nothing is scored on what it was chosen on: the out-of-fold value of a picture comes from choices made on the other
 parts (folds; where fewer than three were trained, four parts by group), the test values from choices made on all.
@@ -7,34 +7,54 @@ parts (folds; where fewer than three were trained, four parts by group), the tes
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from grandmaster.competition.metrics import METRICS
-from grandmaster.competition.objective import Objective
+from grandmaster.competition.metrics import METRICS, score
 from grandmaster.competition.predictions import Predictions
+from grandmaster.competition.rule_fitting import hands_in_decisions
 from grandmaster.pipeline.context import RunContext
+from grandmaster.pipeline.joining import Joined, choose_views_of, joined_mean, objective_of
 from grandmaster.pipeline.judging import Judge
 from grandmaster.pipeline.members import Member
 from grandmaster.pipeline.techniques import Technique, record
-from grandmaster.prediction.ensemble import blend, blend_known, concatenate
-from grandmaster.prediction.tta import views as views_of
-from grandmaster.prediction.view_choice import ViewChoice, choose_views
-from grandmaster.prediction.views import MOST_VALUES, JoinedViews, ViewValues, views_path
+from grandmaster.prediction.blend_choice import BlendChoice, choose_blend
+from grandmaster.prediction.blend_methods import METHODS, Weighted, kind_of_values
+from grandmaster.prediction.calibration import (
+    CALIBRATED_METRICS,
+    MOST_CALIBRATED,
+    Temperatures,
+    calibrated,
+    calibration_error,
+    has_probabilities,
+    nested_temperatures,
+    tempered,
+)
+from grandmaster.prediction.views import views_path
+from grandmaster.prediction.weights import equal
 from grandmaster.storage import read_json, write_json
 
 Values = npt.NDArray[np.float32]
-# Seconds to have left for choices: the submission and the report come after them.
-FEWEST_SECONDS = 20.0
-PLAIN = "oof_plain"
+# To have left for choices, seconds: for the submission and the report that come after them, and by what was measured for
+# every number of all models' out-of-fold predictions; more where thresholds or cut points are fitted over and over.
+FEWEST_SECONDS, SECONDS_A_NUMBER, RULE_FACTOR = 20.0, 6e-5, 6.0
+# Numbers of all models together, 256 MB: above it they are averaged one after the other, and nothing is chosen.
+MOST_VALUES = 64_000_000
 
 
-def may_choose(context: RunContext) -> bool:
-    """Whether there is time for choices; where there is not, that is said."""
-    if context.clock.left() >= FEWEST_SECONDS:
+def may_choose(context: RunContext, members: Sequence[Member]) -> bool:
+    """Whether there is time for choices among these fits; where there is not, that is said."""
+    competition = context.competition
+    models = len({member.group for member in members})
+    needed = SECONDS_A_NUMBER * models * len(context.trainable) * len(competition.outputs)
+    if competition.kind in ("multilabel", "ordinal") and hands_in_decisions(competition.submission_format):
+        needed *= RULE_FACTOR
+    if context.clock.left() >= FEWEST_SECONDS + needed:
         return True
     context.revisions.say("views and models are averaged equally, nothing chosen; the same command chooses")
     return False
@@ -42,16 +62,25 @@ def may_choose(context: RunContext) -> bool:
 
 def how_chosen(context: RunContext, fitted_on: str) -> dict[str, object]:
     """What choices depend on besides the predictions."""
-    return {"on": fitted_on, "views": context.config.prediction.choose_views}
+    settings = context.config
+    return {
+        "on": fitted_on,
+        "views": settings.prediction.choose_views,
+        "method": settings.ensemble.method,
+        "rounds": settings.ensemble.bootstrap_rounds,
+        "level": settings.ensemble.interval_level,
+    }
 
 
-def views_were_chosen(context: RunContext) -> bool:
-    """Whether the blend as it stands averages views that were chosen, for one model at least."""
-    known = read_json(context.folder / "ensemble" / "manifest.json")["outputs"]
-    if "tta.json" not in known:
-        return False
-    kept = read_json(context.folder / "ensemble" / "tta.json")
-    return any(line["chosen"] is not None for line in kept["models"])
+def what_was_chosen(context: RunContext) -> tuple[bool, str]:
+    """Whether views were chosen for one model at least, and how models are blended, for people."""
+    folder = context.folder / "ensemble"
+    known = read_json(folder / "manifest.json")["outputs"]
+    views = "tta.json" in known and any(
+        line["chosen"] is not None for line in read_json(folder / "tta.json")["models"]
+    )
+    title = read_json(folder / "blend.json")["title"] if "blend.json" in known else METHODS["mean"].title
+    return views, f"{title} of {kind_of_values(context.competition.kind)}"
 
 
 def files_of(members: Sequence[Member], kinds: Sequence[str]) -> list[Path]:
@@ -59,87 +88,6 @@ def files_of(members: Sequence[Member], kinds: Sequence[str]) -> list[Path]:
     means = [member.folder / f"{kind}.npz" for member in members for kind in kinds]
     means += [member.test for member in members]
     return [*means, *(path for path in map(views_path, means) if path.exists())]
-
-
-class Joined:
-    """One model, joined over folds.
-
-    Attributes:
-        name: for people.
-        members: its fits.
-        ids: its out-of-fold pictures, in sorted order.
-        choice: which of its views count; None: the mean over all.
-    """
-
-    def __init__(self, members: Sequence[Member], kinds: Sequence[str]) -> None:
-        first = members[0]
-        self.name = first.model.backbone + (f" ({first.variant})" if first.variant else "")
-        self.members, self._kinds = members, kinds
-        means = {
-            kind: concatenate([Predictions.load(member.folder / f"{kind}.npz") for member in members])
-            for kind in kinds
-        }
-        self.ids, self.outputs = means[kinds[0]].ids, means[kinds[0]].outputs
-        self._means = {kind: found.values for kind, found in means.items()}
-        self._of_part: dict[tuple[str, int | None], Values] = {}
-        self.choice: ViewChoice | None = None
-
-    def why_not_chosen(self, objective: Objective) -> str | None:
-        """Why its views cannot be chosen, in a clause; None where they can."""
-        files = [self._views(kind) for kind in self._kinds if kind != PLAIN]
-        tests = [views_path(member.test) for member in self.members]
-        if not all(path.exists() for path in [*(path for of_kind in files for path in of_kind), *tests]):
-            return "there is one view, or more values than are kept of every view"
-        if not objective.can_choose:
-            return "there are too few groups of pictures to choose on some and try on others"
-        return None
-
-    def choose_views(self, objective: Objective, fitted_on: str) -> str | None:
-        """Choose which views to average, by the pictures of `fitted_on`; or say why not."""
-        why = self.why_not_chosen(objective)
-        if why is not None:
-            return why
-        for kind in [fitted_on, *(kind for kind in self._kinds if kind not in (fitted_on, PLAIN))]:
-            seen = JoinedViews([ViewValues.load(path) for path in self._views(kind)])
-            assert seen.ids == self.ids, "views are of other pictures than their mean"
-            if seen.views * len(seen.ids) * len(seen.outputs) > MOST_VALUES:
-                return f"every view's values are more than {MOST_VALUES:,} numbers"
-            if kind == fitted_on:
-                self.choice = choose_views(seen, objective)
-            assert self.choice is not None
-            by_weights: dict[bytes, Values] = {}  # most parts choose alike
-            for part in (None, *objective.parts):
-                weights = self.choice.without(part)
-                key = weights.tobytes()
-                if key not in by_weights:
-                    by_weights[key] = seen.averaged(weights)
-                self._of_part[kind, part] = by_weights[key]
-        return None
-
-    def values(self, kind: str, part: int | None) -> Values:
-        """(n, c) of all its pictures, by a choice of views in which `part` had no say; None: by that for test pictures."""
-        of_all = self._of_part.get((kind, None), self._means[kind])
-        return self._of_part.get((kind, part), of_all)
-
-    def alone(self, kind: str) -> Values:
-        """(n, c) of the pictures as they are, without other views; where that was not kept, as `values`."""
-        if kind == "oof":
-            return self._means[PLAIN]
-        files = self._views(kind)
-        if self.choice is None or not all(path.exists() for path in files):
-            return self._means[kind]
-        first = np.eye(1, self.choice.views)[0]
-        return JoinedViews([ViewValues.load(path) for path in files]).averaged(first)
-
-    def test(self) -> Predictions:
-        """The mean over its fits."""
-        if self.choice is None:
-            return blend([Predictions.load(member.test) for member in self.members])
-        weights = self.choice.without(None)
-        return blend([ViewValues.load(views_path(member.test)).averaged(weights) for member in self.members])
-
-    def _views(self, kind: str) -> list[Path]:
-        return [views_path(member.folder / f"{kind}.npz") for member in self.members]
 
 
 def blend_members(
@@ -158,115 +106,292 @@ def blend_members(
     folder = context.folder / "ensemble"
     groups = list(dict.fromkeys(member.group for member in members))
     models = [Joined([member for member in members if member.group == group], kinds) for group in groups]
-    outputs = []
-    ids = tuple(sorted({picture_id for model in models for picture_id in model.ids}))
-    objective = objective_of(context, ids)
+    blending = _Blending(context, models, fitted_on)
+    written = []
     if choosing and context.config.prediction.choose_views:
-        outputs.append(_choose_views(context, models, objective, fitted_on, folder / "tta.json"))
+        written.append(choose_views_of(context, models, blending.objective, fitted_on, folder / "tta.json"))
+    if choosing and len(models) > 1:
+        written.append(blending.choose(folder / "blend.json"))
+    if choosing:
+        written.append(blending.calibrate(folder / "calibration.json"))
     for kind in kinds:
-        outputs.append(folder / f"{kind}.npz")
-        _nested(models, objective, ids, kind).save(outputs[-1])
-    outputs.append(folder / "test.npz")
-    # A model counts as often as it has fits: a mean over fewer is less sure.
-    tests = [model.test() for model in models]
-    total = np.zeros(tests[0].values.shape)
-    for model, of_test in zip(models, tests, strict=True):
-        total += of_test.aligned_to(tests[0].ids).values * (len(model.members) / len(members))
-    Predictions(ids=tests[0].ids, outputs=tests[0].outputs, values=total.astype(np.float32)).save(outputs[-1])
-    return outputs
+        written.append(folder / f"{kind}.npz")
+        blending.out_of_fold(kind).save(written[-1])
+    written.append(folder / "test.npz")
+    blending.test().save(written[-1])
+    return written
 
 
-def objective_of(context: RunContext, ids: Sequence[str]) -> Objective:
-    """The competition's metric over these training pictures."""
-    frame = context.trainable
-    place = frame.reset_index().set_index("id").loc[list(ids), "index"].to_numpy()
-    known = frame.iloc[place]
-    return Objective(
-        context.competition,
-        context.targets()[place],
-        row_of=known["row"].to_numpy(object),
-        folds=known["fold"].to_numpy(np.int64),
-        groups=known["group"].to_numpy(object),
-    )
+@dataclass(frozen=True, kw_only=True)
+class _Calibration:
+    """A temperature for each part, and where it is applied.
+
+    Attributes:
+        applied: to these parts, and under None to test pictures.
+    """
+
+    temperatures: Temperatures
+    applied: dict[int | None, bool]
+
+    @property
+    def used(self) -> Temperatures:
+        return {part: value if self.applied[part] else 1.0 for part, value in self.temperatures.items()}
 
 
-def _nested(models: Sequence[Joined], objective: Objective, ids: Sequence[str], kind: str) -> Predictions:
-    """The blend of out-of-fold predictions, every part by choices in which it had no say."""
-    part_of = dict(zip(ids, objective.part.tolist(), strict=True))
-    found = []
-    for model in models:
-        parts = np.array([part_of[picture_id] for picture_id in model.ids])
-        values = np.empty((len(model.ids), len(model.outputs)), np.float32)
-        for part in np.unique(parts):
-            values[parts == part] = model.values(kind, int(part))[parts == part]
-        found.append(Predictions(ids=model.ids, outputs=model.outputs, values=values))
-    return blend_known(found)
+class _Blending:
+    """The models of one blend, and what was chosen for them."""
 
-
-def _choose_views(
-    context: RunContext, models: Sequence[Joined], objective: Objective, fitted_on: str, path: Path
-) -> Path:
-    """Choose every model's views -> `tta.json`, and the line of what that was worth."""
-    place = {picture_id: row for row, picture_id in enumerate(sorted({i for m in models for i in m.ids}))}
-    lines: list[dict[str, Any]] = []
-    reasons = []
-    for model in models:
-        own = objective.of(np.array([place[picture_id] for picture_id in model.ids], np.int64))
-        why = model.choose_views(own, fitted_on)
-        choice = model.choice
-        if why is not None or choice is None:
-            reasons.append(f"{model.name}: {why}")
-            lines.append({"model": model.name, "chosen": None, "why": f"the mean over all views, as {why}"})
-            continue
-        lines.append(
-            {
-                "model": model.name,
-                "chosen": choice.name,
-                "weights": dict(
-                    zip(
-                        [view.name for view in views_of(8)][: choice.views],
-                        choice.weights.round(6).tolist(),
-                        strict=True,
-                    )
-                ),
-                "scores": choice.scores,
-                "chosen_without_part": {part: name for part, (name, _) in choice.by_part.items()},
-            }
+    def __init__(self, context: RunContext, models: Sequence[Joined], fitted_on: str) -> None:
+        self._context, self._models, self._fitted_on = context, models, fitted_on
+        self._kind = context.competition.kind
+        self._scored_on: Literal["clean", "corrupted"] = (
+            "corrupted" if fitted_on == "oof_corrupted" else "clean"
         )
-    metric = METRICS[context.competition.metric].title
-    write_json(path, {"metric": metric, "chosen_on": fitted_on, "models": lines})
-    chosen = [model for model in models if model.choice is not None]
-    scored_on: Literal["clean", "corrupted"] = "corrupted" if fitted_on == "oof_corrupted" else "clean"
-    if not chosen:
-        why = f"The mean over all views; nothing was chosen: {'; '.join(reasons)}."
-        record(
-            context,
-            Technique(name="tta", title="Test-time augmentation", kept=False, why=why, scored_on=scored_on),
-        )
+        self.ids = tuple(sorted({picture_id for model in models for picture_id in model.ids}))
+        self.objective = objective_of(context, self.ids)
+        known = [set(model.ids) for model in models]
+        self._whole = np.array([all(picture_id in ids for ids in known) for picture_id in self.ids])
+        self._places = np.flatnonzero(self._whole)
+        self._choice: BlendChoice | None = None
+        self._calibration: _Calibration | None = None
+
+    # What was chosen, applied.
+
+    def out_of_fold(self, kind: str) -> Predictions:
+        """Every picture by choices in which its part had no say."""
+        values = self._blended(kind)
+        if self._calibration is not None:
+            values = calibrated(self._kind, values, self._calibration.used, self.objective.part)
+        return self._predictions(self.ids, values)
+
+    def test(self) -> Predictions:
+        """Test pictures, by choices made on all."""
+        tests = [model.test() for model in self._models]
+        ids = tests[0].ids
+        fits = np.array([len(model.members) for model in self._models], np.float64)
+        chosen = None if self._choice is None else self._choice.fitted
+        if chosen is None or isinstance(chosen, Weighted):
+            weights = equal(len(fits)) if chosen is None else chosen.weights
+            # A model counts as often as it has fits: a mean over fewer is less sure.
+            shares = weights * fits / (weights * fits).sum()
+            total = np.zeros(tests[0].values.shape)
+            for share, found in zip(shares, tests, strict=True):
+                total += share * found.aligned_to(ids).values
+            values = total.astype(np.float32)
+        else:
+            values = chosen.apply(np.stack([found.aligned_to(ids).values for found in tests]))
+        if self._calibration is not None:
+            values = tempered(self._kind, values, self._calibration.used[None])
+        return self._predictions(ids, values)
+
+    def _blended(self, kind: str) -> Values:
+        """(n, c) of all pictures, not calibrated; pictures that a model lacks by the mean of those that have them."""
+        values = joined_mean(self._models, self.objective, self.ids, kind).values
+        if self._choice is not None:
+            part_of = self.objective.part[self._places]
+            values[self._places] = self._choice.nested(lambda part: self._members(kind, part), part_of)
+        return values
+
+    def _members(self, kind: str, part: int | None) -> Values:
+        """(m, n, c) of the pictures that every model has."""
+        wanted = [self.ids[place] for place in self._places]
+        found = []
+        for model in self._models:
+            place = {picture_id: row for row, picture_id in enumerate(model.ids)}
+            rows = [place[picture_id] for picture_id in wanted]
+            found.append(model.values(kind, part)[rows])
+        return np.stack(found)
+
+    def _predictions(self, ids: Sequence[str], values: Values) -> Predictions:
+        return Predictions(ids=tuple(ids), outputs=self._context.competition.outputs, values=values)
+
+    # Choosing.
+
+    def choose(self, path: Path) -> Path:
+        """Choose how models are blended -> `blend.json`, and the line of what that was worth."""
+        wanted = self._context.config.ensemble.method
+        why = self._why_not()
+        if why is None:
+            own = self.objective.of(self._places)
+            kept: dict[tuple[str, int | None], Values] = {}
+
+            def members(part: int | None) -> Values:
+                if len(kept) > 1:
+                    kept.clear()  # two at a time: many parts of many models would fill the memory
+                key = (self._fitted_on, part)
+                if key not in kept:
+                    kept[key] = self._members(*key)
+                return kept[key]
+
+            names = tuple(METHODS) if wanted == "auto" else (wanted,)
+            self._choice = choose_blend(members, own, names)
+            if wanted in self._choice.skipped:
+                why = self._choice.skipped[wanted]
+                self._context.progress.message(
+                    f"ensemble.method={wanted} does not apply, as {why}: the mean is used.", "warn"
+                )
+        self._write_choice(path, why)
         return path
-    judge = Judge(context)
-    ids = tuple(place)
-    before = blend_known(
-        [Predictions(ids=m.ids, outputs=m.outputs, values=m.alone(fitted_on)) for m in models]
-    )
-    after = _nested(models, objective, ids, fitted_on)
-    gain = judge.gain(before.aligned_to(ids), after.aligned_to(ids))
-    names = [f"{model.name}: {model.choice.name}" for model in chosen if model.choice is not None]
-    kept = any(model.choice.name != "picture alone" for model in chosen if model.choice is not None)
-    record(
-        context,
-        Technique(
-            name="tta",
-            title="Test-time augmentation",
-            scored_on=scored_on,
+
+    def _why_not(self) -> str | None:
+        if len(self._places) * len(self._models) * len(self._context.competition.outputs) > MOST_VALUES:
+            return f"the models' predictions are more than {MOST_VALUES:,} numbers"
+        if not len(self._places) or not self.objective.of(self._places).can_choose:
+            return "too few pictures were predicted by every model to choose on some and try on others"
+        return None
+
+    def _write_choice(self, path: Path, why: str | None) -> None:
+        choice, context = self._choice, self._context
+        name = "mean" if choice is None else choice.name
+        fits = [len(model.members) for model in self._models]
+        weights = equal(len(fits)) if choice is None else choice.fitted.weights
+        shares = [None] * len(fits) if weights is None else weights.round(6).tolist()
+        content: dict[str, Any] = {
+            "method": name,
+            "title": METHODS[name].title,
+            "metric": METRICS[context.competition.metric].title,
+            "chosen_on": self._fitted_on,
+            "rule": "from simple to complex, a method is taken where its paired gain exceeds one standard error",
+            "models": [
+                {"model": model.name, "fits": count, "weight": weight}
+                for model, count, weight in zip(self._models, fits, shares, strict=True)
+            ],
+            "candidates": {},
+            "not_tried": {} if choice is None else choice.skipped,
+            "why": why,
+        }
+        if choice is not None:
+            content["candidates"] = self._candidates(choice)
+            content["chosen_without_part"] = {part: taken for part, (taken, _) in choice.by_part.items()}
+        write_json(path, content)
+        self._record_choice(name, why)
+
+    def _candidates(self, choice: BlendChoice) -> dict[str, Any]:
+        """Nested scores with intervals, and the paired gain on the mean."""
+        judge, ids = Judge(self._context), [self.ids[place] for place in self._places]
+        mean = self._predictions(ids, choice.tried["mean"])
+        found: dict[str, Any] = {}
+        for name, values in choice.tried.items():
+            predictions = self._predictions(ids, values)
+            found[name] = judge.interval(predictions)
+            if name != "mean":
+                found[name]["gain_on_mean"] = judge.gain(mean, predictions)
+        return found
+
+    def _record_choice(self, name: str, why: str | None) -> None:
+        context, count = self._context, len(self._models)
+        line = Technique(
+            name="ensemble",
+            title=f"Ensemble of {count} models",
+            scored_on=self._scored_on,
+            kept=True,
+            why=f"The mean of all, with nothing chosen, as {why}.",
+        )
+        if self._choice is not None:
+            judge, ids = Judge(context), [self.ids[place] for place in self._places]
+            single = self._predictions(ids, self._choice.tried["best_single"])
+            mean = self._predictions(ids, self._choice.tried["mean"])
+            nested = self._choice.nested(
+                lambda part: self._members(self._fitted_on, part), self.objective.part[self._places]
+            )
+            blended = self._predictions(ids, nested)
+            gain, on_mean = judge.gain(single, blended), judge.gain(mean, blended)
+            line = msgspec.structs.replace(
+                line,
+                before=judge.score(single),
+                after=judge.score(blended),
+                gain=gain["score"],
+                low=gain["low"],
+                high=gain["high"],
+                level=gain["level"],
+                kept=name != "best_single",
+                why=f"{METHODS[name].title.capitalize()}, against the best single model, each part's chosen on the others; "
+                "against the mean "
+                f"{on_mean['score']:+.4f} ({on_mean['low']:+.4f} to {on_mean['high']:+.4f}).",
+            )
+        record(context, line)
+
+    def calibrate(self, path: Path) -> Path:
+        """Fit a temperature -> `calibration.json`, and the line of what it was worth; applied where the metric gains."""
+        context, objective = self._context, self.objective
+        line = Technique(
+            name="calibration",
+            title="Temperature of the probabilities",
+            scored_on=self._scored_on,
+            kept=False,
+            why="Not tried: ",
+        )
+        why = None
+        if not has_probabilities(self._kind):
+            why = f"{self._kind} targets have no probabilities"
+        elif not objective.can_choose:
+            why = "there are too few groups of pictures to fit on some and try on others"
+        elif len(self.ids) * len(context.competition.outputs) > MOST_CALIBRATED:
+            why = f"the probabilities are more than {MOST_CALIBRATED:,} numbers"
+        if why is not None:
+            write_json(path, {"applied": False, "why": why})
+            record(context, msgspec.structs.replace(line, why=f"Not tried: {why}."))
+            return path
+        plain = self._blended(self._fitted_on)
+        temperatures = nested_temperatures(objective, plain)
+        soft = calibrated(self._kind, plain, temperatures, objective.part)
+        counts = context.competition.metric in CALIBRATED_METRICS
+        pair = [objective.scored(plain), objective.scored(soft)]
+        applied: dict[int | None, bool] = {
+            part: counts and objective.better(pair, frozenset({part})) == 1 for part in objective.parts
+        }
+        applied[None] = counts and objective.better(pair) == 1
+        self._calibration = _Calibration(temperatures=temperatures, applied=applied)
+        both = (plain, soft)
+        errors = [calibration_error(self._kind, objective.targets, values) for values in both]
+        losses = [score("log_loss", objective.targets, values) for values in both]
+        write_json(
+            path,
+            {
+                "temperature": temperatures[None],
+                "temperature_without_part": {
+                    part: value for part, value in temperatures.items() if part is not None
+                },
+                "applied": applied[None],
+                "fitted_on": self._fitted_on,
+                "log_loss": {"before": losses[0], "after": losses[1]},
+                "expected_calibration_error": {"before": errors[0], "after": errors[1]},
+            },
+        )
+        record(context, self._calibration_line(line, both, errors, losses, counts=counts))
+        return path
+
+    def _calibration_line(
+        self,
+        line: Technique,
+        both: tuple[Values, Values],
+        errors: Sequence[float],
+        losses: Sequence[float],
+        *,
+        counts: bool,
+    ) -> Technique:
+        assert self._calibration is not None
+        judge, title = Judge(self._context), METRICS[self._context.competition.metric].title
+        temperature, kept = self._calibration.temperatures[None], self._calibration.applied[None]
+        line = msgspec.structs.replace(
+            line,
+            kept=kept,
+            why=f"Temperature {temperature:.2f}, fitted on other folds than those scored: log loss {losses[0]:.4f} before, "
+            f"{losses[1]:.4f} after, expected calibration error {errors[0]:.3f} before, {errors[1]:.3f} after; ",
+        )
+        if not counts:
+            verdict = f"not applied, as {title} does not ask how sure a prediction is."
+            return msgspec.structs.replace(line, why=line.why + verdict)
+        before, after = (self._predictions(self.ids, values) for values in both)
+        gain = judge.gain(before, after)
+        verdict = "applied." if kept else "not applied: it gains no more than the uncertainty."
+        return msgspec.structs.replace(
+            line,
             before=judge.score(before),
             after=judge.score(after),
             gain=gain["score"],
             low=gain["low"],
             high=gain["high"],
             level=gain["level"],
-            kept=kept,
-            why=f"Views chosen for each model on other folds than those scored, against the pictures alone ({'; '.join(names)}).",
-        ),
-    )
-    return path
+            why=line.why + verdict,
+        )

@@ -15,7 +15,7 @@ from grandmaster.competition.rule_fitting import hands_in_decisions
 from grandmaster.competition.submission import write_submission
 from grandmaster.errors import UserError
 from grandmaster.models.weights import non_commercial
-from grandmaster.pipeline.blending import views_were_chosen
+from grandmaster.pipeline.blending import what_was_chosen
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.judging import Judge
 from grandmaster.pipeline.ledger import FILE_NAME, record_run
@@ -130,6 +130,7 @@ def _results(
     members = finished_members(context)
     fits = [read_json(member.folder / "result.json") for member in members]
     broken = context.fingerprint["unreadable"]
+    views_chosen, method = what_was_chosen(context)
     return {
         "experiment": folder.name,
         "mode": context.mode,
@@ -154,9 +155,7 @@ def _results(
         else None,
         "models": [_model_line(context, judge, *each) for each in zip(members, fits, strict=True)],
         "ensemble": {
-            "method": "mean of values"
-            if competition.kind in ("ordinal", "regression")
-            else "mean of probabilities",
+            "method": method,
             "members": [member.name for member in members],
         },
         "decision": {
@@ -170,7 +169,7 @@ def _results(
         },
         "tta": {
             "views": min(fit.get("views", plan.decisions.tta_views.value) for fit in fits),
-            "chosen": views_were_chosen(context),
+            "chosen": views_chosen,
             "score_without": judge.score(plain),
             "score_with": with_views["score"],
         },

@@ -29,15 +29,17 @@ from grandmaster.training.timed_step import StepCase
 
 T = TypeVar("T")
 
-# Settings for speed and time: they may differ when a run is resumed. (Another number of threads adds in another order,
-# so the last bits may differ.)
-# What comes after the planned fits may also be asked for when they are done: its stages look at their settings themselves.
+# Settings for speed and time, and for what is made of finished fits: they may differ when a run is resumed. (Another
+# number of threads adds in another order, so the last bits may differ.) What comes after the planned fits may also be
+# asked for when they are done: its stages look at their settings themselves.
 FREE_SETTINGS = frozenset(
     {
         ("hardware", "workers"),
         ("hardware", "threads"),
         ("run", "time_limit"),
         ("run", "allow_test_training"),
+        ("prediction", "choose_views"),
+        ("ensemble", "method"),
         *(("pseudo_label", name) for name in PseudoLabelConfig.__struct_fields__),
         *(("distill", name) for name in DistillConfig.__struct_fields__),
     }

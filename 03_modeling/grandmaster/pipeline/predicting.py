@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -93,9 +94,10 @@ def predict_member(context: RunContext, member: Member, spec: FitSpec) -> None:
 def ensemble(context: RunContext, members: Sequence[Member] | None = None) -> None:
     """Blend -> `ensemble/oof.npz`, `oof_plain.npz`, `oof_corrupted.npz`, `test.npz`; and `decision_rule.json`.
 
-    Which views are averaged is chosen on out-of-fold predictions -> `ensemble/tta.json`; see `blending`. What the rule that
-    makes decisions of test values is fitted on is what looks most like them: out-of-fold predictions of corrupted pictures
-    where the best epoch was chosen on such.
+    Views of each model, how models are blended, and a temperature are chosen on out-of-fold predictions -> `tta.json`,
+    `blend.json`, `calibration.json`; see `blending`. They and the rule that makes decisions of test values are fitted on
+    what looks most like these: out-of-fold predictions of corrupted pictures where the best epoch was chosen on such.
+    The rule is fitted last, on blended and calibrated values that come from other folds' choices.
 
     Args:
         members: whose predictions are blended, with nothing chosen, as long as more are to come; None: all that are
@@ -106,16 +108,20 @@ def ensemble(context: RunContext, members: Sequence[Member] | None = None) -> No
     kinds = ("oof", "oof_plain", "oof_corrupted") if context.plan.corruption else ("oof", "oof_plain")
     like_test = context.plan.corruption and context.plan.decisions.selection.value == "corrupted"
     fitted_on = "oof_corrupted" if like_test else "oof"
-    choosing = members is None and may_choose(context)
     competition = context.competition
-    inputs = {
+    inputs: dict[str, Any] = {
         "files": digest(_hashes(files_of(blended, kinds))),
         "decided": [competition.classes_hash, competition.metric, competition.submission_format],
-        "chosen": how_chosen(context, fitted_on) if choosing else None,
+        "chosen": how_chosen(context, fitted_on),
     }
     manifest = folder / "manifest.json"
     if is_done(manifest, inputs):
-        return
+        return  # also where nothing need be chosen: what stands is better
+    choosing = members is None and may_choose(context, blended)
+    if not choosing:
+        inputs["chosen"] = None
+        if is_done(manifest, inputs):
+            return
     outputs = blend_members(context, blended, kinds, fitted_on=fitted_on, choosing=choosing)
     rule = Judge(context).rule(Predictions.load(folder / f"{fitted_on}.npz"))
     outputs.append(folder / "decision_rule.json")
