@@ -78,6 +78,7 @@ def test_writable_leaves_no_trace(tmp_path: Path) -> None:
     assert (tmp_path / "kept").is_dir()
 
 
+@pytest.mark.fault(43, "a results folder that cannot be written, in the check")
 def test_not_writable(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     check = doctor.check_writable(tmp_path / "file" / "runs")
@@ -107,6 +108,7 @@ def test_train_step_runs(precision: Literal["fp32", "bf16"]) -> None:
     assert machine.train_step("cpu", precision) > 0
 
 
+@pytest.mark.fault(40, "a device that computes nothing")
 def test_train_step_notices_a_device_that_computes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.optim.AdamW, "step", lambda self, closure=None: None)
     with pytest.raises(ValueError, match="moved no weight"):
@@ -121,6 +123,7 @@ def test_train_step_notices_a_loss_that_is_not_finite(monkeypatch: pytest.Monkey
         machine.train_step("cpu", "fp32")
 
 
+@pytest.mark.fault(40, "a device that raises")
 def test_an_unusable_device_is_a_failed_line(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_kernel(device: str, precision: str) -> float:
         raise RuntimeError("CUDA error: no kernel image is available\nfor execution")
@@ -131,6 +134,7 @@ def test_an_unusable_device_is_a_failed_line(monkeypatch: pytest.MonkeyPatch) ->
     assert last.found == "RuntimeError: CUDA error: no kernel image is available"
 
 
+@pytest.mark.fault(41, "a torchvision that does not load")
 def test_a_torchvision_of_another_torch_is_a_failed_line(monkeypatch: pytest.MonkeyPatch) -> None:
     import torchvision
 

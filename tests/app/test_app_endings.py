@@ -41,6 +41,7 @@ PROGRAM = app_fakes.ROOT / "04_training" / "grandmaster_train.py"
         (["--mode", "quick_test", "--experiment_name", "../up"], ["'../up'", "--experiment_name"]),
     ],
 )
+@pytest.mark.fault(42, "mistyped flags and values")
 def test_typo_gives_one_line_and_2(argv: list[str], parts: list[str], tmp_path: Path) -> None:
     (tmp_path / "a_file").touch()
     end = subprocess.run(
@@ -110,6 +111,7 @@ def test_interrupted(pipeline: FakePipeline, home: Path, capsys: pytest.CaptureF
     assert command.endswith("--until train")
 
 
+@pytest.mark.fault(37, "SIGTERM")
 def test_sigterm(home: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, app_fakes.__file__, str(home), "train", "--mode", "quick_test"],

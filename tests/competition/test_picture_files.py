@@ -111,6 +111,7 @@ def test_two_ids_for_one_picture(tmp_path: Path) -> None:
         "\\x.jpg",
     ],
 )
+@pytest.mark.fault(9, "ids that lead out of the folder")
 def test_ids_cannot_leave_the_folder(tmp_path: Path, picture_id: str) -> None:
     pictures(tmp_path, ["x.jpg", "data/a/z.jpg", "data/y.jpg"])
     with pytest.raises(UserError, match="lead out of the data folder") as caught:
@@ -124,6 +125,7 @@ def test_an_absolute_path_into_the_folder_is_refused_too(tmp_path: Path) -> None
         match(tmp_path, str(tmp_path / "a.jpg"))
 
 
+@pytest.mark.fault(9, "links that lead out of the folder")
 def test_links_cannot_leave_the_folder(tmp_path: Path) -> None:
     data = tmp_path / "data"
     pictures(tmp_path, ["secret/x.jpg", "data/ok.jpg"])

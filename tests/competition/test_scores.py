@@ -230,6 +230,7 @@ def test_float32_predictions_need_no_warning_to_be_scored() -> None:
     ],
 )
 @pytest.mark.parametrize("metric", ["macro_f1", "accuracy", "log_loss", "roc_auc"])
+@pytest.mark.fault(22, "labels outside of the classes")
 def test_bad_input_is_refused(metric: str, labels: Any, probabilities: Any, says: str) -> None:
     for call in (score, bootstrap_interval):
         with pytest.raises(ValueError, match=says):

@@ -199,6 +199,7 @@ def png_header(width: int, height: int) -> bytes:
 
 
 @pytest.mark.parametrize("pillow_limit", [Image.MAX_IMAGE_PIXELS, None])  # other code may switch Pillow's off
+@pytest.mark.fault(4, "headers that claim more pixels than the limit")
 def test_decompression_bomb_is_refused_from_its_header(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pillow_limit: int | None
 ) -> None:
@@ -223,6 +224,7 @@ def test_large_but_allowed_size_gives_no_warning(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif", "bmp", "gif"])
 @pytest.mark.parametrize("share", [0.3, 0.7, 0.97])
+@pytest.mark.fault(3, "files of six formats cut at three places")
 def test_truncated_file_is_refused(tmp_path: Path, suffix: str, share: float) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     path = tmp_path / f"a.{suffix}"

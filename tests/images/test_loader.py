@@ -74,10 +74,12 @@ def assert_equal(first: Batches, second: Batches) -> None:
 
 @pytest.mark.filterwarnings("ignore:This DataLoader will create 4 worker")  # on machines with fewer cores
 @pytest.mark.parametrize("workers", [2, 4])
+@pytest.mark.fault(7, "the same with workers")
 def test_workers_change_nothing(store: PictureStore, in_process: Batches, workers: int) -> None:
     assert_equal(in_process, three_epochs(store, workers))
 
 
+@pytest.mark.fault(7, "32 equal pictures, 3 epochs: all augmented ones differ")
 def test_no_augmentation_is_repeated_in_three_epochs(in_process: Batches) -> None:
     outputs = {picture.numpy().tobytes() for batch in in_process for picture in batch.pictures}
     assert len(outputs) == 96
@@ -203,6 +205,7 @@ def test_picture_seeds_never_meet() -> None:
         (4, 9, [4]),
     ],
 )
+@pytest.mark.fault(21, "counts that leave a last batch of one")
 def test_a_last_batch_of_one_joins_the_one_before(count: int, batch_size: int, sizes: list[int]) -> None:
     batches = EpochBatches(count, batch_size, seed=0)
     for epoch in range(3):
@@ -248,6 +251,7 @@ def test_prefetch_passes_errors_on_and_stops_when_left() -> None:
     assert not [thread for thread in threading.enumerate() if thread.name == "prefetch"]
 
 
+@pytest.mark.fault(26, "/dev/shm of 64 MB")
 def test_workers_are_planned_from_cores_and_shared_memory() -> None:
     batch = 32 * 3 * 384 * 384
     ample = 16 * 10**9

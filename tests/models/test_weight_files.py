@@ -62,6 +62,7 @@ def test_usual_wrappings_are_taken_off(tmp_path, wrap, suffix):
     assert tensor_shapes(path)["conv1.weight" if "conv1.weight" in tiny() else "conv1.0.weight"][1] == 3
 
 
+@pytest.mark.fault(36, "a checkpoint that runs code")
 def test_a_malicious_pickle_is_refused_by_name_and_does_not_run(tmp_path):
     proof, path = tmp_path / "proof.txt", tmp_path / "test_resnet.pth"
     torch.save({"state_dict": tiny(), "extra": Malicious(proof)}, path)
@@ -76,6 +77,7 @@ def test_a_malicious_pickle_is_refused_by_name_and_does_not_run(tmp_path):
     assert proof.exists()
 
 
+@pytest.mark.fault(36, "a pickle that runs code")
 def test_a_bare_malicious_pickle_is_refused_too(tmp_path):
     proof, path = tmp_path / "proof.txt", tmp_path / "test_resnet.bin"
     path.write_bytes(pickle.dumps(Malicious(proof)))

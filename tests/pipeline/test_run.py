@@ -123,6 +123,7 @@ def test_run_again_trains_nothing_and_changes_nothing_that_counts(finished, data
 
 
 @pytest.mark.parametrize("behind_inspect", [-20, 3, 7, 11, 15, 18, -1])
+@pytest.mark.fault(29, "interrupted at seven moments")
 def test_killed_and_resumed_ends_with_the_same_predictions(finished, data, tmp_path, behind_inspect):
     folder, _ = finished
     inspected = 48 + 18
@@ -188,6 +189,7 @@ def test_an_edited_plan_is_obeyed(finished, data, tmp_path):
         ),
     ],
 )
+@pytest.mark.fault(42, "a plan edited badly")
 def test_a_bad_edit_is_one_clear_error(finished, data, tmp_path, edit, message):
     folder, _ = finished
     copy = tmp_path / "squares"
@@ -201,6 +203,7 @@ def test_a_bad_edit_is_one_clear_error(finished, data, tmp_path, edit, message):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.fault(44, "other settings in a run's folder")
 def test_another_configuration_in_the_same_folder_is_refused_with_the_difference(finished, data):
     folder, _ = finished
     before = files_of(folder)

@@ -69,21 +69,22 @@ def revisions(folder: Path) -> list[str]:
 
 
 def test_a_machine_ten_times_slower_than_measured(data, tmp_path, monkeypatch):
-    """The plan is for 60 epochs x 2 folds; an epoch takes 0.2 s or more. The schedule is shortened before it runs."""
+    """The plan is for 60 epochs x 2 folds; an epoch takes 0.2 s or more. The schedule is shortened while it runs."""
     monkeypatch.setattr(planner, "images_per_second", lambda *args, **how: 1e5)
     began, folder, slow = time.monotonic(), tmp_path / "run", Slow(0.05)
-    results = run_pipeline(request(data, folder, *OPEN, limited(13)), slow)
-    assert time.monotonic() - began < 13
+    results = run_pipeline(request(data, folder, *OPEN, limited(15)), slow)
+    assert time.monotonic() - began < 15
     assert passes_gate(data, folder)
     assert results["submission"]["problems"] == []
     planned = json.loads((folder / "plan.json").read_text())["models"][0]["epochs"]
     assert planned == 60
     first = results["models"][0]
-    assert 3 <= first["epochs"] < 60
-    text = next(line for line in revisions(folder) if "begun anew" in line)
-    assert text.startswith(f"test_resnet fold 0: 60 epochs -> {text.split('-> ')[1].split(',')[0]}")
-    assert results["time"]["limit_seconds"] == 13
-    assert any("begun anew" in line for line in results["time"]["gave_up"])
+    assert 2 <= first["epochs"] < 60
+    text = f"test_resnet fold 0: 60 epochs -> {first['epochs']}, by what an epoch takes"
+    assert text in revisions(folder)
+    assert results["time"]["limit_seconds"] == 15
+    assert any(text in line for line in results["time"]["gave_up"])
+    assert json.loads((folder / "fold_0" / "test_resnet" / "result.json").read_text())["stopped"] is None
     assert any(message.startswith("warn: Time limit: test_resnet fold 0: 60") for message in slow.messages)
 
 
@@ -95,7 +96,7 @@ def test_a_machine_far_quicker_than_measured(data, tmp_path, monkeypatch):
     assert time.monotonic() - began < 16
     planned = json.loads((folder / "plan.json").read_text())["models"][0]["epochs"]
     assert results["models"][0]["epochs"] >= 2 * planned
-    assert any(f"{planned} epochs -> " in line and "begun anew" in line for line in revisions(folder))
+    assert any(f"{planned} epochs -> {results['models'][0]['epochs']}" in line for line in revisions(folder))
 
 
 def test_folds_are_added_where_time_is_left(data, tmp_path, monkeypatch):
@@ -124,6 +125,7 @@ def test_no_fold_is_added_beyond_those_that_were_asked_for(data, tmp_path, monke
     assert results["cross_validation"]["folds_trained"] == 1
 
 
+@pytest.mark.fault(37, "a limit shorter than an epoch")
 def test_not_even_one_epoch(data, tmp_path, monkeypatch):
     """Cut in its first epoch, the model is validated as it is: there is a score, and a submission of it."""
     monkeypatch.setattr(planner, "images_per_second", lambda *args, **how: 1e5)
@@ -205,7 +207,7 @@ def test_what_a_limit_cut_short_is_gone_on_with_by_the_same_command(data, tmp_pa
     monkeypatch.setattr(planner, "images_per_second", lambda *args, **how: 1e5)
     folder, whole = tmp_path / "run", tmp_path / "whole"
     epochs = ("training.epochs=7", "training.patience=0", "folds.train=1")
-    results = run_pipeline(request(data, folder, *epochs, limited(12)), SlowAfter(2, seconds=1.0))
+    results = run_pipeline(request(data, folder, *epochs, limited(12)), SlowAfter(2, seconds=6.0))
     assert results["models"][0]["epochs"] < 7
     assert passes_gate(data, folder)
     record = Record()

@@ -22,9 +22,9 @@ class Stop:
     def __init__(self, *, epochs: int = 99, pictures: int = 10**6) -> None:
         self.epochs, self.pictures, self.asked = epochs, pictures, []
 
-    def before_epoch(self, last: Mapping[str, Any]) -> bool:
+    def before_epoch(self, last: Mapping[str, Any], epochs: int) -> int:
         self.asked.append(last["epoch"])
-        return last["epoch"] >= self.epochs
+        return last["epoch"] if last["epoch"] >= self.epochs else epochs
 
     def in_epoch(self, pictures: int, seconds: float, *, has_best: bool) -> bool:
         assert seconds > 0
@@ -68,6 +68,19 @@ def same(first: FitResult, second: FitResult) -> bool:
     return all(torch.equal(one, other) for one, other in zip(weights(first), weights(second), strict=True))
 
 
+class Change:
+    """Wants other epochs after some."""
+
+    def __init__(self, wanted: dict[int, int]) -> None:
+        self.wanted = wanted
+
+    def before_epoch(self, last: Mapping[str, Any], epochs: int) -> int:
+        return self.wanted.get(last["epoch"], epochs)
+
+    def in_epoch(self, pictures: int, seconds: float, *, has_best: bool) -> bool:
+        return False
+
+
 @pytest.mark.parametrize("brake", [Stop(epochs=1), Stop(epochs=2), Stop(pictures=9)], ids=["1", "2", "mid"])
 def test_ended_early_and_gone_on_with_is_as_never_ended(tmp_path, brake):
     spec = make_spec()
@@ -104,4 +117,55 @@ def test_a_brake_that_never_stops_changes_nothing(tmp_path):
     data = make_data(tmp_path, spec)
     brake = Stop()
     assert same(fit(tmp_path / "a", spec, data, brake), fit(tmp_path / "b", spec, data))
-    assert brake.asked == [1, 2]
+    assert brake.asked == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "epochs"),
+    [({2: 4}, 4), ({1: 6, 2: 6}, 6), ({1: 6, 3: 4}, 4), ({5: 9}, 5), ({5: 2}, 5)],
+    ids=["fewer", "more", "more, then fewer", "more at the end", "fewer than are done, at the end"],
+)
+def test_epochs_that_change_on_the_way(tmp_path, wanted, epochs):
+    spec = make_spec(epochs=5)
+    data = make_data(tmp_path, spec)
+    if wanted == {5: 9}:
+        epochs = 9
+    found = fit(tmp_path / "fit", spec, data, Change(wanted))
+    assert (found.epochs, found.planned_epochs) == (epochs, epochs)
+    assert not found.out_of_time
+    assert not found.stopped_early
+    rates = [line["learning_rate"] for line in history(tmp_path / "fit")]
+    if epochs < 9:
+        # The rate is that of an epoch's last step.
+        assert rates[-1] < 0.2 * max(rates), "in the last epoch it is low"
+
+
+def test_killed_after_the_epochs_changed_it_goes_on_with_them(tmp_path):
+    spec = make_spec(epochs=6)
+    data = make_data(tmp_path, spec)
+    whole = fit(tmp_path / "whole", spec, data, Change({1: 4}))
+
+    class Killed(Exception):
+        pass
+
+    class Kill(SilentProgress):
+        def advance(self, task: str, units: int = 1, **facts: Any) -> None:
+            if facts.get("epoch") == "3/4" and units:
+                raise Killed
+
+    with pytest.raises(Killed):
+        fit_fold(
+            spec,
+            data,
+            tmp_path / "killed",
+            Precision("cpu", "fp32"),
+            workers=0,
+            progress=Kill(),
+            task="t",
+            brake=Change({1: 4}),
+        )
+    assert len(history(tmp_path / "killed")) == 2
+    on = fit(tmp_path / "killed", spec, data)  # without a limit: what was settled stays
+    assert (on.epochs, on.planned_epochs) == (4, 4)
+    assert same(on, whole)
+    assert history(tmp_path / "killed") == history(tmp_path / "whole")

@@ -25,19 +25,14 @@ FORWARD_SHARE = 0.6
 WORTH_ADDING = 1.2
 # Share of the time left that a trial of the augmentation may take, once it is begun.
 TRIAL_MOST = 0.25
-# A fit is begun anew for this many times its epochs, filling this share of the time that there turned out to be, of which
-# the slack of what was measured is left as it is. Its first epoch is lost.
-WORTH_BEGINNING_ANEW, MORE_SHARE = 1.3, 0.95
-# With fewer epochs than this a fit begun anew is no better than one cut short.
-FEWEST_ANEW = 3
-
-
-class BeginAnew(Exception):
-    """After its first epoch: the fit cannot end as planned, or there is time for far more, and is to be planned anew."""
-
-    def __init__(self, epochs: int) -> None:
-        self.epochs = epochs
-        super().__init__(f"{epochs} epochs")
+# Within a fit less slack will do: should it turn out too little, the schedule is shortened again.
+FIT_SLACK = 1.05
+# A fit is given more epochs where it can have this many times those it was to have, and while the rate is high.
+WORTH_LENGTHENING, LENGTHEN_UNTIL = 1.15, 0.3
+# Where others wait, a fit keeps its epochs unless its share of the time is less than this part of them.
+WORTH_SHORTENING = 0.9
+# No fold is added for fewer epochs.
+FEWEST_ADDED = 3
 
 
 class Pace:
@@ -75,11 +70,11 @@ class Pace:
         """Whether anything was timed."""
         return bool(self._epoch)
 
-    def cost(self, model: ModelPlan) -> SizeCost:
+    def cost(self, model: ModelPlan, measured_slack: float = MEASURED_SLACK) -> SizeCost:
         """Of one fold, slack included: measured, else planned and corrected by what other models took."""
         epoch, forward = self._planned(model)
         if model.backbone in self._epoch:
-            epoch, slack = self._epoch[model.backbone], MEASURED_SLACK
+            epoch, slack = self._epoch[model.backbone], measured_slack
             forward = self._forward[model.backbone]
         else:
             slack = PLANNED_SLACK
@@ -153,7 +148,7 @@ class Pace:
                 if (model, fold) in fits:
                     continue
                 count, epochs = self.decide([(model, fold)], done)
-                if count and epochs >= FEWEST_ANEW:
+                if count and epochs >= FEWEST_ADDED:
                     return model, fold
         return None
 
@@ -186,34 +181,36 @@ class Pace:
 
 
 class FitBrake:
-    """Ends one fit in time: at an epoch's end if need be, within an epoch as the last resort."""
+    """Fits one fit's epochs to the time as it goes on; ends it within an epoch as the last resort."""
 
-    def __init__(
-        self, pace: Pace, model: ModelPlan, epochs: int, *, waiting: int, may_begin_anew: bool
-    ) -> None:
+    def __init__(self, pace: Pace, model: ModelPlan, *, waiting: int) -> None:
         """`waiting`: fits that are still to be done, this one included; they share the time."""
-        self._pace, self._model, self._epochs, self._waiting = pace, model, epochs, waiting
-        self._may_begin_anew = may_begin_anew
+        self._pace, self._model, self._waiting = pace, model, waiting
         self._views = pace._context.plan.decisions.tta_views.value
 
-    def before_epoch(self, last: Mapping[str, Any]) -> bool:
-        """See `Brake`; raises BeginAnew where the fit had better be planned anew."""
-        pace = self._pace
+    def before_epoch(self, last: Mapping[str, Any], epochs: int) -> int:
+        """See `Brake`."""
+        pace, done = self._pace, last["epoch"]
         pace.learn(self._model.backbone, last)
-        if not pace.clock.limited:
-            return False
-        cost = pace.cost(self._model)
+        if not pace.clock.limited or last.get("cut") or 1 < epochs <= done:
+            return epochs
+        cost = pace.cost(self._model, FIT_SLACK)
         left = pace.clock.left() - pace.after_fit(cost.view, self._views)
-        if last["epoch"] == 1 and self._may_begin_anew and not last.get("cut"):
-            fewer = int(left / cost.epoch)
-            if FEWEST_ANEW <= fewer < self._epochs - 1:
-                raise BeginAnew(fewer)
+        if self._waiting == 1:
+            fitting = done + int(left / cost.epoch)
+            shorten = fitting < epochs
+        else:
+            # As many epochs each, for this fit and those that wait.
             others = (self._waiting - 1) * (FIT_START + self._views * cost.view)
-            more = int(MORE_SHARE * (left - others) / self._waiting / cost.epoch)
-            more = min(more, pace.epochs(self._model)[1])
-            if more >= max(WORTH_BEGINNING_ANEW * self._epochs, self._epochs + 2):
-                raise BeginAnew(more)
-        return cost.epoch > left
+            fitting = int(((left - others) / cost.epoch + done) / self._waiting)
+            if left >= cost.epoch:  # one more, for the rate to come down
+                fitting = max(fitting, done + 1)
+            shorten = fitting < WORTH_SHORTENING * epochs
+        if shorten:
+            return fitting
+        fitting = min(fitting, pace.epochs(self._model)[1])
+        early = done == 1 or done <= LENGTHEN_UNTIL * epochs
+        return fitting if early and fitting >= WORTH_LENGTHENING * epochs else epochs
 
     def in_epoch(self, pictures: int, seconds: float, *, has_best: bool) -> bool:
         """See `Brake`."""
@@ -234,9 +231,9 @@ class TrialBrake:
     def __init__(self, clock: Clock) -> None:
         self._clock, self._keep = clock, (1 - TRIAL_MOST) * clock.left()
 
-    def before_epoch(self, last: Mapping[str, Any]) -> bool:
+    def before_epoch(self, last: Mapping[str, Any], epochs: int) -> int:
         """See `Brake`."""
-        return self._clock.limited and self._clock.left() < self._keep
+        return last["epoch"] if self.in_epoch(0, 0.0, has_best=True) else epochs
 
     def in_epoch(self, pictures: int, seconds: float, *, has_best: bool) -> bool:
         """See `Brake`."""

@@ -196,9 +196,9 @@ class StageBrake:
     def __init__(self, clock: Clock, keep: float) -> None:
         self._clock, self._keep = clock, keep
 
-    def before_epoch(self, last: Mapping[str, Any]) -> bool:
-        """See `Brake`."""
-        return self._clock.left() < self._keep + last["seconds"]
+    def before_epoch(self, last: Mapping[str, Any], epochs: int) -> int:
+        """See `Brake`; fits that are compared have the epochs they were meant to have, or none."""
+        return last["epoch"] if self._clock.left() < self._keep + last["seconds"] else epochs
 
     def in_epoch(self, pictures: int, seconds: float, *, has_best: bool) -> bool:
         """See `Brake`."""

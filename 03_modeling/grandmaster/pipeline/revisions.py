@@ -70,7 +70,10 @@ class Revisions:
         return revised.epochs if revised is not None and revised.planned == model.epochs else model.epochs
 
     def set_epochs(self, model: ModelPlan, fold: int, epochs: int) -> None:
-        """A fit is about to begin with other epochs than planned, or (the plan's) as planned after all."""
+        """A fit is about to begin with other epochs than planned, or (the plan's) as planned after all.
+
+        What it is given while it goes on is in its own state.
+        """
         name = fit_name(model, fold)
         if epochs == model.epochs:
             if self._content.epochs.pop(name, None) is None:

@@ -17,7 +17,7 @@ from grandmaster.pipeline.plan import Decision, ModelPlan, Plan
 from grandmaster.pipeline.schedule import Candidate, Schedule, SizeCost, choose_schedule, given_up
 
 # Of the time left. Not less: what the planner's speeds leave out is in its estimates already, the first epoch shows what
-# is wrong with them, and a fit that turns out too long is begun anew.
+# is wrong with them, and a fit that turns out too long is shortened.
 PLANNED_SHARE = 0.9
 # Building a model, loading weights and writing checkpoints, seconds a fit.
 FIT_START = 2.0

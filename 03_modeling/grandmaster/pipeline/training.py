@@ -17,7 +17,7 @@ from grandmaster.pipeline.fold_pictures import Teaching, fold_data, store_size
 from grandmaster.pipeline.held_out import out_of_fold, workers_for
 from grandmaster.pipeline.manifest import is_done, mark_done
 from grandmaster.pipeline.memory import compare_peak
-from grandmaster.pipeline.pacing import BeginAnew, Fit, FitBrake, Pace
+from grandmaster.pipeline.pacing import Fit, FitBrake, Pace
 from grandmaster.pipeline.plan import ModelPlan, TrainingAugmentation
 from grandmaster.pipeline.recipe import fractions, make_loss, rate_groups
 from grandmaster.pipeline.revisions import fit_name
@@ -160,11 +160,7 @@ def train(context: RunContext, after_fit: Callable[[ModelPlan, int], None] = lam
                 context.progress.finish(f"predict {fit_name(model, fold)}", "given up for the time limit")
                 continue
             _begin(context, model, fold, epochs)
-            try:
-                _train_one(context, pace, model, fold, waiting=count)
-            except BeginAnew as fewer:
-                _begin(context, model, fold, fewer.epochs, anew=True)
-                _train_one(context, pace, model, fold, waiting=count, may_begin_anew=False)
+            _train_one(context, pace, model, fold, waiting=count)
         after_fit(model, fold)
         if (model, fold) == fits[-1] and (another := pace.another(fits, finished_fits(context))):
             context.revisions.add(*another)
@@ -203,41 +199,32 @@ def _closed(context: RunContext, pace: Pace, model: ModelPlan, fold: int) -> boo
     return not _was_cut(read_json(folder / "result.json")) or not pace.can_continue(model)
 
 
-def _begin(context: RunContext, model: ModelPlan, fold: int, epochs: int, *, anew: bool = False) -> None:
+def _begin(context: RunContext, model: ModelPlan, fold: int, epochs: int) -> None:
     """Settle the epochs of a fit that is about to begin; one that has a state goes on with those it has."""
-    kept = fit_folder(context, model, fold) / "checkpoint"
-    if anew:
-        remove_state(kept)
-    elif has_state(kept):
+    if has_state(fit_folder(context, model, fold) / "checkpoint"):
         return
-    before = context.revisions.epochs(model, fold) if anew else model.epochs
-    if epochs != before:
-        begun = ", begun anew" if anew else ""
-        context.revisions.say(
-            f"{fit_name(model, fold)}: {before} epochs -> {epochs}{begun}, by what an epoch takes"
-        )
+    if epochs != model.epochs:
+        _say_epochs(context, model, fold, model.epochs, epochs)
     context.revisions.set_epochs(model, fold, epochs)
 
 
-def _train_one(
-    context: RunContext,
-    pace: Pace,
-    model: ModelPlan,
-    fold: int,
-    *,
-    waiting: int,
-    may_begin_anew: bool = True,
-) -> None:
+def _say_epochs(context: RunContext, model: ModelPlan, fold: int, before: int, epochs: int) -> None:
+    context.revisions.say(f"{fit_name(model, fold)}: {before} epochs -> {epochs}, by what an epoch takes")
+
+
+def _train_one(context: RunContext, pace: Pace, model: ModelPlan, fold: int, *, waiting: int) -> None:
     spec = make_spec(context, model, fold)
-    brake = FitBrake(pace, model, spec.epochs, waiting=waiting, may_begin_anew=may_begin_anew)
+    brake = FitBrake(pace, model, waiting=waiting)
 
     def choose_views(fitted: FitResult) -> int:
-        if fitted.out_of_time:
-            pace.learn(model.backbone, fitted.history[-1])
-            context.revisions.say(f"{fit_name(model, fold)}: ended in epoch {fitted.epochs} of {spec.epochs}")
-        else:
-            brake.before_epoch(fitted.history[-1])  # also after an only epoch: there may be time for more
+        pace.learn(model.backbone, fitted.history[-1])
         views = pace.views(model)
+        if fitted.planned_epochs != spec.epochs:
+            _say_epochs(context, model, fold, spec.epochs, fitted.planned_epochs)
+        if fitted.out_of_time:
+            context.revisions.say(
+                f"{fit_name(model, fold)}: ended in epoch {fitted.epochs} of {fitted.planned_epochs}"
+            )
         if views < spec.tta_views:
             context.revisions.say(f"{fit_name(model, fold)}: {spec.tta_views} views -> {views}")
         return views

@@ -18,6 +18,7 @@ from torch import nn
 from grandmaster.errors import UserError
 from grandmaster.models.passes import Passes
 from grandmaster.storage import read_json, write_atomic, write_json
+from grandmaster.training.optimiser import Bend
 
 _POINTER, _BEST, _BEST_FACTS, _PASSES = "last.json", "best.safetensors", "best.json", "passes.json"
 
@@ -31,6 +32,7 @@ class TrainState(msgspec.Struct, kw_only=True):
         best_score, best_epoch: on the selection pictures; None before the first epoch.
         history: one dictionary an epoch, as in `metrics.jsonl`.
         optimiser, scaler: their state dictionaries.
+        epochs, bends: in all, and what that made of the schedule, where a brake changed them; 0: as in the spec.
     """
 
     epoch: int = 0
@@ -40,6 +42,8 @@ class TrainState(msgspec.Struct, kw_only=True):
     history: list[dict[str, Any]] = []
     optimiser: dict[str, Any] = {}
     scaler: dict[str, Any] = {}
+    epochs: int = 0
+    bends: list[Bend] = []
 
 
 def save_state(
@@ -61,6 +65,8 @@ def save_state(
         "best_score": state.best_score,
         "best_epoch": state.best_epoch,
         "history": state.history,
+        "epochs": state.epochs,
+        "bends": state.bends,
     }
     write_json(folder / _POINTER, {"fit": fit_digest, "files": files, **facts})
     for path in folder.glob("epoch_*"):
@@ -98,6 +104,8 @@ def load_state(
         history=pointer["history"],
         optimiser=kept["optimiser"],
         scaler=kept["scaler"],
+        epochs=pointer.get("epochs", 0),  # states of earlier versions have none
+        bends=msgspec.convert(pointer.get("bends", []), list[Bend]),
     )
 
 

@@ -87,12 +87,12 @@ def train_one_epoch(
     for window in windows(batches, spec.accumulation):
         pictures_in_window = sum(len(batch.targets) for batch in window)
         schedule.set_step(step)
+        done = schedule.progress(step)
         for batch in window:
             inputs = _inputs(batch.pictures, spec)
             targets = mixed_targets(batch, spec, inputs.device)
-            if (
-                batch.weights is not None
-            ):  # as one more column: where pictures are mixed, so are their weights
+            if batch.weights is not None:
+                # As one more column: where pictures are mixed, so are their weights.
                 own = batch.weights.to(inputs.device, non_blocking=True)[:, None]
                 targets = torch.cat([targets, own], dim=1)
             if spec.mix_probability > 0:
@@ -110,7 +110,7 @@ def train_one_epoch(
                     spec.loss,
                     model(passed),
                     wanted,
-                    progress=step / schedule.steps,
+                    progress=done,
                     weights=counts,
                 )
                 fabric.backward(loss / pictures_in_window)

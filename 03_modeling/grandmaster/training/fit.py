@@ -58,6 +58,7 @@ class FitResult:
     """What came of a fit; `model` holds the best epoch's weights.
 
     Attributes:
+        planned_epochs: as many as it was to have in the end, which a brake may have changed.
         out_of_time: the brake ended it; it can be gone on with from its last whole epoch.
         history: the lines of `metrics.jsonl`.
         passes: what fitted the memory in the end.
@@ -67,6 +68,7 @@ class FitResult:
     best_score: float
     best_epoch: int
     epochs: int
+    planned_epochs: int
     stopped_early: bool
     out_of_time: bool
     history: list[dict[str, Any]]
@@ -113,8 +115,8 @@ def fit_fold(
         workers: picture-loading processes.
         task: name under which progress is reported.
         known: passes that an earlier fit of this model came down to; None: as in the spec.
-        brake: ends the fit early. In mid-epoch the best epoch so far is kept; where there is none yet, what was trained
-            is validated, so that there is always a model with a score.
+        brake: gives the fit more or fewer epochs than the spec, or ends it. In mid-epoch the best epoch so far is kept;
+            where there is none yet, what was trained is validated, so that there is always a model with a score.
 
     Raises:
         UserError: the folder holds another fit, weights do not fit, the loss diverged, or memory is too small even for
@@ -182,7 +184,6 @@ def _fit(
         balanced=spec.balanced_sampling,
     )
     steps_per_epoch = -(-len(batches) // spec.accumulation)
-    schedule = Schedule(optimiser, spec, steps_per_epoch * spec.epochs)
 
     kept = folder / "checkpoint"
     averaged_net = None if average is None else average.module
@@ -194,21 +195,39 @@ def _fit(
         if precision.scaler is not None:
             precision.scaler.load_state_dict(state.scaler)
 
+    epochs = state.epochs or spec.epochs
+    schedule = Schedule(optimiser, spec, steps_per_epoch * spec.epochs, state.bends)
+
     higher = METRICS[spec.metric].higher_is_better
     if spec.device == "cuda":
         torch.cuda.reset_peak_memory_stats()
-    progress.start(task, spec.epochs * len(data.train))
-    progress.advance(task, state.epoch * len(data.train), epoch=f"{state.epoch}/{spec.epochs}")
+
+    def show_start() -> None:
+        progress.start(task, epochs * len(data.train))
+        progress.advance(task, state.epoch * len(data.train), epoch=f"{state.epoch}/{epochs}")
+
+    show_start()
     cut = False
-    while state.epoch < spec.epochs and not _out_of_patience(state, spec):
-        if brake is not None and state.history and brake.before_epoch(state.history[-1]):
-            cut = True
+    while True:
+        if brake is not None and state.history:
+            wanted = brake.before_epoch(state.history[-1], epochs)
+            if wanted <= state.epoch < epochs:
+                cut = True
+                break
+            if wanted != epochs and wanted > state.epoch:
+                epochs = state.epochs = wanted
+                bend = schedule.bend(state.step, state.step + (epochs - state.epoch) * steps_per_epoch)
+                state.bends = [*state.bends, bend]
+                show_start()
+        if state.epoch >= epochs or _out_of_patience(state, spec, epochs):
             break
         started, seen = time.perf_counter(), 0
 
-        def on_batch(pictures: int, epoch: int = state.epoch + 1, started: float = started) -> None:
+        def on_batch(
+            pictures: int, shown: str = f"{state.epoch + 1}/{epochs}", started: float = started
+        ) -> None:
             nonlocal seen
-            progress.advance(task, pictures, epoch=f"{epoch}/{spec.epochs}")
+            progress.advance(task, pictures, epoch=shown)
             seen += pictures
             took = time.perf_counter() - started
             if brake is not None and brake.in_epoch(seen, took, has_best=state.best_score is not None):
@@ -305,7 +324,8 @@ def _fit(
         best_score=state.best_score,
         best_epoch=state.best_epoch,
         epochs=state.epoch,
-        stopped_early=state.epoch < spec.epochs and not cut,
+        planned_epochs=epochs,
+        stopped_early=state.epoch < epochs and not cut,
         out_of_time=cut,
         history=state.history,
         seconds=round(sum(line["seconds"] for line in state.history), 1),
@@ -352,9 +372,9 @@ def _score(
     return loss, score(spec.metric, truth, values, top_k=spec.top_k, positive=spec.positive_class)
 
 
-def _out_of_patience(state: checkpoint.TrainState, spec: FitSpec) -> bool:
+def _out_of_patience(state: checkpoint.TrainState, spec: FitSpec, epochs: int) -> bool:
     # While the rate is high the score wanders, and most of what a cosine gains comes when it falls.
-    if state.epoch < EARLIEST_STOP * spec.epochs:
+    if state.epoch < EARLIEST_STOP * epochs:
         return False
     return 0 < spec.patience <= state.epoch - state.best_epoch
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from timm.optim import create_optimizer_v2
 from timm.scheduler.cosine_lr import CosineLRScheduler
 from torch import nn
@@ -32,15 +34,26 @@ def make_optimiser(model: nn.Module, spec: FitSpec) -> Optimizer:
     return optimiser
 
 
+class Bend(msgspec.Struct, frozen=True, kw_only=True):
+    """From optimiser step `step` on, at `place` of the planned curve, the rest of it is gone through until step `end`."""
+
+    step: int
+    place: float
+    end: int
+
+
 class Schedule:
-    """Rate of every step from its number alone, so that a resumed run needs no state.
+    """Rate of every step from its number alone, so that a resumed run needs no state but its bends.
 
     Linear warm-up over `warmup_fraction` of all steps, then a cosine (SGDR, Loshchilov & Hutter 2017) down to
     `final_rate_fraction` of the peak. timm's scheduler also applies each group's layer-wise `lr_scale`.
+
+    Attributes:
+        steps: of the curve as it was planned.
     """
 
-    def __init__(self, optimiser: Optimizer, spec: FitSpec, steps: int) -> None:
-        self.steps = steps
+    def __init__(self, optimiser: Optimizer, spec: FitSpec, steps: int, bends: Sequence[Bend] = ()) -> None:
+        self.steps, self._bends = steps, list(bends)
         warmup = min(steps - 1, round(steps * spec.warmup_fraction))
         self._scheduler = CosineLRScheduler(
             optimiser,
@@ -52,6 +65,29 @@ class Schedule:
             t_in_epochs=False,
         )
 
+    def bend(self, step: int, end: int) -> Bend:
+        """From `step` on, end at step `end` instead.
+
+        To end earlier, what is left of the curve is gone through faster, down to its last rate. To end later, the fit
+        goes on as if that had been planned from its first step on.
+        """
+        planned = self._bends[-1].end if self._bends else self.steps
+        place = self._place(step) if end < planned else step * self.steps / end
+        self._bends.append(Bend(step=step, place=place, end=end))
+        return self._bends[-1]
+
     def set_step(self, step: int) -> None:
         """Set the rates for optimiser step `step` (from 0)."""
-        self._scheduler.step_update(step)
+        self._scheduler.step_update(self._place(step))
+
+    def progress(self, step: int) -> float:
+        """Share of the curve that lies behind, 0 to 1."""
+        return self._place(step) / self.steps
+
+    def _place(self, step: int) -> Any:
+        """Where on the planned curve, in its steps."""
+        if not self._bends:
+            return step
+        last = self._bends[-1]
+        share = min(1.0, (step - last.step) / max(1, last.end - last.step))
+        return last.place + share * (self.steps - last.place)

@@ -1,0 +1,54 @@
+"""Killed at any moment, the same command ends with the same files, and does nothing twice that was finished."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+
+from faults.killing import contents, decided, finished_files, killed_after, whole_run
+from pipeline.small_competition import write_competition
+
+HOW = "SIGKILL at a random moment of a run of all stages, then the same command"
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    return write_competition(tmp_path_factory.mktemp("data") / "squares")
+
+
+def kill_and_resume(data: Path, place: Path, kills: int, seed: int, injected: list[object]) -> None:
+    whole_run(data, place / "warm" / "run")  # starts the server of processes
+    seconds = whole_run(data, place / "whole" / "run")
+    expected, plan = contents(place / "whole" / "run"), decided(place / "whole" / "run")
+    assert len(expected) > 20
+    draw = random.Random(seed)
+    for number in range(kills):
+        folder = place / f"kill{number}" / "run"
+        moment = draw.uniform(0.02, seconds)
+        if not killed_after(data, folder, moment):
+            moment /= 2  # the run was quicker than the measured one
+            shutil.rmtree(folder.parent)
+            assert killed_after(data, folder, moment)
+        done = finished_files(folder)
+        whole_run(data, folder)
+        again = [path for path, stamp in done.items() if path.stat().st_mtime_ns != stamp]
+        assert not again, f"killed after {moment:.2f} of {seconds:.2f} s: done twice"
+        assert contents(folder) == expected, f"killed after {moment:.2f} of {seconds:.2f} s"
+        assert decided(folder) == plan
+        injected.append(moment)
+        shutil.rmtree(folder.parent)
+
+
+@pytest.mark.fault(29, HOW)
+def test_row_29_killed_and_resumed(data, tmp_path, injected):
+    kill_and_resume(data, tmp_path, 2, 1, injected)
+
+
+@pytest.mark.slow
+@pytest.mark.fault(29, HOW)
+def test_row_29_killed_at_100_moments(data, tmp_path, injected):
+    kill_and_resume(data, tmp_path, int(os.environ.get("FAULT_KILLS", "100")), 2, injected)
