@@ -202,7 +202,7 @@ class StageBrake:
         self._clock, self._keep = clock, keep
 
     def before_epoch(self, last: Mapping[str, Any], epochs: int) -> int:
-        """See `Brake`: what would have to be cut short is not done at all."""
+        """See `Brake`; fits that are compared have the epochs they were meant to have, or none."""
         return last["epoch"] if self._clock.left() < self._keep + last["seconds"] else epochs
 
     def in_epoch(self, pictures: int, seconds: float, *, has_best: bool) -> bool:

@@ -91,9 +91,8 @@ def train_one_epoch(
         for batch in window:
             inputs = _inputs(batch.pictures, spec)
             targets = mixed_targets(batch, spec, inputs.device)
-            if (
-                batch.weights is not None
-            ):  # as one more column: where pictures are mixed, so are their weights
+            if batch.weights is not None:
+                # As one more column: where pictures are mixed, so are their weights.
                 own = batch.weights.to(inputs.device, non_blocking=True)[:, None]
                 targets = torch.cat([targets, own], dim=1)
             if spec.mix_probability > 0:
