@@ -187,8 +187,3 @@ def test_the_command_shows_a_table_and_its_exit_code_says_it(
     assert grandmaster_train.main(["--canary", "--data_path", str(data)]) == code
     assert grounds[1].data_path == data
     assert command.canary_table([]).row_count == 0
-
-
-def test_the_command_is_given_alone(capsys):
-    assert grandmaster_train.main(["--canary", "--until", "plan"]) == 2
-    assert "--canary" in capsys.readouterr().err
