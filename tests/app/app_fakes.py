@@ -114,6 +114,7 @@ RunRequest = make_dataclass(
     (
         *("data_path", "run_folder", "config", "mode", "command", "until", "models_wanted"),
         ("started", float, field(default=None, compare=False)),
+        ("change", object, field(default=None, compare=False)),
     ),
     frozen=True,
     kw_only=True,

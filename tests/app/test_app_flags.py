@@ -212,8 +212,24 @@ def check_help(pipeline: FakePipeline, home: Path, screen: Callable[[], str]) ->
         assert re.search(rf"^  {code} +\S", shown, re.MULTILINE)
 
 
+def check_canary(pipeline: FakePipeline, home: Path, screen: Callable[[], str]) -> None:
+    """What it does is tested in tests/pipeline/test_canaries.py."""
+    import canary
+
+    asked: list[options.Settings] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(canary, "run_canaries", lambda settings: asked.append(settings) or 3)
+        assert grandmaster_train.main(["--canary", "--set", "training.seed=7"]) == 3
+    (settings,) = asked
+    assert (settings.mode.name, settings.config.training.seed) == ("quick_test", 7)
+    assert not pipeline.runs
+    for other in (["--dry_run"], ["--until", "plan"]):
+        assert grandmaster_train.main(["--canary", *other]) == 2
+
+
 CHECKS = {
     "--help": check_help,
+    "--canary": check_canary,
     "--mode": check_mode,
     "--data_path": check_data_path,
     "--experiment_name": check_experiment_name,

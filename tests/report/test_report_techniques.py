@@ -32,6 +32,15 @@ def test_every_line_with_its_gain_and_fate(run: Path, competition: Competition) 
     assert bars == ["good", "open", "bad"]
 
 
+def test_what_is_kept_comes_first_whatever_its_gain() -> None:
+    lines = [
+        Technique(name="unused", gain=0.5),
+        Technique(name="used", gain=0.1, kept=True),
+        Technique(name="none", kept=True),
+    ]
+    assert [row.line.name for row in technique_rows(lines)] == ["used", "none", "unused"]
+
+
 def test_bars_share_one_axis_and_stay_inside() -> None:
     lines = [
         Technique(name="a", gain=0.10, low=0.05, high=0.20, kept=True),

@@ -23,6 +23,9 @@ MARK = (255, 0, 255)
 """Red, green and blue of the watermark."""
 DULL = 12.0
 """Standard deviation in grey levels under which a picture has too little content to be told from others."""
+SMALLER, SHORTEST = 0.7, 96
+"""A resized copy's side relative to the original's, and the px that the shorter may come down to: of a smaller picture a
+larger copy is made, because duplicates are compared at 96 px, and one shrunk below that is not the same any more."""
 # How a copy differs from its original.
 KINDS = ("the same file", "resized", "re-encoded", "brightened")
 
@@ -201,8 +204,10 @@ def _write_copy(original: Path, place: Path, kind: str) -> Path:
     picture = read_picture(original)
     if kind == "resized":
         height, width = picture.shape[:2]
-        size = (max(1, round(0.7 * width)), max(1, round(0.7 * height)))
-        return _write_png(place.with_suffix(".png"), cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
+        smaller = SMALLER * min(height, width) >= SHORTEST
+        scale, how = (SMALLER, cv2.INTER_AREA) if smaller else (1 / SMALLER, cv2.INTER_CUBIC)
+        size = (round(scale * width), round(scale * height))
+        return _write_png(place.with_suffix(".png"), cv2.resize(picture, size, interpolation=how))
     if kind == "brightened":
         return _write_png(place.with_suffix(".png"), cv2.convertScaleAbs(picture, alpha=1.06))
     path = place.with_suffix(".jpg")
