@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -76,8 +77,11 @@ def tables(folder: Path) -> list[bytes]:
 
 
 def winning(monkeypatch: pytest.MonkeyPatch, low: float) -> None:
-    gain = {"score": 0.05, "low": low, "high": 0.1, "level": 0.95}
-    monkeypatch.setattr(pseudo_labels.Judge, "gain", lambda *args: gain)
+    compare = pseudo_labels.Judge.compare
+    told = {"gain": 0.05, "low": low, "high": 0.1, "verdict": "better" if low > 0 else "no difference shown"}
+    monkeypatch.setattr(
+        pseudo_labels.Judge, "compare", lambda *args: msgspec.structs.replace(compare(*args), **told)
+    )
 
 
 def test_labels_of_a_fold_come_from_its_own_models_alone(trained, data, tmp_path, monkeypatch):

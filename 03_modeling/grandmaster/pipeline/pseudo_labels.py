@@ -14,10 +14,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 
-from grandmaster.competition.metrics import METRICS
+from grandmaster.competition.comparison import Comparison
 from grandmaster.competition.predictions import Predictions
 from grandmaster.config import Config
 from grandmaster.errors import UserError
@@ -260,7 +261,7 @@ def _compare(
     }
     if not is_done(manifest, inputs):
         before, after = blended(standing, kind), blended(made, kind)
-        gain = judge.gain(before, after)
+        compared = judge.compare(before, after)
         counts = {
             str(fold): {
                 "sure": each.sure,
@@ -269,25 +270,30 @@ def _compare(
             }
             for fold, each in labels.items()
         }
-        facts = {"before": judge.score(before), "after": judge.score(after), "gain": gain, "labels": counts}
-        write_json(path, {"round": number, "kept": gain["low"] > 0, "scored_on": kind, **facts})
+        kept = compared.verdict == "better"
+        facts = {"kept": kept, "scored_on": kind, "compared": compared, "labels": counts}
+        write_json(path, {"round": number, **facts})
         mark_done(manifest, inputs, [path])
     found = read_json(path)
-    gain, kept = found["gain"], bool(found["kept"])
+    compared, kept = msgspec.convert(found["compared"], Comparison), bool(found["kept"])
     learnt = [len(each.rows) for each in labels.values()]
     span = f"{min(learnt)} to {max(learnt)}" if min(learnt) < max(learnt) else f"{learnt[0]}"
-    title = METRICS[context.competition.metric].title
     why = (
-        f"{span} of {len(context.competition.test)} test pictures a fold were learnt: {title} "
-        f"{found['before']:.4f} -> {found['after']:.4f}, gain {gain['score']:+.4f} "
-        f"({gain['low']:+.4f} to {gain['high']:+.4f})"
+        f"{span} of {len(context.competition.test)} test pictures a fold were learnt. "
+        f"{compared.sentence('what stands', 'what learnt them')}"
     )
     verdict = "kept" if kept else "not kept, it does not win beyond the uncertainty"
     context.progress.message(f"Pseudo-labels, round {number}, {verdict}: {why}.", "good" if kept else "info")
-    numbers = {"before": found["before"], "after": found["after"], "gain": gain["score"]}
-    numbers |= {name: gain[name] for name in ("low", "high", "level")}
-    scored_on = "corrupted" if kind == "oof_corrupted" else "clean"
-    record(context, _line(number, kept=kept, why=why, scored_on=scored_on, **numbers))
+    line = _line(number, kept=kept, why=f"{why}.")
+    told = Technique.of(
+        compared,
+        name=line.name,
+        title=line.title,
+        kept=kept,
+        why=line.why,
+        scored_on="corrupted" if kind == "oof_corrupted" else "clean",
+    )
+    record(context, told)
     return kept
 
 
