@@ -14,6 +14,7 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from grandmaster.competition.metrics import METRICS, score
 from grandmaster.competition.predictions import Predictions
@@ -108,12 +109,14 @@ def blend_members(
     models = [Joined([member for member in members if member.group == group], kinds) for group in groups]
     blending = _Blending(context, models, fitted_on)
     written = []
-    if choosing and context.config.prediction.choose_views:
-        written.append(choose_views_of(context, models, blending.objective, fitted_on, folder / "tta.json"))
-    if choosing and len(models) > 1:
-        written.append(blending.choose(folder / "blend.json"))
     if choosing:
-        written.append(blending.calibrate(folder / "calibration.json"))
+        with threadpool_limits(1):  # many small products: threads would wait for each other
+            if context.config.prediction.choose_views:
+                path = folder / "tta.json"
+                written.append(choose_views_of(context, models, blending.objective, fitted_on, path))
+            if len(models) > 1:
+                written.append(blending.choose(folder / "blend.json"))
+            written.append(blending.calibrate(folder / "calibration.json"))
     for kind in kinds:
         written.append(folder / f"{kind}.npz")
         blending.out_of_fold(kind).save(written[-1])
