@@ -336,7 +336,7 @@ class _Blending:
             record(context, msgspec.structs.replace(line, why=f"Not tried: {why}."))
             return path
         plain = self._blended(self._fitted_on)
-        temperatures = nested_temperatures(objective, plain)
+        temperatures = self._temperatures(plain)
         soft = calibrated(self._kind, plain, temperatures, objective.part)
         counts = context.competition.metric in CALIBRATED_METRICS
         pair = [objective.scored(plain), objective.scored(soft)]
@@ -363,6 +363,17 @@ class _Blending:
         )
         record(context, self._calibration_line(line, both, errors, losses, counts=counts))
         return path
+
+    def _temperatures(self, plain: Values) -> Temperatures:
+        """Of every part by the others; where methods were chosen, by those of its own method: some are surer than others."""
+        if self._choice is None:
+            return nested_temperatures(self.objective, plain)
+        own, by_part = self.objective.of(self._places), self._choice.by_part
+        names = {self._choice.name, *(name for name, _ in by_part.values())}
+        fitted = {name: nested_temperatures(own, self._choice.tried[name]) for name in names}
+        of_all = fitted[self._choice.name][None]
+        found: Temperatures = dict.fromkeys([None, *self.objective.parts], of_all)
+        return found | {part: fitted[name][part] for part, (name, _) in by_part.items()}
 
     def _calibration_line(
         self,
