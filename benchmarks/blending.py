@@ -87,6 +87,18 @@ def one(case: str, metric: str, seed: int) -> list[dict[str, Any]]:
         in_sample, true = fitted.apply(seen), fitted.apply(unseen)
         if soften:
             temperatures = nested_temperatures(objective, nested)
+            if (
+                name == "auto"
+            ):  # some methods are surer than others: each part's temperature is that of its own
+                own_method = {
+                    None: choice.name,
+                    **{part: taken for part, (taken, _) in choice.by_part.items()},
+                }
+                of_method = {
+                    taken: nested_temperatures(objective, choice.tried[taken])
+                    for taken in set(own_method.values())
+                }
+                temperatures = {part: of_method[taken][part] for part, taken in own_method.items()}
             nested = calibrated("multiclass", nested, temperatures, objective.part)
             true = tempered("multiclass", true, temperatures[None])
             own = fit_temperature("multiclass", objective.targets, in_sample)
