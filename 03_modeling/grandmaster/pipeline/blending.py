@@ -14,6 +14,7 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from grandmaster.competition.metrics import METRICS, score
 from grandmaster.competition.predictions import Predictions
@@ -108,12 +109,14 @@ def blend_members(
     models = [Joined([member for member in members if member.group == group], kinds) for group in groups]
     blending = _Blending(context, models, fitted_on)
     written = []
-    if choosing and context.config.prediction.choose_views:
-        written.append(choose_views_of(context, models, blending.objective, fitted_on, folder / "tta.json"))
-    if choosing and len(models) > 1:
-        written.append(blending.choose(folder / "blend.json"))
     if choosing:
-        written.append(blending.calibrate(folder / "calibration.json"))
+        with threadpool_limits(1):  # many small products: threads would wait for each other
+            if context.config.prediction.choose_views:
+                path = folder / "tta.json"
+                written.append(choose_views_of(context, models, blending.objective, fitted_on, path))
+            if len(models) > 1:
+                written.append(blending.choose(folder / "blend.json"))
+            written.append(blending.calibrate(folder / "calibration.json"))
     for kind in kinds:
         written.append(folder / f"{kind}.npz")
         blending.out_of_fold(kind).save(written[-1])
@@ -333,7 +336,7 @@ class _Blending:
             record(context, msgspec.structs.replace(line, why=f"Not tried: {why}."))
             return path
         plain = self._blended(self._fitted_on)
-        temperatures = nested_temperatures(objective, plain)
+        temperatures = self._temperatures(plain)
         soft = calibrated(self._kind, plain, temperatures, objective.part)
         counts = context.competition.metric in CALIBRATED_METRICS
         pair = [objective.scored(plain), objective.scored(soft)]
@@ -360,6 +363,17 @@ class _Blending:
         )
         record(context, self._calibration_line(line, both, errors, losses, counts=counts))
         return path
+
+    def _temperatures(self, plain: Values) -> Temperatures:
+        """Of every part by the others; where methods were chosen, by those of its own method: some are surer than others."""
+        if self._choice is None:
+            return nested_temperatures(self.objective, plain)
+        own, by_part = self.objective.of(self._places), self._choice.by_part
+        names = {self._choice.name, *(name for name, _ in by_part.values())}
+        fitted = {name: nested_temperatures(own, self._choice.tried[name]) for name in names}
+        of_all = fitted[self._choice.name][None]
+        found: Temperatures = dict.fromkeys([None, *self.objective.parts], of_all)
+        return found | {part: fitted[name][part] for part, (name, _) in by_part.items()}
 
     def _calibration_line(
         self,
