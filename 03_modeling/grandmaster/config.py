@@ -35,7 +35,7 @@ MetricName = Literal[
 AugmentationPolicy = Literal["auto", "none", "light", "test_like"]
 LossName = Literal["auto", "cross_entropy", "focal", "bce", "arcface", "advanced", "squared_error"]
 TrainingMode = Literal["fine_tuning", "full_training"]
-ClassBalance = Literal["none", "weights", "sampling"]
+ClassBalance = Literal["off", "weights", "sampling"]
 BlendMethod = Literal["auto", "mean", "best_single", "rank_mean", "shrunk", "greedy", "stacking"]
 BatchNormMode = Literal["train", "frozen", "re_estimated"]
 
@@ -346,12 +346,12 @@ class TrainingConfig(Section, frozen=True, kw_only=True):
         Fraction, Meta(description="ArcFace: share of all steps over which margin and scale rise")
     ] = 0.3
     class_balance: Annotated[
-        ClassBalance,
+        ClassBalance | None,
         Meta(
             description="against rare classes: weights in the loss, or sampling, by which every class is seen equally "
-            "often; multiclass targets only"
+            "often; multiclass targets only; open: sampling where classes are uneven and count the same in the metric"
         ),
-    ] = "none"
+    ] = None
     clip_norm: Annotated[float, Meta(ge=0.0, description="largest gradient norm; 0: no clipping")] = 1.0
     ema_decay: Annotated[
         Annotated[float, Meta(ge=0.0, lt=1.0)] | None,

@@ -43,11 +43,6 @@ def kill_and_resume(data: Path, place: Path, kills: int, seed: int, injected: li
         shutil.rmtree(folder.parent)
 
 
-@pytest.mark.fault(29, HOW)
-def test_row_29_killed_and_resumed(data, tmp_path, injected):
-    kill_and_resume(data, tmp_path, 2, 1, injected)
-
-
 @pytest.mark.slow
 @pytest.mark.fault(29, HOW)
 def test_row_29_killed_at_100_moments(data, tmp_path, injected):

@@ -45,14 +45,14 @@ def ground(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Groun
     return Ground(data_path=data, config=Config(), place=tmp_path / "runs", test_pictures=8)
 
 
-def trained_on_all(context: Any, spec: Any) -> FoldData:
+def trained_on_all(context: Any, spec: Any, teaching: Any = None) -> FoldData:
     """The guard is gone: the fold's own validation pictures are trained on too."""
     whole = real_fold_data(context, spec)
     whole.train.rows = np.concatenate([whole.train.rows, whole.validation.rows])
     return whole
 
 
-def taught_by_all(context: Any, spec: Any) -> FoldData:
+def taught_by_all(context: Any, spec: Any, teaching: Any = None) -> FoldData:
     """Wrong way round: pictures of the other folds get the labels that a teacher gives them who saw the fold's own.
 
     The teacher answers with the class whose mean picture, over all folds, is nearest.

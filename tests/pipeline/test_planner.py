@@ -311,10 +311,38 @@ TINY = ("model.backbones=test_resnet", "model.image_size=32", "training.epochs=1
 
 def test_the_loss_is_chosen_by_the_kind_of_target_and_can_be_set(known):
     made = plan(known, CPU, *TINY)
-    assert (made.decisions.loss.value, made.decisions.class_balance.value) == ("cross_entropy", "none")
+    assert (made.decisions.loss.value, made.decisions.class_balance.value) == ("cross_entropy", "off")
     made = plan(known, CPU, *TINY, "training.loss=advanced", "training.class_balance=sampling")
     assert (made.decisions.loss.value, made.decisions.loss.reason) == ("advanced", "as set")
     assert made.decisions.class_balance.value == "sampling"
+
+
+@pytest.mark.parametrize(
+    ("rarest", "metric", "balance", "why"),
+    [
+        (
+            3,
+            "macro_f1",
+            "sampling",
+            "macro F1 counts every class the same, and the largest class has 16 pictures",
+        ),
+        (4, "macro_f1", "off", "classes are even enough: the largest class has 16 pictures, the smallest 4"),
+        (3, "balanced_accuracy", "sampling", "the smallest 3"),
+        (3, "accuracy", "off", "every picture counts the same in the metric"),
+        (3, "log_loss", "off", "every picture counts the same in the metric"),
+    ],
+)
+def test_uneven_classes_that_count_the_same_are_seen_equally_often(known, rarest, metric, balance, why):
+    competition, fingerprint = known
+    targets = np.array([0] * 16 + [1] * 12 + [2] * rarest)
+    uneven = dataclasses.replace(
+        competition, train=competition.train.iloc[: len(targets)], targets=targets, metric=metric
+    )
+    decided = plan((uneven, fingerprint), CPU, *TINY).decisions.class_balance
+    assert decided.value == balance
+    assert why in decided.reason
+    set_so = plan((uneven, fingerprint), CPU, *TINY, "training.class_balance=off").decisions.class_balance
+    assert (set_so.value, set_so.reason) == ("off", "as set")
 
 
 @pytest.mark.parametrize(

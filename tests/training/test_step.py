@@ -10,11 +10,11 @@ import torch
 from torch import nn
 from training_cases import RANDOM, make_data, make_spec
 
-from grandmaster.errors import UserError
 from grandmaster.images.loader import Batch
 from grandmaster.models.builder import build_model
 from grandmaster.prediction.predict import predict
 from grandmaster.progress import SilentProgress
+from grandmaster.training.divergence import Diverged
 from grandmaster.training.engine import train_one_epoch, validate
 from grandmaster.training.fit import fit_fold
 from grandmaster.training.optimiser import Schedule
@@ -175,7 +175,7 @@ def test_losses_are_summed_and_the_bad_one_is_named_however_late_it_is_read(dela
 
     losses = LossSum("vit_large, fold 2", 4, delay=delay)
     read = []
-    with pytest.raises(UserError, match="loss of vit_large, fold 2 is inf at epoch 5, step 4"):  # noqa: PT012
+    with pytest.raises(Diverged, match="loss of vit_large, fold 2 is inf at epoch 5, step 4"):  # noqa: PT012
         for step, value in enumerate([1.0, 1.0, 1.0, float("inf"), 1.0, float("nan"), 1.0]):
             losses.add(torch.tensor(value), step)
             read.append(step)

@@ -54,6 +54,7 @@ SETTINGS = (
     "training.patience=0",
     "training.find_rate=false",
     "training.label_smoothing=0",
+    "training.class_balance=off",
     "training.weight_decay=0",
     "augmentation.policy=none",
     "augmentation.trial=false",

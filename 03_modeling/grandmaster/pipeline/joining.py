@@ -187,21 +187,16 @@ def choose_views_of(
         [Predictions(ids=m.ids, outputs=m.outputs, values=m.alone(fitted_on)) for m in models]
     )
     after = joined_mean(models, objective, ids, fitted_on)
-    gain = judge.gain(before.aligned_to(ids), after.aligned_to(ids))
+    compared = judge.compare(before.aligned_to(ids), after.aligned_to(ids))
     names = [f"{model.name}: {model.choice.name}" for model in chosen if model.choice is not None]
     kept = any(model.choice.name != "picture alone" for model in chosen if model.choice is not None)
     record(
         context,
-        Technique(
+        Technique.of(
+            compared,
             name="tta",
             title="Test-time augmentation",
             scored_on=scored_on,
-            before=judge.score(before),
-            after=judge.score(after),
-            gain=gain["score"],
-            low=gain["low"],
-            high=gain["high"],
-            level=gain["level"],
             kept=kept,
             why=f"Views chosen for each model on other folds than those scored, against the pictures alone ({'; '.join(names)}).",
         ),

@@ -20,7 +20,7 @@ from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.judging import Judge
 from grandmaster.pipeline.ledger import FILE_NAME, record_run
 from grandmaster.pipeline.members import Member, finished_members
-from grandmaster.pipeline.techniques import Technique, record, recorded
+from grandmaster.pipeline.techniques import recorded
 from grandmaster.storage import read_json, write_json
 
 REPORT_SECONDS = 4.0  # that it has to have left
@@ -52,7 +52,6 @@ def submit(context: RunContext) -> None:
         context.progress.message(f"Decisions: {rule.name.replace('_', ' ')} {_numbers(rule)}; {rule.why}.")
     verdict = write_submission(path, predictions, context.competition, rule=rule)
     set_members(context, [member.name for member in finished_members(context)])
-    _record_views(context)
     for warning in verdict.warnings:
         context.progress.message(f"Submission: {warning}", "warn")
     gate = {"problems": verdict.problems, "warnings": verdict.warnings}
@@ -82,26 +81,6 @@ def report(context: RunContext) -> None:
     write_json(path, results)
     write_report(context.folder, context.competition)
     context.progress.finish("report")
-
-
-def _record_views(context: RunContext) -> None:
-    """The line of test-time augmentation: the blend of single pictures against the blend of their views."""
-    views = min(
-        read_json(member.folder / "result.json").get("views", 1) for member in finished_members(context)
-    )
-    if views < 2:
-        return
-    plain, averaged = (
-        Predictions.load(context.folder / "ensemble" / f"{kind}.npz") for kind in ("oof_plain", "oof")
-    )
-    compared = Judge(context).compare(plain, averaged)
-    title = f"Test-time augmentation, {views} views"
-    record(
-        context,
-        Technique.of(
-            compared, name="tta", title=title, kept=True, sides=("one look", f"the mean of {views} views")
-        ),
-    )
 
 
 def read_rule(context: RunContext) -> tuple[DecisionRule, str]:

@@ -77,7 +77,7 @@ def make_plan(
         UserError: unknown backbones, a weights folder that does not exist, or a metric for other targets.
     """
     require_fitting_metric(competition)
-    loss, class_balance = choose_training_loss(config, competition.kind)
+    loss, class_balance = choose_training_loss(config, competition)
     notes = row_notes(competition)
     chosen = _choose_backbones(hardware, config, models_wanted)
     augmentation, operations, corruption = choose_augmentation(shift, config)

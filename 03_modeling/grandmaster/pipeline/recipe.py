@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from grandmaster.competition.table import Competition, TargetKind
+from grandmaster.competition.metrics import METRICS
+from grandmaster.competition.table import Competition
 from grandmaster.config import BatchNormMode, ClassBalance, Config, TrainingConfig
 from grandmaster.errors import UserError
 from grandmaster.models.builder import build_model
@@ -30,6 +31,12 @@ class Recipe:
     ema_decay: float
     batch_norm: BatchNormMode
     reasons: dict[str, str]
+
+
+# Metrics that are means over classes.
+CLASSES_COUNT_THE_SAME = frozenset({"macro_f1", "balanced_accuracy"})
+# So many times the pictures of the smallest class make classes uneven: sampling won at 7 times, and neither won nor lost at 4.
+UNEVEN = 5.0
 
 
 def wants_weights(config: Config) -> bool:
@@ -95,19 +102,21 @@ def batch_norm_mode(weights: Weights, config: Config) -> BatchNormMode:
     return config.training.batch_norm or ("frozen" if weights.pretrained else "train")
 
 
-def choose_training_loss(config: Config, kind: TargetKind) -> tuple[Decision[UsedLoss], Decision[Any]]:
+def choose_training_loss(
+    config: Config, competition: Competition
+) -> tuple[Decision[UsedLoss], Decision[Any]]:
     """The loss, and what is done against imbalance.
 
     Raises:
         UserError: settings that do not fit these targets, or each other.
     """
-    settings = config.training
+    settings, kind = config.training, competition.kind
     name = choose_loss(settings.loss, kind)
-    if settings.class_balance != "none" and kind != "multiclass":
+    if settings.class_balance not in (None, "off") and kind != "multiclass":
         raise UserError(
             f"{settings.class_balance} needs one class a picture, these targets are {kind}",
             where="training.class_balance",
-            fix="Set it to none.",
+            fix="Leave it open, or set it to off.",
         )
     if settings.rate_groups and settings.layer_decay not in (None, 1.0):
         raise UserError(
@@ -124,11 +133,23 @@ def choose_training_loss(config: Config, kind: TargetKind) -> tuple[Decision[Use
     loss_reason = f"the usual one of {kind} targets" if settings.loss == "auto" else "as set"
     return (
         Decision(value=name, reason=loss_reason),
-        Decision(
-            value=settings.class_balance,
-            reason="every picture counts the same" if settings.class_balance == "none" else "as set",
-        ),
+        _balance(competition)
+        if settings.class_balance is None
+        else Decision(value=settings.class_balance, reason="as set"),
     )
+
+
+def _balance(competition: Competition) -> Decision[Any]:
+    """Sampling where the metric counts every class the same and training pictures do not (`benchmarks/recipe.py`)."""
+    if competition.kind != "multiclass" or competition.metric not in CLASSES_COUNT_THE_SAME:
+        return Decision(value="off", reason="every picture counts the same in the metric")
+    counts = np.bincount(competition.targets, minlength=len(competition.outputs))
+    counts = counts[counts > 0]  # a one-hot column may have no picture
+    told = f"the largest class has {counts.max()} pictures, the smallest {counts.min()}"
+    if counts.max() < UNEVEN * counts.min():
+        return Decision(value="off", reason=f"classes are even enough: {told}")
+    title = METRICS[competition.metric].title
+    return Decision(value="sampling", reason=f"{title} counts every class the same, and {told}")
 
 
 def make_loss(
