@@ -105,6 +105,7 @@ def plan(known, hardware: Hardware, *settings: str, wanted: int = 1, shift: dict
     return make_plan(competition, fingerprint, shift, hardware, config, models_wanted=wanted)
 
 
+@pytest.mark.slow
 def test_seven_large_models_fit_16_gb_with_the_effective_batch_kept(known):
     made = plan(known, GPU_16, wanted=7)
     assert len(made.models) == 7
