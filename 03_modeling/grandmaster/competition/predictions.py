@@ -4,15 +4,49 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from grandmaster.errors import UserError
 from grandmaster.storage import write_atomic
+
+Kept = TypeVar("Kept")
+
+
+def save_values(
+    path: Path, ids: Sequence[str], outputs: Sequence[str], values: npt.NDArray[np.float32]
+) -> None:
+    """Write `.npz` without pickle, atomically."""
+    buffer = io.BytesIO()
+    np.savez(
+        buffer,
+        ids=np.array(ids, dtype=np.str_),
+        outputs=np.array(outputs, dtype=np.str_),
+        values=values,
+    )
+    write_atomic(path, buffer.getvalue())
+
+
+def load_values(path: Path, make: Callable[..., Kept], what: str) -> Kept:
+    """`make(ids=, outputs=, values=)` of what `save_values` wrote.
+
+    Raises:
+        UserError: missing or not such a file ("not a `what`").
+    """
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as data:
+            return make(
+                ids=tuple(data["ids"].tolist()),
+                outputs=tuple(data["outputs"].tolist()),
+                values=data["values"],
+            )
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise UserError(f"not a {what}: {error}", where=path, fix="Delete it and run again.") from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,14 +78,7 @@ class Predictions:
 
     def save(self, path: Path) -> None:
         """Write as `.npz` without pickle, atomically."""
-        buffer = io.BytesIO()
-        np.savez(
-            buffer,
-            ids=np.array(self.ids, dtype=np.str_),
-            outputs=np.array(self.outputs, dtype=np.str_),
-            values=self.values,
-        )
-        write_atomic(path, buffer.getvalue())
+        save_values(path, self.ids, self.outputs, self.values)
 
     @classmethod
     def load(cls, path: Path) -> Predictions:
@@ -60,17 +87,7 @@ class Predictions:
         Raises:
             UserError: missing or not such a file.
         """
-        try:
-            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as data:
-                return cls(
-                    ids=tuple(data["ids"].tolist()),
-                    outputs=tuple(data["outputs"].tolist()),
-                    values=data["values"],
-                )
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise UserError(
-                f"not a predictions file: {error}", where=path, fix="Delete it and run again."
-            ) from error
+        return load_values(path, cls, "predictions file")
 
     def aligned_to(self, ids: Sequence[str]) -> Predictions:
         """The same predictions in the order of `ids`.

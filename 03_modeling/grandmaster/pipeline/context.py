@@ -173,6 +173,12 @@ class RunContext:
         frame = table.merge(self.folds, on="id", validate="one_to_one")
         return frame[~frame["id"].isin(broken)].sort_values("id", kind="stable").reset_index(drop=True)
 
+    @property
+    def readable_test_rows(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """Rows of the test table whose pictures can be read."""
+        broken = {entry["id"] for entry in self.fingerprint["unreadable"] if entry["split"] == "test"}
+        return np.flatnonzero(~self.competition.test["id"].isin(broken).to_numpy())
+
     def store(self, split: str, size: int) -> PictureStore:
         """Decoded pictures of a split ("train": rows of `trainable`; "test": rows of the test table) at `size` px."""
         key = (split, size)

@@ -49,6 +49,27 @@ def predict_held(
     views: int,
 ) -> ViewPredictions:
     """Predict held-out pictures with a fit's model."""
+    task = f"predict {spec.backbone} fold {spec.fold}, held-out pictures"
+    return predict_pictures(context, spec, model, precision, dataset, views=views, task=task)
+
+
+def predict_pictures(
+    context: RunContext,
+    spec: FitSpec,
+    model: Any,
+    precision: Precision,
+    dataset: PictureDataset,
+    *,
+    views: int,
+    task: str,
+    on_batch: Callable[[int], None] = lambda _: None,
+) -> ViewPredictions:
+    """Predict any pictures with a fit's model, which is on its device in its memory format.
+
+    Args:
+        task: for messages.
+        on_batch: called with the number of pictures after every batch.
+    """
     return predict(
         precision.fabric,
         model,
@@ -60,7 +81,8 @@ def predict_held(
         batch_size=spec.prediction_batch,
         views=views,  # type: ignore[arg-type]  # the plan's, checked when it was read, or fewer
         workers=workers_for(context),
-        on_smaller=smaller_passes(context, f"predict {spec.backbone} fold {spec.fold}, held-out pictures"),
+        on_batch=on_batch,
+        on_smaller=smaller_passes(context, task),
     )
 
 

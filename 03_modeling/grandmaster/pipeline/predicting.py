@@ -14,11 +14,10 @@ from grandmaster.models.memory_format import to_memory_format
 from grandmaster.pipeline.blending import blend_members, files_of, how_chosen, may_choose
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.fitted import load_fitted
-from grandmaster.pipeline.held_out import smaller_passes, workers_for
+from grandmaster.pipeline.held_out import predict_pictures
 from grandmaster.pipeline.judging import Judge, mean_target
 from grandmaster.pipeline.manifest import is_done, mark_done
-from grandmaster.pipeline.members import Member, finished_members, member_spec
-from grandmaster.prediction.predict import predict
+from grandmaster.pipeline.members import Member, compared_on, finished_members, member_spec
 from grandmaster.prediction.views import ViewValues, views_path
 from grandmaster.storage import digest, file_sha256, read_json, write_json
 from grandmaster.training.spec import FitSpec
@@ -62,19 +61,15 @@ def predict_member(context: RunContext, member: Member, spec: FitSpec) -> None:
     by_view = None
     context.progress.start(task, len(readable))
     if len(readable):
-        found = predict(
-            precision.fabric,
+        found = predict_pictures(
+            context,
+            spec,
             net,
+            precision,
             PictureDataset(store, None, None, spec.input_size, spec.seed, rows=readable),
-            spec.weights,
-            spec.head,
-            device=spec.device,
-            memory_format=spec.memory_format,
-            batch_size=spec.prediction_batch,
             views=views,
-            workers=workers_for(context),
+            task=task,
             on_batch=lambda pictures: context.progress.advance(task, pictures),
-            on_smaller=smaller_passes(context, task),
         )
         if found.by_view is not None:
             by_view = np.tile(values, (views, 1, 1))
@@ -106,8 +101,7 @@ def ensemble(context: RunContext, members: Sequence[Member] | None = None) -> No
     folder = context.folder / "ensemble"
     blended = finished_members(context) if members is None else members
     kinds = ("oof", "oof_plain", "oof_corrupted") if context.plan.corruption else ("oof", "oof_plain")
-    like_test = context.plan.corruption and context.plan.decisions.selection.value == "corrupted"
-    fitted_on = "oof_corrupted" if like_test else "oof"
+    fitted_on = compared_on(context)
     competition = context.competition
     inputs: dict[str, Any] = {
         "files": digest(_hashes(files_of(blended, kinds))),

@@ -137,12 +137,10 @@ def _round(context: RunContext, number: int, standing: Sequence[Member]) -> bool
 def labels_of_fold(context: RunContext, members: Sequence[Member], fold: int) -> PseudoLabels:
     """Pseudo-labels for the model of a fold, by the mean of that fold's members and of nobody else."""
     own = [Predictions.load(member.test) for member in members if member.fold == fold]
-    broken = {entry["id"] for entry in context.fingerprint["unreadable"] if entry["split"] == "test"}
-    readable = np.flatnonzero(~context.competition.test["id"].isin(broken).to_numpy())
     mean = blend(own).aligned_to(context.competition.test["id"].tolist())
     learnt = context.targets()[context.trainable["fold"].to_numpy() != fold]
     kind, settings = context.competition.kind, context.config.pseudo_label
-    return choose(mean.values, learnt, readable, kind, settings)
+    return choose(mean.values, learnt, context.readable_test_rows, kind, settings)
 
 
 def _write_labels(context: RunContext, number: int, fold: int, found: PseudoLabels) -> None:

@@ -14,12 +14,11 @@ from grandmaster.models.memory_format import to_memory_format
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.fitted import load_fitted
 from grandmaster.pipeline.fold_pictures import Teaching, operations_of_test
-from grandmaster.pipeline.held_out import of_pictures, smaller_passes, workers_for
+from grandmaster.pipeline.held_out import of_pictures, predict_pictures
 from grandmaster.pipeline.manifest import is_done, mark_done
 from grandmaster.pipeline.members import Member, member_spec
 from grandmaster.pipeline.predicting import predict_member
 from grandmaster.prediction.ensemble import blend
-from grandmaster.prediction.predict import predict
 from grandmaster.storage import file_sha256
 
 
@@ -63,8 +62,7 @@ def _of_test(
     for member in own:
         predict_member(context, member, member_spec(context, member))
     ids = context.competition.test["id"]
-    broken = {entry["id"] for entry in context.fingerprint["unreadable"] if entry["split"] == "test"}
-    rows = np.flatnonzero(~ids.isin(broken).to_numpy())
+    rows = context.readable_test_rows
     mean = blend([Predictions.load(member.test) for member in own])
     return rows, mean.aligned_to(ids.tolist()).values[rows]
 
@@ -89,19 +87,15 @@ def _of_training(context: RunContext, member: Member) -> Predictions:
     precision = context.make_precision()
     net = precision.fabric.to_device(load_fitted(spec, member.folder))
     store = context.store("train", spec.store_size)
-    found = predict(
-        precision.fabric,
+    found = predict_pictures(
+        context,
+        spec,
         to_memory_format(net, spec.memory_format),
+        precision,
         PictureDataset(store, None, None, spec.input_size, spec.seed, rows=rows),
-        spec.weights,
-        spec.head,
-        device=spec.device,
-        memory_format=spec.memory_format,
-        batch_size=spec.prediction_batch,
         views=views,
-        workers=workers_for(context),
+        task=task,
         on_batch=lambda pictures: context.progress.advance(task, pictures),
-        on_smaller=smaller_passes(context, task),
     )
     predictions = of_pictures(context, found, found.averaged)
     predictions.save(path)

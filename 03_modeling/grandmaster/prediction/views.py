@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +9,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from grandmaster.competition.predictions import Predictions
-from grandmaster.errors import UserError
+from grandmaster.competition.predictions import Predictions, load_values, save_values
 from grandmaster.prediction.weights import equal
-from grandmaster.storage import write_atomic
 
 # Numbers of a file, 64 MB: above it only the mean over the views is kept, and with it the usual mean is used.
 # Half precision would hold twice as much, but turns small probabilities to 0, which log loss never forgives.
@@ -50,14 +46,7 @@ class ViewValues:
 
     def save(self, path: Path) -> None:
         """Write as `.npz` without pickle, atomically."""
-        buffer = io.BytesIO()
-        np.savez(
-            buffer,
-            ids=np.array(self.ids, dtype=np.str_),
-            outputs=np.array(self.outputs, dtype=np.str_),
-            values=self.values,
-        )
-        write_atomic(path, buffer.getvalue())
+        save_values(path, self.ids, self.outputs, self.values)
 
     @classmethod
     def load(cls, path: Path) -> ViewValues:
@@ -66,17 +55,7 @@ class ViewValues:
         Raises:
             UserError: missing or not such a file.
         """
-        try:
-            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as data:
-                return cls(
-                    ids=tuple(data["ids"].tolist()),
-                    outputs=tuple(data["outputs"].tolist()),
-                    values=data["values"],
-                )
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise UserError(
-                f"not a file of views: {error}", where=path, fix="Delete it and run again."
-            ) from error
+        return load_values(path, cls, "file of views")
 
     def averaged(self, weights: npt.NDArray[np.float64]) -> Predictions:
         """The weighted mean of the views.
