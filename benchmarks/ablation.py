@@ -6,7 +6,8 @@
 Each step keeps what the ones before have added, whether it helped or not, and is compared with the step before it on the
 same out-of-fold pictures (corrupted as the test set is, where it differs from train). The policy of the test set is read
 once. Where the folder holds a solution, which the pipeline never reads, the submissions are scored on it afterwards.
-Pseudo-labels learn from test pictures: that the rules allow it is taken for granted here.
+Pseudo-labels learn from test pictures: that the rules allow it is taken for granted here. `mobilenetv1_050` and `_025` are
+names of `narrow_mobilenets.py`.
 
 With `--runs` the runs are kept, and the same command goes on where it was interrupted.
 """
@@ -23,6 +24,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "03_modeling"))
 
+import narrow_mobilenets  # noqa: F401  (registers two more small models)
 import pandas as pd
 import torch
 
@@ -71,9 +73,21 @@ STEPS: dict[str, tuple[str, ...]] = {
         "model.backbones={first}",
     ),
     "ensemble": ("run.allow_test_training=true", "model.backbones={all}"),
+    # One small model that learnt from the ensemble, to be used in its stead; what is handed in stays the ensemble.
+    "student": (
+        "run.allow_test_training=true",
+        "distill.on=true",
+        "distill.student={first}",
+        "model.backbones={all}",
+    ),
 }
 # Whose fits are those of an earlier step, where that was made with the same settings of training.
-TAKES_FITS_OF = {"pseudo_labels": "tta", "distillation": "pseudo_labels", "ensemble": "pseudo_labels"}
+TAKES_FITS_OF = {
+    "pseudo_labels": "tta",
+    "distillation": "pseudo_labels",
+    "ensemble": "pseudo_labels",
+    "student": "ensemble",
+}
 
 
 def machine() -> str:
@@ -143,11 +157,26 @@ def row_of(
         row["gain_on"] = "corrupted" if compared.corrupted else "clean"
     kept = [one for one in results["techniques"] if one["name"].startswith(("tta", "pseudo", "distill"))]
     row["kept"] = "; ".join(f"{one['title']}: {'kept' if one['kept'] else 'not kept'}" for one in kept)
+    if step == "student":
+        row |= _student(read_json(folder / "distill" / "distill.json"))
     solution = options.data / "solution.csv"
     if solution.exists():
         private = score_solution(folder / results["submission"]["file"], solution, metric=results["metric"])
         row |= {"private": private.value, "private_low": private.low, "private_high": private.high}
     return {name: round(value, 4) if isinstance(value, float) else value for name, value in row.items()}
+
+
+def _student(found: dict[str, Any]) -> dict[str, Any]:
+    """One student in the stead of all fits of the ensemble: score and cost of a picture and view."""
+    many, one = found["seconds"]
+    return {
+        "teachers": found["teachers"]["score"],
+        "student": found["student"]["score"],
+        "student_gain": found["gain"]["score"],
+        "student_gain_low": found["gain"]["low"],
+        "student_gain_high": found["gain"]["high"],
+        "student_cost": one / many,
+    }
 
 
 def main() -> None:

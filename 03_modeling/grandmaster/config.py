@@ -427,6 +427,13 @@ class HardwareConfig(Section, frozen=True, kw_only=True):
     threads: Annotated[
         Annotated[int, Meta(ge=1, le=512)] | None, Meta(description="CPU threads of torch; open: all cores")
     ] = None
+    picture_cache_gb: Annotated[
+        Annotated[float, Meta(ge=0, le=100_000)] | None,
+        Meta(
+            description="most that decoded pictures may take on disk, GB, in .cache beside the runs, where later runs find "
+            "them; 0: none are kept; open: a quarter of what is free"
+        ),
+    ] = None
 
 
 class RunConfig(Section, frozen=True, kw_only=True):

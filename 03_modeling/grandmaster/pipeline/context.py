@@ -19,6 +19,7 @@ from grandmaster.pipeline.channels import extra_files, extra_settings, extra_sta
 from grandmaster.pipeline.clock import Clock
 from grandmaster.pipeline.failures import Failures
 from grandmaster.pipeline.hardware import Hardware
+from grandmaster.pipeline.picture_room import picture_room
 from grandmaster.pipeline.plan import Plan, TrainingAugmentation, read_plan
 from grandmaster.pipeline.revisions import Revisions
 from grandmaster.progress import Progress
@@ -192,6 +193,7 @@ class RunContext:
                 size,
                 memory_budget=int(psutil.virtual_memory().available * STORE_SHARE_OF_MEMORY),
                 extras=extra_files(self.competition, frame),
+                cache=picture_room(self.cache_folder, self.config.hardware.picture_cache_gb),
                 threads=self.hardware.cores,
             )
         return self._stores[key]

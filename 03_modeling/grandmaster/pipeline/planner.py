@@ -36,6 +36,7 @@ FREE_SETTINGS = frozenset(
     {
         ("hardware", "workers"),
         ("hardware", "threads"),
+        ("hardware", "picture_cache_gb"),
         ("run", "time_limit"),
         ("run", "allow_test_training"),
         ("prediction", "choose_views"),
