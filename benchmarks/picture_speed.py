@@ -121,7 +121,9 @@ def main() -> None:
                 seconds.setdefault("from the cache, mapped", []).append(time.perf_counter() - started)
         truth = [by_pillow(path, size) for path in paths[:20]]
         exact = {
-            "OpenCV, whole, bilinear": [psnr(by_opencv(p, size), t) for p, t in zip(paths, truth, strict=False)],
+            "OpenCV, whole, bilinear": [
+                psnr(by_opencv(p, size), t) for p, t in zip(paths, truth, strict=False)
+            ],
             "ours": [psnr(ours(path, size), true) for path, true in zip(paths, truth, strict=False)],
         }
     base = statistics.median(seconds["Pillow, whole, antialiased"])
@@ -140,7 +142,8 @@ def main() -> None:
     )
     print(table.to_string(index=False))
     building, plain = (
-        statistics.median(seconds[name]) for name in ("the same, building the cache", "ours, a pass of the store")
+        statistics.median(seconds[name])
+        for name in ("the same, building the cache", "ours, a pass of the store")
     )
     print(f"building the cache / one pass without it: {building / plain:.2f}")
     if not options.no_csv:

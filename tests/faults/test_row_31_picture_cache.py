@@ -227,7 +227,10 @@ def test_limits_are_kept_and_the_oldest_make_room(paths: list[Path], room: Cache
     opened(sets[2], two_fit)
     assert [opened(each, two_fit).reused for each in (sets[0], sets[2])] == [COUNT, COUNT]
     assert opened(sets[1], CacheRoom(folder=room.folder, limit=one - 1)).reused == 0
-    assert [opened(each, two_fit).reused for each in (sets[0], sets[2])] == [COUNT, COUNT]  # nothing was removed in vain
+    assert [opened(each, two_fit).reused for each in (sets[0], sets[2])] == [
+        COUNT,
+        COUNT,
+    ]  # nothing was removed in vain
 
 
 def test_disk_that_must_stay_free_stays_free(paths: list[Path], tmp_path: Path) -> None:

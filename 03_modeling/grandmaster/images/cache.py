@@ -20,7 +20,7 @@ import shutil
 import threading
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -195,8 +195,7 @@ class DecodedCache:
                 if not self._make_room():
                     return None
                 part.mkdir()
-                file = (part / PIXELS).open("w+b")
-                _reserve(file, self.bytes)
+                file = _room_for(part / PIXELS, self.bytes)
         except (OSError, NotImplementedError):
             shutil.rmtree(part, ignore_errors=True)
             return None
@@ -209,9 +208,7 @@ class DecodedCache:
             if name == self.folder.name:
                 shutil.rmtree(left, ignore_errors=True)
                 continue
-            with suppress(filelock.Timeout), filelock.FileLock(
-                self.room.folder / f".{name}.lock", timeout=0
-            ):
+            with suppress(filelock.Timeout), filelock.FileLock(self.room.folder / f".{name}.lock", timeout=0):
                 shutil.rmtree(left, ignore_errors=True)
 
     def _make_room(self) -> bool:
@@ -220,9 +217,13 @@ class DecodedCache:
         for folder in self.room.folder.iterdir():
             if folder.is_dir() and folder != self.folder:
                 with suppress(OSError):
-                    used[folder] = (folder / ENTRY if (folder / ENTRY).exists() else folder).stat().st_mtime_ns
+                    used[folder] = (
+                        (folder / ENTRY if (folder / ENTRY).exists() else folder).stat().st_mtime_ns
+                    )
         sizes = {folder: _bytes_of(folder) for folder in used}
-        removable = sorted((folder for folder in used if folder.suffix != PART), key=lambda folder: used[folder])
+        removable = sorted(
+            (folder for folder in used if folder.suffix != PART), key=lambda folder: used[folder]
+        )
         free = shutil.disk_usage(self.room.folder).free - self.room.reserve
         missing = max(self.bytes + sum(sizes.values()) - self.room.limit, self.bytes - free)
         if missing > sum(sizes[folder] for folder in removable):
@@ -301,17 +302,21 @@ class Building:
         shutil.rmtree(self._part, ignore_errors=True)
 
 
-def _reserve(file: BinaryIO, size: int) -> None:
-    """Take the room now, where the file system can: a full disk is found here, and others count it."""
-    if hasattr(os, "posix_fallocate"):
+def _room_for(path: Path, size: int) -> BinaryIO:
+    """A new file of this many bytes that has its room already, where the file system can: a full disk is found here."""
+    with ExitStack() as stack:
+        file = stack.enter_context(path.open("w+b"))
         try:
             os.posix_fallocate(file.fileno(), 0, size)
+        except AttributeError:  # not on this system
+            file.truncate(size)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise
-        else:
-            return
-    file.truncate(size)
+            file.truncate(size)  # a file system that cannot
+        stack.pop_all()  # it stays open
+        return file
+    raise AssertionError  # the stack swallows nothing
 
 
 def _bytes_of(folder: Path) -> int:
@@ -336,4 +341,3 @@ def _version() -> str:
     files = [module.__file__ for module in _DECODED_BY]
     assert all(file is not None for file in files)
     return digest([PIL.__version__, *(file_sha256(Path(str(file))) for file in files)])
-
