@@ -1,4 +1,4 @@
-"""Shared by all tests: the table of injected faults (`pytest tests/faults --fault_table PATH.csv`)."""
+"""Shared by all tests: the table of injected faults (`pytest -m fault --fault_table PATH.csv`, also with `-n 2`)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
+PROPERTY = "faults"
+TIMES = pytest.StashKey[int]()
+CALLED = pytest.StashKey[pytest.TestReport]()
 
 
 @dataclass
@@ -20,19 +24,54 @@ class Row:
     seconds: float = 0.0
 
 
-ROWS = pytest.StashKey[dict[int, Row]]()
-TIMES = pytest.StashKey[int]()
+class FaultTable:
+    """Adds up what the reports of the tests carry: under pytest-xdist the tests run in other processes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows: dict[int, Row] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when != "teardown":
+            return
+        for name, value in report.user_properties:
+            if name == PROPERTY:
+                self._add(*value)
+
+    def _add(self, number: int, how: str, times: int, survived: int, seconds: float) -> None:
+        row = self.rows.setdefault(number, Row())
+        row.times += times
+        row.survived += survived
+        row.seconds += seconds
+        if how not in row.how:
+            row.how.append(how)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if not self.rows:
+            return
+        terminalreporter.section("faults injected")
+        lines = [
+            (number, "; ".join(sorted(row.how)), row.times, row.survived, round(row.seconds, 1))
+            for number, row in sorted(self.rows.items())
+        ]
+        for number, how, times, survived, seconds in lines:
+            terminalreporter.write_line(f"{number:>3}  {survived}/{times}  {seconds:>7.1f} s  {how}")
+        with self.path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerows([("row", "injected", "times", "survived", "seconds"), *lines])
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--fault_table", type=Path, help="CSV of the faults that were injected and survived")
+    parser.addoption("--fault_table", help="CSV of the faults that were injected and survived")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "fault(row, how): injects this row of the fault table, in this way; several may be given"
     )
-    config.stash[ROWS] = {}
+    path, is_worker = config.getoption("--fault_table"), hasattr(config, "workerinput")
+    if path is not None and not is_worker:
+        config.pluginmanager.register(FaultTable(Path(path)))
 
 
 @pytest.fixture
@@ -45,36 +84,15 @@ def injected(request: pytest.FixtureRequest) -> Iterator[list[object]]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """The last report of a test carries what the table says about it; a skipped test injects nothing."""
     report = yield
     if report.when == "call" and not report.skipped:
-        item.stash[_REPORT] = report
-    elif report.when == "teardown" and _REPORT in item.stash:
-        called = item.stash[_REPORT]
-        for mark in item.iter_markers("fault"):
-            row = item.config.stash[ROWS].setdefault(mark.args[0], Row())
-            times = item.stash.get(TIMES, 1)
-            row.times += times
-            row.survived += times if called.passed and report.passed else 0
-            row.seconds += called.duration
-            if mark.args[1] not in row.how:
-                row.how.append(mark.args[1])
+        item.stash[CALLED] = report
+    elif report.when == "teardown" and CALLED in item.stash:
+        called = item.stash[CALLED]
+        times = item.stash.get(TIMES, 1)
+        survived = times if called.passed and report.passed else 0
+        report.user_properties += [
+            (PROPERTY, [*mark.args, times, survived, called.duration]) for mark in item.iter_markers("fault")
+        ]
     return report
-
-
-_REPORT = pytest.StashKey[pytest.TestReport]()
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    rows, path = config.stash[ROWS], config.getoption("--fault_table")
-    if not rows or path is None:
-        return
-    terminalreporter.section("faults injected")
-    lines = [
-        (number, "; ".join(row.how), row.times, row.survived, round(row.seconds, 1))
-        for number, row in sorted(rows.items())
-    ]
-    for number, how, times, survived, seconds in lines:
-        terminalreporter.write_line(f"{number:>3}  {survived}/{times}  {seconds:>7.1f} s  {how}")
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerows([("row", "injected", "times", "survived", "seconds"), *lines])
