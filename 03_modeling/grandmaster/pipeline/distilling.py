@@ -31,9 +31,9 @@ from grandmaster.pipeline.members import (
     standing_members,
     student_member,
 )
+from grandmaster.pipeline.pacing import SHARE_OF_TIME, StageBrake
 from grandmaster.pipeline.plan import ModelPlan
 from grandmaster.pipeline.planner import make_plan
-from grandmaster.pipeline.pseudo_labels import SHARE_OF_TIME, StageBrake
 from grandmaster.pipeline.speed import ProbeCache
 from grandmaster.pipeline.teachers import teach
 from grandmaster.pipeline.techniques import Technique, forget, record

@@ -24,7 +24,6 @@ from grandmaster.config import Config
 from grandmaster.errors import UserError
 from grandmaster.models.passes import Passes
 from grandmaster.pipeline.choosing_labels import PseudoLabels, choose, why_not
-from grandmaster.pipeline.clock import Clock
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.fold_pictures import Teaching, operations_of_test
 from grandmaster.pipeline.judging import Judge
@@ -38,6 +37,7 @@ from grandmaster.pipeline.members import (
     round_member,
     set_standing_round,
 )
+from grandmaster.pipeline.pacing import SHARE_OF_TIME, StageBrake
 from grandmaster.pipeline.predicting import predict_member
 from grandmaster.pipeline.techniques import Technique, forget, record
 from grandmaster.pipeline.timed_plan import end_seconds
@@ -47,9 +47,6 @@ from grandmaster.storage import file_sha256, read_json, write_csv, write_json
 from grandmaster.training.brake import OutOfTime
 from grandmaster.training.divergence import FitFailed
 from grandmaster.training.spec import FitSpec
-
-# A round is begun only where its fits would take this share of the time left by what the planned ones took.
-SHARE_OF_TIME = 0.8
 
 
 def rounds_wanted(config: Config) -> int:
@@ -192,21 +189,6 @@ def _fit(context: RunContext, before: Member, own: Member, teaching: Teaching, s
         known=Passes(micro_batch=known["micro_batch"], grad_checkpointing=known["grad_checkpointing"]),
         brake=StageBrake(context.clock, end_seconds(len(context.trainable))),
     )
-
-
-class StageBrake:
-    """Ends a fit that is not needed for a submission, once the time that is to be kept for handing in would be used."""
-
-    def __init__(self, clock: Clock, keep: float) -> None:
-        self._clock, self._keep = clock, keep
-
-    def before_epoch(self, last: Mapping[str, Any], epochs: int) -> int:
-        """See `Brake`; fits that are compared have the epochs they were meant to have, or none."""
-        return last["epoch"] if self._clock.left() < self._keep + last["seconds"] else epochs
-
-    def in_epoch(self, pictures: int, seconds: float, *, has_best: bool) -> bool:
-        """See `Brake`."""
-        return self._clock.left() < self._keep
 
 
 def seconds_of(before: Member, spec: FitSpec, *, pictures: float = 1.0) -> float:
