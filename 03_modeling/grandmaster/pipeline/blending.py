@@ -23,6 +23,8 @@ from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.joining import Joined, choose_views_of, joined_mean, objective_of
 from grandmaster.pipeline.judging import Judge
 from grandmaster.pipeline.members import Member
+from grandmaster.pipeline.resplitting import Resplitting
+from grandmaster.pipeline.specialists import specialists_at_hand
 from grandmaster.pipeline.techniques import Technique, record
 from grandmaster.prediction.blend_choice import BlendChoice, choose_blend
 from grandmaster.prediction.blend_methods import METHODS, Weighted, kind_of_values
@@ -63,13 +65,14 @@ def may_choose(context: RunContext, members: Sequence[Member]) -> bool:
 
 def how_chosen(context: RunContext, fitted_on: str) -> dict[str, object]:
     """What choices depend on besides the predictions."""
-    settings = context.config
+    settings, specialists = context.config, specialists_at_hand(context)
     return {
         "on": fitted_on,
         "views": settings.prediction.choose_views,
         "method": settings.ensemble.method,
         "rounds": settings.ensemble.bootstrap_rounds,
         "level": settings.ensemble.interval_level,
+        **({} if specialists is None else {"specialists": specialists.hash}),
     }
 
 
@@ -81,7 +84,10 @@ def what_was_chosen(context: RunContext) -> tuple[bool, str]:
         line["chosen"] is not None for line in read_json(folder / "tta.json")["models"]
     )
     title = read_json(folder / "blend.json")["title"] if "blend.json" in known else METHODS["mean"].title
-    return views, f"{title} of {kind_of_values(context.competition.kind)}"
+    said = f"{title} of {kind_of_values(context.competition.kind)}"
+    if "specialist.json" in known and (told := read_json(folder / "specialist.json"))["kept"]:
+        said += f", with specialists for {' and '.join(told['pairs'])}"
+    return views, said
 
 
 def files_of(members: Sequence[Member], kinds: Sequence[str]) -> list[Path]:
@@ -112,11 +118,12 @@ def blend_members(
     if choosing:
         with threadpool_limits(1):  # many small products: threads would wait for each other
             if context.config.prediction.choose_views:
-                path = folder / "tta.json"
-                written.append(choose_views_of(context, models, blending.objective, fitted_on, path))
+                views = folder / "tta.json"
+                written.append(choose_views_of(context, models, blending.objective, fitted_on, views))
             if len(models) > 1:
                 written.append(blending.choose(folder / "blend.json"))
             written.append(blending.calibrate(folder / "calibration.json"))
+            written += blending.ask_specialists(folder / "specialist.json")
     for kind in kinds:
         written.append(folder / f"{kind}.npz")
         blending.out_of_fold(kind).save(written[-1])
@@ -157,6 +164,7 @@ class _Blending:
         self._places = np.flatnonzero(self._whole)
         self._choice: BlendChoice | None = None
         self._calibration: _Calibration | None = None
+        self._specialists: Resplitting | None = None
 
     # What was chosen, applied.
 
@@ -165,6 +173,8 @@ class _Blending:
         values = self._blended(kind)
         if self._calibration is not None:
             values = calibrated(self._kind, values, self._calibration.used, self.objective.part)
+        if self._specialists is not None:
+            values = self._specialists.out_of_fold(kind, values)
         return self._predictions(self.ids, values)
 
     def test(self) -> Predictions:
@@ -185,6 +195,8 @@ class _Blending:
             values = chosen.apply(np.stack([found.aligned_to(ids).values for found in tests]))
         if self._calibration is not None:
             values = tempered(self._kind, values, self._calibration.used[None])
+        if self._specialists is not None:
+            values = self._specialists.test(ids, values)
         return self._predictions(ids, values)
 
     def _blended(self, kind: str) -> Values:
@@ -313,6 +325,16 @@ class _Blending:
                 f"{on_mean['score']:+.4f} ({on_mean['low']:+.4f} to {on_mean['high']:+.4f}).",
             )
         record(context, line)
+
+    def ask_specialists(self, path: Path) -> list[Path]:
+        """Choose how much specialists for pairs of classes count, where there are any: see `Resplitting.choose`."""
+        at_hand = specialists_at_hand(self._context)
+        if at_hand is None:
+            return []
+        specialists = Resplitting(self._context, self.objective, self.ids, at_hand)
+        specialists.choose(self._fitted_on, self.out_of_fold(self._fitted_on).values, path)
+        self._specialists = specialists
+        return [path]
 
     def calibrate(self, path: Path) -> Path:
         """Fit a temperature -> `calibration.json`, and the line of what it was worth; applied where the metric gains."""

@@ -28,6 +28,7 @@ from grandmaster.pipeline import (
     preparing,
     pseudo_labels,
     so_far,
+    specialists,
     trying,
 )
 from grandmaster.pipeline.clock import Clock
@@ -49,6 +50,7 @@ STAGE_FUNCTIONS: dict[str, Callable[[RunContext], None]] = {
     "pseudo_label": pseudo_labels.pseudo_label,
     "distill": distilling.distill,
     "predict": predicting.predict_test,
+    "specialist": specialists.fit_specialists,
     "ensemble": predicting.ensemble,
     "label_quality": labels.label_quality,
     "submit": outcome.submit,
