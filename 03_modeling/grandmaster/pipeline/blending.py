@@ -204,7 +204,10 @@ class _Blending:
         values = joined_mean(self._models, self.objective, self.ids, kind).values
         if self._choice is not None:
             part_of = self.objective.part[self._places]
-            values[self._places] = self._choice.nested(lambda part: self._members(kind, part), part_of)
+            if kind == self._fitted_on:
+                values[self._places] = self._choice.chosen(part_of)
+            else:
+                values[self._places] = self._choice.nested(lambda part: self._members(kind, part), part_of)
         return values
 
     def _members(self, kind: str, part: int | None) -> Values:
@@ -306,23 +309,16 @@ class _Blending:
             judge, ids = Judge(context), [self.ids[place] for place in self._places]
             single = self._predictions(ids, self._choice.tried["best_single"])
             mean = self._predictions(ids, self._choice.tried["mean"])
-            nested = self._choice.nested(
-                lambda part: self._members(self._fitted_on, part), self.objective.part[self._places]
-            )
-            blended = self._predictions(ids, nested)
-            gain, on_mean = judge.gain(single, blended), judge.gain(mean, blended)
-            line = msgspec.structs.replace(
-                line,
-                before=judge.score(single),
-                after=judge.score(blended),
-                gain=gain["score"],
-                low=gain["low"],
-                high=gain["high"],
-                level=gain["level"],
+            blended = self._predictions(ids, self._choice.chosen(self.objective.part[self._places]))
+            on_mean = judge.compare(mean, blended)
+            line = Technique.of(
+                judge.compare(single, blended),
+                name=line.name,
+                title=line.title,
                 kept=name != "best_single",
                 why=f"{METHODS[name].title.capitalize()}, against the best single model, each part's chosen on the others; "
-                "against the mean "
-                f"{on_mean['score']:+.4f} ({on_mean['low']:+.4f} to {on_mean['high']:+.4f}).",
+                f"against the mean {on_mean.gain:+.4f} ({on_mean.low:+.4f} to {on_mean.high:+.4f}).",
+                scored_on=line.scored_on,
             )
         record(context, line)
 
@@ -418,16 +414,12 @@ class _Blending:
         if not counts:
             verdict = f"not applied, as {title} does not ask how sure a prediction is."
             return msgspec.structs.replace(line, why=line.why + verdict)
-        before, after = (self._predictions(self.ids, values) for values in both)
-        gain = judge.gain(before, after)
         verdict = "applied." if kept else "not applied: it gains no more than the uncertainty."
-        return msgspec.structs.replace(
-            line,
-            before=judge.score(before),
-            after=judge.score(after),
-            gain=gain["score"],
-            low=gain["low"],
-            high=gain["high"],
-            level=gain["level"],
+        return Technique.of(
+            judge.compare(*(self._predictions(self.ids, values) for values in both)),
+            name=line.name,
+            title=line.title,
+            kept=kept,
             why=line.why + verdict,
+            scored_on=line.scored_on,
         )

@@ -39,7 +39,7 @@ from grandmaster.pipeline.members import (
 )
 from grandmaster.pipeline.pacing import SHARE_OF_TIME, StageBrake
 from grandmaster.pipeline.predicting import predict_member
-from grandmaster.pipeline.techniques import Technique, forget, record
+from grandmaster.pipeline.techniques import Technique, forget, record, scored_on
 from grandmaster.pipeline.timed_plan import end_seconds
 from grandmaster.pipeline.training import fit, make_spec, score_line
 from grandmaster.prediction.ensemble import blend
@@ -271,7 +271,7 @@ def _compare(
         title=line.title,
         kept=kept,
         why=line.why,
-        scored_on="corrupted" if kind == "oof_corrupted" else "clean",
+        scored_on=scored_on(kind),
     )
     record(context, told)
     return kept
