@@ -15,7 +15,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-import numpy as np
 import pandas as pd
 
 from grandmaster.competition.comparison import Comparison
@@ -25,7 +24,7 @@ from grandmaster.errors import UserError
 from grandmaster.models.passes import Passes
 from grandmaster.pipeline.choosing_labels import PseudoLabels, choose, why_not
 from grandmaster.pipeline.context import RunContext
-from grandmaster.pipeline.fold_pictures import Teaching, operations_of_test
+from grandmaster.pipeline.fold_pictures import Teaching, labels_as_rows, operations_of_test
 from grandmaster.pipeline.judging import Judge
 from grandmaster.pipeline.manifest import is_done, mark_done
 from grandmaster.pipeline.members import (
@@ -151,11 +150,8 @@ def _write_labels(context: RunContext, number: int, fold: int, found: PseudoLabe
 
 
 def _teaching(context: RunContext, found: PseudoLabels) -> Teaching:
-    targets, kind = context.targets(), context.competition.kind
-    outputs = len(context.competition.outputs)
-    labels = np.eye(outputs)[targets] if kind == "multiclass" else targets
     return Teaching(
-        train=labels.astype(np.float32),
+        train=labels_as_rows(context),
         test_rows=found.rows,
         test=found.taught,
         test_weight=context.config.pseudo_label.weight,
