@@ -15,11 +15,10 @@ from grandmaster.competition.metrics import METRICS
 from grandmaster.config import Config
 from grandmaster.errors import UserError, did_you_mean
 from grandmaster.images.normalise import to_input
-from grandmaster.models.memory_format import to_memory_format
 from grandmaster.models.registry import find_backbone
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.exporting import export_fit
-from grandmaster.pipeline.fitted import load_fitted
+from grandmaster.pipeline.fitted import fitted_on_device
 from grandmaster.pipeline.fold_pictures import Teaching
 from grandmaster.pipeline.judging import Judge
 from grandmaster.pipeline.manifest import is_done, mark_done
@@ -269,9 +268,7 @@ def _parameters(members: Sequence[Member]) -> int:
 def _seconds_a_picture(context: RunContext, member: Member) -> float:
     """Measured: one forward pass of one view, in batches of `TIMED_BATCH`, from bytes to values; the median of some."""
     spec: FitSpec = member_spec(context, member)
-    precision = context.make_precision()
-    net = precision.fabric.to_device(load_fitted(spec, member.folder))
-    net = to_memory_format(net, spec.memory_format)
+    net, precision = fitted_on_device(context, spec, member.folder)
     shape = (TIMED_BATCH, spec.in_channels, spec.input_size, spec.input_size)
     pictures = torch.zeros(shape, dtype=torch.uint8)
     took = []

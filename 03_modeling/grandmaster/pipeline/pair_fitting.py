@@ -18,16 +18,15 @@ from grandmaster.images.loader import eval_loader
 from grandmaster.images.normalise import to_input
 from grandmaster.models.features import LinearHeads, penultimate
 from grandmaster.models.head import Head
-from grandmaster.models.memory_format import to_memory_format
 from grandmaster.models.passes import in_passes
 from grandmaster.pipeline.context import RunContext
-from grandmaster.pipeline.fitted import load_fitted
+from grandmaster.pipeline.fitted import fitted_on_device
 from grandmaster.pipeline.fold_pictures import fold_data
 from grandmaster.pipeline.held_out import SCORING_SEED, predict_pictures, smaller_passes, workers_for
 from grandmaster.pipeline.members import Member, member_spec
 from grandmaster.prediction.pairs import Pair, fit_pair, pair_name
 from grandmaster.prediction.predict import ViewPredictions
-from grandmaster.storage import read_json, write_json
+from grandmaster.storage import write_json
 from grandmaster.training.fit import FoldData
 from grandmaster.training.precision import Precision
 from grandmaster.training.spec import FitSpec
@@ -57,15 +56,8 @@ def fit_pairs(
     """
     spec = member_spec(context, member)
     data = fold_data(context, spec)
-    precision = context.make_precision(read_json(member.folder / "result.json").get("precision"))
-    net = precision.fabric.to_device(load_fitted(spec, member.folder))
-    at_hand = _Fit(
-        context=context,
-        spec=spec,
-        net=to_memory_format(net, spec.memory_format),
-        precision=precision,
-        task=task,
-    )
+    net, precision = fitted_on_device(context, spec, member.folder)
+    at_hand = _Fit(context=context, spec=spec, net=net, precision=precision, task=task)
     assert isinstance(data.train, PictureDataset), "the fold's own pictures, with nothing taught beside them"
     learnt = {pair: _pictures_of(data.train, pair, spec.seed) for pair in pairs}
     context.progress.start(task, context.config.specialist.draws * sum(map(len, learnt.values())))
