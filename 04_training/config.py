@@ -20,6 +20,7 @@ STAGES = (
     "pseudo_label",
     "distill",
     "predict",
+    "specialist",
     "ensemble",
     "label_quality",
     "submit",

@@ -83,14 +83,14 @@ def run_debug(settings: Settings) -> int:
 def show_plan(settings: Settings, request: RunRequest, command: str) -> int:
     """`--dry_run`: the plan as tables; writes nothing."""
     import utils
-    from grandmaster.pipeline.run import plan_only
+    from grandmaster.pipeline.run import planned_work
     from live_view import make_view
     from screens import plan_tables
 
     console = utils.make_console()
     with make_view(console, utils.RunLog(None), title=request.mode, plain=settings.plain) as view:
-        plan = plan_only(request, view)
-    console.print(plan_tables(plan))
+        plan, later = planned_work(request, view)
+    console.print(plan_tables(plan, later))
     console.print(text("plan.written_nothing"), style="dim")
     console.print(command, soft_wrap=True, markup=False)
     return DONE

@@ -91,6 +91,13 @@ TEXTS: dict[str, dict[Language, str]] = {
     "plan.memory": {"en": "memory", "ko": "메모리"},
     "plan.disk": {"en": "disk", "ko": "디스크"},
     "plan.total": {"en": "total", "ko": "합계"},
+    "plan.later": {
+        "en": "Afterwards, not in the total (under a time limit only where what is left allows)",
+        "ko": "이후 단계, 합계에 포함되지 않음 (시간 제한이 있으면 남은 시간이 허용할 때만)",
+    },
+    "plan.stage": {"en": "stage", "ko": "단계"},
+    "plan.fits": {"en": "fits", "ko": "학습 횟수"},
+    "plan.at_most": {"en": "at most about", "ko": "최대 약"},
     "plan.written_nothing": {
         "en": "Nothing was written. Run it with:",
         "ko": "아무것도 저장하지 않았습니다. 실행하려면:",

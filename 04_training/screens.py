@@ -20,6 +20,7 @@ from utils import duration
 if TYPE_CHECKING:
     from grandmaster.competition.table import Competition
     from grandmaster.pipeline.doctor import Check
+    from grandmaster.pipeline.later import Later
     from grandmaster.pipeline.plan import ModelPlan, Plan
 
 _STATUS_STYLE = {"good": "green", "warn": "yellow", "fail": "bold red"}
@@ -39,8 +40,8 @@ def _panel(body: RenderableType, title: str) -> Panel:
     return Panel(body, title=heading, title_align="left", box=ROUNDED, border_style="cyan", padding=(0, 1))
 
 
-def plan_tables(plan: Plan) -> RenderableType:
-    """Every decision with its reason, and every model x fold with what it costs."""
+def plan_tables(plan: Plan, later: Sequence[Later]) -> RenderableType:
+    """Every decision with its reason, every model x fold with what it costs, and what may come after them."""
     decisions = Table(box=SIMPLE_HEAD, title=text("plan.decisions"), title_justify="left", title_style="bold")
     decisions.add_column(text("plan.decision"), style="cyan", no_wrap=True)
     decisions.add_column(text("plan.value"), overflow="fold", max_width=32)
@@ -48,7 +49,8 @@ def plan_tables(plan: Plan) -> RenderableType:
     for name, value, reason in [*plan.lines(), *_model_reasons(plan.models)]:
         decisions.add_row(name.replace("_", " "), Text(_value(value)), Text(reason))
     notes = [Text(f"▲ {note}", style="yellow") for note in plan.notes]
-    return Group(decisions, *_augmentation_tables(plan), _models_table(plan), *notes)
+    more = [_later_table(later)] if later else []
+    return Group(decisions, *_augmentation_tables(plan), _models_table(plan), *more, *notes)
 
 
 def _augmentation_tables(plan: Plan) -> list[RenderableType]:
@@ -123,6 +125,16 @@ def _models_table(plan: Plan) -> Table:
     table.add_column(text("plan.disk"), _size(disk), justify="right", no_wrap=True)
     for model in plan.models:
         table.add_row(*_model_row(model, folds))
+    return table
+
+
+def _later_table(later: Sequence[Later]) -> Table:
+    table = Table(box=SIMPLE_HEAD, title=text("plan.later"), title_justify="left", title_style="bold")
+    table.add_column(text("plan.stage"), style="cyan", overflow="fold")
+    table.add_column(text("plan.fits"), justify="right", no_wrap=True)
+    table.add_column(text("plan.at_most"), justify="right", no_wrap=True)
+    for stage in later:
+        table.add_row(Text(stage.name), str(stage.fits) if stage.fits else "", duration(stage.seconds))
     return table
 
 

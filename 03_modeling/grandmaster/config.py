@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from grandmaster.teaching_config import DistillConfig, PseudoLabelConfig
+from grandmaster.teaching_config import DistillConfig, PseudoLabelConfig, SpecialistConfig
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
@@ -469,6 +469,7 @@ class Config(Section, frozen=True, kw_only=True):
     training: TrainingConfig = TrainingConfig()
     pseudo_label: PseudoLabelConfig = PseudoLabelConfig()
     distill: DistillConfig = DistillConfig()
+    specialist: SpecialistConfig = SpecialistConfig()
     prediction: PredictionConfig = PredictionConfig()
     ensemble: EnsembleConfig = EnsembleConfig()
     hardware: HardwareConfig = HardwareConfig()

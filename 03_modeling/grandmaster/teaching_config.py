@@ -1,4 +1,4 @@
-"""Settings of what is learnt beyond the labels: pseudo-labels of test pictures, and teachers."""
+"""Settings of what is learnt beyond the labels and the planned fits: pseudo-labels, teachers, specialists for pairs."""
 
 from __future__ import annotations
 
@@ -75,3 +75,28 @@ class DistillConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         float, Meta(gt=0.0, le=10.0, description="epochs of the student, in those of its planned fit")
     ] = 1.0
     in_blend: Annotated[bool, Meta(description="the students join the blend that is handed in")] = False
+
+
+class SpecialistConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A second opinion on the classes that are taken for each other most often; for three classes or more."""
+
+    mode: Annotated[
+        Literal["off", "auto"],
+        Meta(
+            description="auto: specialists for pairs of classes are fitted on each model's features, and used where they win "
+            "beyond the uncertainty"
+        ),
+    ] = "off"
+    pairs: Annotated[int, Meta(ge=1, le=10, description="most pairs")] = 2
+    draws: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=64,
+            description="how often a specialist sees each training picture of its pair, each time augmented otherwise",
+        ),
+    ] = 4
+    views: Annotated[
+        Literal[1, 2, 4, 8],
+        Meta(description="views of a picture that the specialists' answer is the mean of"),
+    ] = 2

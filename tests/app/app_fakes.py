@@ -163,9 +163,10 @@ class FakePipeline:
         (request.run_folder / "report.html").write_text("<html></html>")
         return results
 
-    def plan_only(self, request: Any, progress: Any) -> Plan:
+    def planned_work(self, request: Any, progress: Any) -> tuple[Plan, list[Any]]:
         self.plans.append(request)
-        return Plan()
+        later = types.SimpleNamespace(name="pseudo-labels, 1 round", fits=10, seconds=5400.0)
+        return Plan(), [later] if request.config.run.allow_test_training else []
 
     def read_data(self, request: Any, progress: Any) -> Any:
         return read_competition(request.data_path, request.config.data)
@@ -187,7 +188,7 @@ class FakePipeline:
         run.__dict__.update(
             RunRequest=RunRequest,
             run_pipeline=self.run_pipeline,
-            plan_only=self.plan_only,
+            planned_work=self.planned_work,
             explore_data=self.explore_data,
             read_data=self.read_data,
         )

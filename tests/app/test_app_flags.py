@@ -98,6 +98,11 @@ def check_dry_run(pipeline: FakePipeline, home: Path, screen: Callable[[], str])
     ):
         assert part in shown
     assert "--set training.epochs=3" in shown
+    assert "pseudo-labels" not in shown
+    assert grandmaster_train.main([*BASE, "--dry_run", "--allow_test_training"]) == 0
+    shown = screen()
+    for part in ("not in the total", "pseudo-labels, 1 round", " 10 ", "1h 30m"):
+        assert part in shown
 
 
 def check_models(pipeline: FakePipeline, home: Path, screen: Callable[[], str]) -> None:

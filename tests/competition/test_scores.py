@@ -12,6 +12,7 @@ from sklearn import metrics as sk
 
 from grandmaster.competition import metrics
 from grandmaster.competition.decisions import DecisionRule
+from grandmaster.competition.metric_table import why_not
 from grandmaster.competition.metrics import (
     METRICS,
     bootstrap_interval,
@@ -21,7 +22,6 @@ from grandmaster.competition.metrics import (
     per_class_scores,
     resample_weights,
     score,
-    why_not,
 )
 from grandmaster.config import MetricName
 

@@ -82,6 +82,7 @@ def test_the_choice_of_the_blend_is_a_file_and_a_line(done):
     assert said["before"] == pytest.approx(kept["candidates"]["best_single"]["score"])
     assert said["after"] == pytest.approx(results["cross_validation"]["score"])
     assert "against the mean" in said["why"]
+    assert said["verdict"] in ("better", "worse", "no difference shown")
     assert results["ensemble"]["method"] == f"{kept['title']} of probabilities"
 
 

@@ -17,9 +17,11 @@ from grandmaster.competition.predictions import Predictions
 from grandmaster.errors import UserError
 from grandmaster.models import exported
 from grandmaster.pipeline import distilling, fold_pictures, run, teachers, training
+from grandmaster.pipeline.context import RunContext
+from grandmaster.pipeline.manifest import mark_done
 from grandmaster.pipeline.run import run_pipeline
 from grandmaster.progress import SilentProgress
-from grandmaster.storage import read_json
+from grandmaster.storage import read_json, write_json
 
 SETTINGS = ("distill.on=true", "training.learning_rate=0.01")
 
@@ -109,6 +111,7 @@ def test_the_whole_road(trained, data, tmp_path, monkeypatch):
     line = read_json(folder / "techniques" / "distill.json")
     assert line["kept"] is False
     assert line["low"] <= line["gain"] <= line["high"]
+    assert line["verdict"] in ("better", "worse", "no difference shown")
     found = read_json(folder / "distill" / "distill.json")
     assert found["parameters"] == [2 * found["parameters"][1], found["parameters"][1]]
     assert all(seconds > 0 for seconds in found["seconds"])
@@ -212,3 +215,35 @@ def test_a_student_of_another_backbone_is_planned_once(trained, data, tmp_path, 
     with pytest.raises(pytest.fail.Exception, match="test_vit"):
         go(trained, data, tmp_path / "run", *other, until="distill")
     assert (tmp_path / "run" / "distill" / "student.json").read_bytes() == kept
+
+
+def test_teachers_answer_in_the_format_that_their_fit_was_eased_to(trained, data, tmp_path, monkeypatch):
+    """Fold 0's fit is made one that was gone on with in another format than the plan's."""
+    go(trained, data, tmp_path / "plain", until="distill")
+    shutil.copytree(trained, tmp_path / "eased")
+    folder = tmp_path / "eased" / "fold_0" / "test_resnet"
+    write_json(folder / "result.json", read_json(folder / "result.json") | {"precision": "bf16"})
+    known = read_json(folder / "manifest.json")
+    mark_done(folder / "manifest.json", known["inputs"], [folder / name for name in known["outputs"]])
+    asked: list[Any] = []
+    make = RunContext.make_precision
+
+    def remember(context: RunContext, name: Any = None) -> Any:
+        asked.append(name)
+        return make(context, name)
+
+    monkeypatch.setattr(RunContext, "make_precision", remember)
+    go(trained, data, tmp_path / "eased", until="distill")
+    for fold, same in ((0, False), (1, True)):
+        file = f"distill/fold_{fold}/teachers/test_resnet_planned.npz"
+        first, second = (Predictions.load(tmp_path / name / file).values for name in ("plain", "eased"))
+        assert np.array_equal(first, second) is same
+        assert np.allclose(first, second, atol=0.05)
+    named = [name for name in asked if name is not None]
+    assert named == [
+        "bf16",
+        "fp32",
+        "bf16",
+        "fp32",
+        "fp32",
+    ]  # two teachers asked; two teachers and a student timed

@@ -156,3 +156,16 @@ def test_stacking_of_a_label_or_class_that_was_never_seen():
     assert values.shape == (60, 4)
     assert values.sum(axis=1) == pytest.approx(np.ones(60), abs=1e-5)
     assert 0 < values[:, 2].max() < 1e-5
+
+
+def test_what_it_was_chosen_by_is_what_it_says_of_those_predictions():
+    """Nothing is worked out twice: with members that differ from part to part, as after a choice of views."""
+    objective = made("log_loss", count=120)
+    members = {
+        part: said(objective, [1.0, 2.0, 0.5], seed=seed)
+        for seed, part in enumerate((None, *objective.parts))
+    }
+    choice = choose_blend(members.__getitem__, objective, ("mean", "greedy", "stacking"))
+    kept = choice.chosen(objective.part)
+    assert np.array_equal(kept, choice.nested(members.__getitem__, objective.part))
+    assert len(np.unique(kept)) > 100

@@ -12,9 +12,9 @@ import pandas as pd
 from sklearn import metrics as sklearn_metrics
 
 from grandmaster.competition import metric_formulas as formulas
+from grandmaster.competition.compared import checked, compared
 from grandmaster.competition.decisions import DecisionRule
-from grandmaster.competition.metric_table import METRICS, Metric, why_not
-from grandmaster.competition.table import TargetKind
+from grandmaster.competition.metric_table import METRICS
 
 Array = npt.NDArray[Any]
 Labels = npt.NDArray[np.integer[Any]]
@@ -74,7 +74,9 @@ def score(
         ValueError: shapes that do not fit, no rows, a label outside 0..c-1, a value that is not finite, or a metric
             that does not score such targets.
     """
-    return METRICS[metric].point(*_prepared(metric, truth, values, rule, decisions, top_k, positive))
+    return METRICS[metric].point(
+        *compared(metric, truth, values, rule, decisions=decisions, top_k=top_k, positive=positive)
+    )
 
 
 def bootstrap_interval(
@@ -111,7 +113,7 @@ def bootstrap_interval(
     Raises:
         ValueError: as `score`; groups of another length; rounds or level out of range.
     """
-    prepared = _prepared(metric, truth, values, rule, decisions, top_k, positive)
+    prepared = compared(metric, truth, values, rule, decisions=decisions, top_k=top_k, positive=positive)
     _check_bootstrap(rounds, level)
     drawn = _drawn(metric, prepared, groups, rounds, seed)
     low, high = ends(drawn, level)
@@ -185,7 +187,7 @@ def drawn_gains(
     """
     sign = 1.0 if METRICS[metric].higher_is_better else -1.0
     both = [
-        _prepared(metric, truth, values, None, decided, top_k, positive)
+        compared(metric, truth, values, decisions=decided, top_k=top_k, positive=positive)
         for values, decided in zip((first, second), decisions, strict=True)
     ]
     before, after = (_drawn(metric, prepared, groups, rounds, seed) for prepared in both)
@@ -266,108 +268,6 @@ def _group_codes(groups: Sequence[Any] | npt.ArrayLike, count: int) -> tuple[npt
     return codes, len(names)
 
 
-def _prepared(
-    metric: str,
-    truth: npt.ArrayLike,
-    values: npt.ArrayLike,
-    rule: DecisionRule | None,
-    decisions: npt.ArrayLike | None,
-    top_k: int,
-    positive: int,
-) -> tuple[Array, Array]:
-    """What the metric's formulas compare."""
-    entry = METRICS[metric]
-    known, said = _checked(truth, values)
-    kind = _kind(entry, known, rule, decisions)
-    problem = why_not(metric, kind, said.shape[1])
-    if problem is not None:
-        raise ValueError(problem)
-    if kind == "multilabel" and not np.isin(known, (0.0, 1.0)).all():
-        raise ValueError("the truth of independent labels must be 0 or 1")
-    if entry.takes == "decisions":
-        return _decided(kind, known, said, rule, decisions)
-    if kind == "regression":
-        if decisions is None and rule is not None and rule.name == "cut_points":
-            decisions = rule.decide(said)
-        return known, said if decisions is None else np.asarray(decisions, np.float64).reshape(known.shape)
-    no_chance = kind == "multiclass" and (said.sum(axis=1) <= 0).any()
-    if (said < 0).any() or no_chance or (kind == "multilabel" and (said > 1).any()):
-        raise ValueError("probabilities must not be negative nor above 1, and no row all zero")
-    if entry.takes == "positive":
-        return (known == positive)[:, None], said[:, [positive]]
-    if entry.takes == "ranking":
-        return _credit(known, said, top_k), said
-    return known, said
-
-
-def _kind(
-    entry: Metric, truth: Array, rule: DecisionRule | None, decisions: npt.ArrayLike | None
-) -> TargetKind:
-    """What the truth must be, from its form and what it is compared with."""
-    if truth.ndim == 1:
-        return "multiclass"
-    if "regression" in entry.kinds:
-        return "regression"
-    sets = rule is not None and rule.name == "thresholds" if decisions is None else np.ndim(decisions) == 2
-    return "ordinal" if "ordinal" in entry.kinds and truth.shape[1] == 1 and not sets else "multilabel"
-
-
-def _decided(
-    kind: TargetKind,
-    truth: Array,
-    values: Floats,
-    rule: DecisionRule | None,
-    decisions: npt.ArrayLike | None,
-) -> tuple[Array, Array]:
-    """Two int64 (n,), or two bool (n, c) for label sets."""
-    if decisions is not None:
-        decided = np.asarray(decisions)
-    elif rule is not None and rule.name != "none":
-        decided = rule.decide(values)
-    elif kind == "multiclass":
-        decided = values.argmax(axis=1)
-    else:
-        decided = values >= 0.5 if kind == "multilabel" else np.floor(values[:, 0] + 0.5).clip(0)
-    if kind == "multilabel":
-        return truth > 0, decided.astype(bool)
-    grades = truth if kind == "multiclass" else truth[:, 0]
-    if (grades < 0).any() or (grades != np.floor(grades)).any():
-        raise ValueError("grades must be whole numbers from 0 on")
-    return grades.astype(np.int64), decided.astype(np.int64)
-
-
-def _credit(truth: Labels, values: Floats, top_k: int) -> Floats:
-    """1 / rank of the true class, 0 beyond `top_k`; of equal values the class that comes first ranks higher."""
-    own = values[np.arange(len(truth)), truth][:, None]
-    before = np.arange(values.shape[1]) < truth[:, None]
-    rank = 1 + ((values > own) | ((values == own) & before)).sum(axis=1)
-    credit: Floats = np.where(rank <= top_k, 1 / rank, 0.0)
-    return credit
-
-
-def _checked(truth: npt.ArrayLike, values: npt.ArrayLike) -> tuple[Array, Floats]:
-    known, said = np.asarray(truth), np.asarray(values, dtype=np.float64)
-    if said.ndim != 2 or known.shape[:1] != said.shape[:1] or (known.ndim == 2 and known.shape != said.shape):
-        raise ValueError(f"labels of shape {known.shape} do not fit probabilities of shape {said.shape}")
-    if not len(known):
-        raise ValueError("there is nothing to score")
-    if not np.isfinite(said).all():
-        raise ValueError(f"row {int((~np.isfinite(said)).any(axis=1).argmax())} is not finite")
-    if known.ndim == 2:
-        known = known.astype(np.float64)
-        if not np.isfinite(known).all():
-            raise ValueError(f"the truth of row {int((~np.isfinite(known)).any(axis=1).argmax())} is missing")
-        return known, said
-    if not np.issubdtype(known.dtype, np.integer):
-        raise ValueError(f"labels must be whole numbers, not {known.dtype}")
-    outside = (known < 0) | (known >= said.shape[1])
-    if outside.any():
-        raise ValueError(
-            f"label {known[outside][0]} is outside the {said.shape[1]} classes (row {outside.argmax()})"
-        )
-    return known, said
-
-
 def per_class_scores(labels: npt.ArrayLike, probabilities: npt.ArrayLike, n_classes: int) -> pd.DataFrame:
     """Precision, recall and F1 of each class.
 
@@ -406,10 +306,10 @@ def confusion(labels: npt.ArrayLike, probabilities: npt.ArrayLike, n_classes: in
 def _labels_of(
     labels: npt.ArrayLike, probabilities: npt.ArrayLike, n_classes: int
 ) -> tuple[Labels, npt.NDArray[np.int64]]:
-    truth, checked = _checked(labels, probabilities)
-    if checked.shape[1] != n_classes:
-        raise ValueError(f"probabilities have {checked.shape[1]} columns for {n_classes} classes")
-    return truth, checked.argmax(axis=1)
+    truth, values = checked(labels, probabilities)
+    if values.shape[1] != n_classes:
+        raise ValueError(f"probabilities have {values.shape[1]} columns for {n_classes} classes")
+    return truth, values.argmax(axis=1)
 
 
 def corruption_gap(clean: float | None, corrupted: float | None, *, higher_is_better: bool) -> float | None:
@@ -420,23 +320,3 @@ def corruption_gap(clean: float | None, corrupted: float | None, *, higher_is_be
     if clean is None or corrupted is None:
         return None
     return clean - corrupted if higher_is_better else corrupted - clean
-
-
-def compared(
-    metric: str,
-    truth: npt.ArrayLike,
-    values: npt.ArrayLike,
-    *,
-    decisions: npt.ArrayLike | None = None,
-    top_k: int = 1,
-    positive: int = 1,
-) -> tuple[Array, Array]:
-    """What the formulas of a `Metric` take: truth and predictions, checked and decided.
-
-    Args:
-        metric, truth, values, decisions, top_k, positive: as `score`.
-
-    Raises:
-        ValueError: as `score`.
-    """
-    return _prepared(metric, truth, values, None, decisions, top_k, positive)

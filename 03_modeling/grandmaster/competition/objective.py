@@ -17,8 +17,9 @@ import pandas as pd
 from sklearn.model_selection import GroupKFold
 
 from grandmaster.competition import metric_formulas as formulas
+from grandmaster.competition.compared import compared
 from grandmaster.competition.decisions import DecisionRule
-from grandmaster.competition.metrics import METRICS, compared, resample_weights
+from grandmaster.competition.metrics import METRICS, resample_weights
 from grandmaster.competition.rows import Rows
 from grandmaster.competition.rule_fitting import fit_rule, hands_in_decisions
 from grandmaster.competition.table import Competition

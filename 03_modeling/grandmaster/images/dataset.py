@@ -83,13 +83,20 @@ class PictureDataset(Dataset[Item]):
 
     def with_seed(self, seed: int) -> PictureDataset:
         """The same pictures under other draws of the augmentation."""
+        return self._like(seed, self.rows)
+
+    def with_rows(self, rows: npt.NDArray[np.integer]) -> PictureDataset:
+        """Other pictures of the store under the same augmentation; mixed only among themselves."""
+        return self._like(self.seed, rows)
+
+    def _like(self, seed: int, rows: npt.NDArray[np.integer]) -> PictureDataset:
         return PictureDataset(
             self.store,
             self.targets,
             self.augmentation,
             self.size,
             seed,
-            rows=self.rows,
+            rows=rows,
             by_class=self.by_class,
             taught=self.taught,
             weights=self.weights,

@@ -7,38 +7,32 @@ parts (folds; where fewer than three were trained, four parts by group), the tes
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from grandmaster.competition.metrics import METRICS, score
 from grandmaster.competition.predictions import Predictions
 from grandmaster.competition.rule_fitting import hands_in_decisions
+from grandmaster.pipeline.blend_report import report_choice, report_mean
+from grandmaster.pipeline.calibrating import (
+    Calibration,
+    calibrate,
+    leave_uncalibrated,
+    why_not_calibrated,
+)
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.joining import Joined, choose_views_of, joined_mean, objective_of
-from grandmaster.pipeline.judging import Judge
 from grandmaster.pipeline.members import Member
-from grandmaster.pipeline.techniques import Technique, record
+from grandmaster.pipeline.resplitting import Resplitting
+from grandmaster.pipeline.specialists import specialists_at_hand
 from grandmaster.prediction.blend_choice import BlendChoice, choose_blend
 from grandmaster.prediction.blend_methods import METHODS, Weighted, kind_of_values
-from grandmaster.prediction.calibration import (
-    CALIBRATED_METRICS,
-    MOST_CALIBRATED,
-    Temperatures,
-    calibrated,
-    calibration_error,
-    has_probabilities,
-    nested_temperatures,
-    tempered,
-)
+from grandmaster.prediction.calibration import Temperatures, calibrated, nested_temperatures, tempered
 from grandmaster.prediction.views import views_path
 from grandmaster.prediction.weights import equal
-from grandmaster.storage import read_json, write_json
+from grandmaster.storage import read_json
 
 Values = npt.NDArray[np.float32]
 # To have left for choices, seconds: for the submission and the report that come after them, and by what was measured for
@@ -63,13 +57,14 @@ def may_choose(context: RunContext, members: Sequence[Member]) -> bool:
 
 def how_chosen(context: RunContext, fitted_on: str) -> dict[str, object]:
     """What choices depend on besides the predictions."""
-    settings = context.config
+    settings, specialists = context.config, specialists_at_hand(context)
     return {
         "on": fitted_on,
         "views": settings.prediction.choose_views,
         "method": settings.ensemble.method,
         "rounds": settings.ensemble.bootstrap_rounds,
         "level": settings.ensemble.interval_level,
+        **({} if specialists is None else {"specialists": specialists.hash}),
     }
 
 
@@ -81,7 +76,10 @@ def what_was_chosen(context: RunContext) -> tuple[bool, str]:
         line["chosen"] is not None for line in read_json(folder / "tta.json")["models"]
     )
     title = read_json(folder / "blend.json")["title"] if "blend.json" in known else METHODS["mean"].title
-    return views, f"{title} of {kind_of_values(context.competition.kind)}"
+    said = f"{title} of {kind_of_values(context.competition.kind)}"
+    if "specialist.json" in known and (told := read_json(folder / "specialist.json"))["kept"]:
+        said += f", with specialists for {' and '.join(told['pairs'])}"
+    return views, said
 
 
 def files_of(members: Sequence[Member], kinds: Sequence[str]) -> list[Path]:
@@ -112,11 +110,12 @@ def blend_members(
     if choosing:
         with threadpool_limits(1):  # many small products: threads would wait for each other
             if context.config.prediction.choose_views:
-                path = folder / "tta.json"
-                written.append(choose_views_of(context, models, blending.objective, fitted_on, path))
+                views = folder / "tta.json"
+                written.append(choose_views_of(context, models, blending.objective, fitted_on, views))
             if len(models) > 1:
                 written.append(blending.choose(folder / "blend.json"))
             written.append(blending.calibrate(folder / "calibration.json"))
+            written += blending.ask_specialists(folder / "specialist.json")
     for kind in kinds:
         written.append(folder / f"{kind}.npz")
         blending.out_of_fold(kind).save(written[-1])
@@ -125,38 +124,20 @@ def blend_members(
     return written
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Calibration:
-    """A temperature for each part, and where it is applied.
-
-    Attributes:
-        applied: to these parts, and under None to test pictures.
-    """
-
-    temperatures: Temperatures
-    applied: dict[int | None, bool]
-
-    @property
-    def used(self) -> Temperatures:
-        return {part: value if self.applied[part] else 1.0 for part, value in self.temperatures.items()}
-
-
 class _Blending:
     """The models of one blend, and what was chosen for them."""
 
     def __init__(self, context: RunContext, models: Sequence[Joined], fitted_on: str) -> None:
         self._context, self._models, self._fitted_on = context, models, fitted_on
         self._kind = context.competition.kind
-        self._scored_on: Literal["clean", "corrupted"] = (
-            "corrupted" if fitted_on == "oof_corrupted" else "clean"
-        )
         self.ids = tuple(sorted({picture_id for model in models for picture_id in model.ids}))
         self.objective = objective_of(context, self.ids)
         known = [set(model.ids) for model in models]
         self._whole = np.array([all(picture_id in ids for ids in known) for picture_id in self.ids])
         self._places = np.flatnonzero(self._whole)
         self._choice: BlendChoice | None = None
-        self._calibration: _Calibration | None = None
+        self._calibration: Calibration | None = None
+        self._specialists: Resplitting | None = None
 
     # What was chosen, applied.
 
@@ -165,6 +146,8 @@ class _Blending:
         values = self._blended(kind)
         if self._calibration is not None:
             values = calibrated(self._kind, values, self._calibration.used, self.objective.part)
+        if self._specialists is not None:
+            values = self._specialists.out_of_fold(kind, values)
         return self._predictions(self.ids, values)
 
     def test(self) -> Predictions:
@@ -185,6 +168,8 @@ class _Blending:
             values = chosen.apply(np.stack([found.aligned_to(ids).values for found in tests]))
         if self._calibration is not None:
             values = tempered(self._kind, values, self._calibration.used[None])
+        if self._specialists is not None:
+            values = self._specialists.test(ids, values)
         return self._predictions(ids, values)
 
     def _blended(self, kind: str) -> Values:
@@ -192,7 +177,10 @@ class _Blending:
         values = joined_mean(self._models, self.objective, self.ids, kind).values
         if self._choice is not None:
             part_of = self.objective.part[self._places]
-            values[self._places] = self._choice.nested(lambda part: self._members(kind, part), part_of)
+            if kind == self._fitted_on:
+                values[self._places] = self._choice.chosen(part_of)
+            else:
+                values[self._places] = self._choice.nested(lambda part: self._members(kind, part), part_of)
         return values
 
     def _members(self, kind: str, part: int | None) -> Values:
@@ -233,7 +221,20 @@ class _Blending:
                 self._context.progress.message(
                     f"ensemble.method={wanted} does not apply, as {why}: the mean is used.", "warn"
                 )
-        self._write_choice(path, why)
+        if self._choice is None:
+            assert why is not None, "without a reason something is chosen"
+            report_mean(self._context, self._models, path, fitted_on=self._fitted_on, why=why)
+            return path
+        report_choice(
+            self._context,
+            self._models,
+            self._choice,
+            path,
+            ids=tuple(self.ids[place] for place in self._places),
+            part_of=self.objective.part[self._places],
+            fitted_on=self._fitted_on,
+            why=why,
+        )
         return path
 
     def _why_not(self) -> str | None:
@@ -243,125 +244,31 @@ class _Blending:
             return "too few pictures were predicted by every model to choose on some and try on others"
         return None
 
-    def _write_choice(self, path: Path, why: str | None) -> None:
-        choice, context = self._choice, self._context
-        name = "mean" if choice is None else choice.name
-        fits = [len(model.members) for model in self._models]
-        weights = equal(len(fits)) if choice is None else choice.fitted.weights
-        shares = [None] * len(fits) if weights is None else weights.round(6).tolist()
-        content: dict[str, Any] = {
-            "method": name,
-            "title": METHODS[name].title,
-            "metric": METRICS[context.competition.metric].title,
-            "chosen_on": self._fitted_on,
-            "rule": "from simple to complex, a method is taken where its paired gain exceeds one standard error",
-            "models": [
-                {"model": model.name, "fits": count, "weight": weight}
-                for model, count, weight in zip(self._models, fits, shares, strict=True)
-            ],
-            "candidates": {},
-            "not_tried": {} if choice is None else choice.skipped,
-            "why": why,
-        }
-        if choice is not None:
-            content["candidates"] = self._candidates(choice)
-            content["chosen_without_part"] = {part: taken for part, (taken, _) in choice.by_part.items()}
-        write_json(path, content)
-        self._record_choice(name, why)
-
-    def _candidates(self, choice: BlendChoice) -> dict[str, Any]:
-        """Nested scores with intervals, and the paired gain on the mean."""
-        judge, ids = Judge(self._context), [self.ids[place] for place in self._places]
-        mean = self._predictions(ids, choice.tried["mean"])
-        found: dict[str, Any] = {}
-        for name, values in choice.tried.items():
-            predictions = self._predictions(ids, values)
-            found[name] = judge.interval(predictions)
-            if name != "mean":
-                found[name]["gain_on_mean"] = judge.gain(mean, predictions)
-        return found
-
-    def _record_choice(self, name: str, why: str | None) -> None:
-        context, count = self._context, len(self._models)
-        line = Technique(
-            name="ensemble",
-            title=f"Ensemble of {count} models",
-            scored_on=self._scored_on,
-            kept=True,
-            why=f"The mean of all, with nothing chosen, as {why}.",
-        )
-        if self._choice is not None:
-            judge, ids = Judge(context), [self.ids[place] for place in self._places]
-            single = self._predictions(ids, self._choice.tried["best_single"])
-            mean = self._predictions(ids, self._choice.tried["mean"])
-            nested = self._choice.nested(
-                lambda part: self._members(self._fitted_on, part), self.objective.part[self._places]
-            )
-            blended = self._predictions(ids, nested)
-            gain, on_mean = judge.gain(single, blended), judge.gain(mean, blended)
-            line = msgspec.structs.replace(
-                line,
-                before=judge.score(single),
-                after=judge.score(blended),
-                gain=gain["score"],
-                low=gain["low"],
-                high=gain["high"],
-                level=gain["level"],
-                kept=name != "best_single",
-                why=f"{METHODS[name].title.capitalize()}, against the best single model, each part's chosen on the others; "
-                "against the mean "
-                f"{on_mean['score']:+.4f} ({on_mean['low']:+.4f} to {on_mean['high']:+.4f}).",
-            )
-        record(context, line)
+    def ask_specialists(self, path: Path) -> list[Path]:
+        """Choose how much specialists for pairs of classes count, where there are any: see `Resplitting.choose`."""
+        at_hand = specialists_at_hand(self._context)
+        if at_hand is None:
+            return []
+        specialists = Resplitting(self._context, self.objective, self.ids, at_hand)
+        specialists.choose(self._fitted_on, self.out_of_fold(self._fitted_on).values, path)
+        self._specialists = specialists
+        return [path]
 
     def calibrate(self, path: Path) -> Path:
-        """Fit a temperature -> `calibration.json`, and the line of what it was worth; applied where the metric gains."""
-        context, objective = self._context, self.objective
-        line = Technique(
-            name="calibration",
-            title="Temperature of the probabilities",
-            scored_on=self._scored_on,
-            kept=False,
-            why="Not tried: ",
-        )
-        why = None
-        if not has_probabilities(self._kind):
-            why = f"{self._kind} targets have no probabilities"
-        elif not objective.can_choose:
-            why = "there are too few groups of pictures to fit on some and try on others"
-        elif len(self.ids) * len(context.competition.outputs) > MOST_CALIBRATED:
-            why = f"the probabilities are more than {MOST_CALIBRATED:,} numbers"
+        """Fit a temperature and apply it where the metric gains: see `calibrating`."""
+        why = why_not_calibrated(self._context, self.objective)
         if why is not None:
-            write_json(path, {"applied": False, "why": why})
-            record(context, msgspec.structs.replace(line, why=f"Not tried: {why}."))
+            leave_uncalibrated(self._context, why, self._fitted_on, path)
             return path
         plain = self._blended(self._fitted_on)
-        temperatures = self._temperatures(plain)
-        soft = calibrated(self._kind, plain, temperatures, objective.part)
-        counts = context.competition.metric in CALIBRATED_METRICS
-        pair = [objective.scored(plain), objective.scored(soft)]
-        applied: dict[int | None, bool] = {
-            part: counts and objective.better(pair, frozenset({part})) == 1 for part in objective.parts
-        }
-        applied[None] = counts and objective.better(pair) == 1
-        self._calibration = _Calibration(temperatures=temperatures, applied=applied)
-        both = (plain, soft)
-        errors = [calibration_error(self._kind, objective.targets, values) for values in both]
-        losses = [score("log_loss", objective.targets, values) for values in both]
-        write_json(
-            path,
-            {
-                "temperature": temperatures[None],
-                "temperature_without_part": {
-                    part: value for part, value in temperatures.items() if part is not None
-                },
-                "applied": applied[None],
-                "fitted_on": self._fitted_on,
-                "log_loss": {"before": losses[0], "after": losses[1]},
-                "expected_calibration_error": {"before": errors[0], "after": errors[1]},
-            },
+        self._calibration = calibrate(
+            self._context,
+            self.objective,
+            self._predictions(self.ids, plain),
+            self._temperatures(plain),
+            fitted_on=self._fitted_on,
+            path=path,
         )
-        record(context, self._calibration_line(line, both, errors, losses, counts=counts))
         return path
 
     def _temperatures(self, plain: Values) -> Temperatures:
@@ -374,38 +281,3 @@ class _Blending:
         of_all = fitted[self._choice.name][None]
         found: Temperatures = dict.fromkeys([None, *self.objective.parts], of_all)
         return found | {part: fitted[name][part] for part, (name, _) in by_part.items()}
-
-    def _calibration_line(
-        self,
-        line: Technique,
-        both: tuple[Values, Values],
-        errors: Sequence[float],
-        losses: Sequence[float],
-        *,
-        counts: bool,
-    ) -> Technique:
-        assert self._calibration is not None
-        judge, title = Judge(self._context), METRICS[self._context.competition.metric].title
-        temperature, kept = self._calibration.temperatures[None], self._calibration.applied[None]
-        line = msgspec.structs.replace(
-            line,
-            kept=kept,
-            why=f"Temperature {temperature:.2f}, fitted on other folds than those scored: log loss {losses[0]:.4f} before, "
-            f"{losses[1]:.4f} after, expected calibration error {errors[0]:.3f} before, {errors[1]:.3f} after; ",
-        )
-        if not counts:
-            verdict = f"not applied, as {title} does not ask how sure a prediction is."
-            return msgspec.structs.replace(line, why=line.why + verdict)
-        before, after = (self._predictions(self.ids, values) for values in both)
-        gain = judge.gain(before, after)
-        verdict = "applied." if kept else "not applied: it gains no more than the uncertainty."
-        return msgspec.structs.replace(
-            line,
-            before=judge.score(before),
-            after=judge.score(after),
-            gain=gain["score"],
-            low=gain["low"],
-            high=gain["high"],
-            level=gain["level"],
-            why=line.why + verdict,
-        )

@@ -10,15 +10,15 @@ import msgspec
 import numpy as np
 import torch
 
+from grandmaster.competition.comparison import Comparison
 from grandmaster.competition.metrics import METRICS
 from grandmaster.config import Config
 from grandmaster.errors import UserError, did_you_mean
 from grandmaster.images.normalise import to_input
-from grandmaster.models.memory_format import to_memory_format
 from grandmaster.models.registry import find_backbone
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.exporting import export_fit
-from grandmaster.pipeline.fitted import load_fitted
+from grandmaster.pipeline.fitted import fitted_on_device
 from grandmaster.pipeline.fold_pictures import Teaching
 from grandmaster.pipeline.judging import Judge
 from grandmaster.pipeline.manifest import is_done, mark_done
@@ -31,12 +31,12 @@ from grandmaster.pipeline.members import (
     standing_members,
     student_member,
 )
+from grandmaster.pipeline.pacing import SHARE_OF_TIME, StageBrake
 from grandmaster.pipeline.plan import ModelPlan
 from grandmaster.pipeline.planner import make_plan
-from grandmaster.pipeline.pseudo_labels import SHARE_OF_TIME, StageBrake
 from grandmaster.pipeline.speed import ProbeCache
 from grandmaster.pipeline.teachers import teach
-from grandmaster.pipeline.techniques import Technique, forget, record
+from grandmaster.pipeline.techniques import Technique, forget, record, scored_on
 from grandmaster.pipeline.timed_plan import end_seconds
 from grandmaster.pipeline.training import fit, make_spec, score_line
 from grandmaster.storage import file_sha256, read_json, write_json
@@ -216,7 +216,7 @@ def _compare(context: RunContext, teachers: Sequence[Member], students: Sequence
     manifest = path.with_name("distill.manifest.json")
     inputs = {
         "predictions": [file_sha256(each.folder / f"{kind}.npz") for each in (*teachers, *students)],
-        "by": [context.competition.metric, context.config.ensemble],
+        "compared_by": [context.competition.metric, context.config.ensemble],
     }
     if not is_done(manifest, inputs):
         before, after = blended(teachers, kind), blended(students, kind)
@@ -227,36 +227,32 @@ def _compare(context: RunContext, teachers: Sequence[Member], students: Sequence
                 "scored_on": kind,
                 "teachers": judge.interval(before),
                 "student": judge.interval(after),
-                "gain": judge.gain(before, after),
+                "compared": judge.compare(before, after),
                 "parameters": [_parameters(teachers), _parameters(students[:1])],
                 "seconds": [sum(timed[member.group] for member in teachers), timed[students[0].group]],
             },
         )
         mark_done(manifest, inputs, [path])
     found = read_json(path)
-    gain, (many, one), (slow, fast) = found["gain"], found["parameters"], found["seconds"]
+    compared = msgspec.convert(found["compared"], Comparison)
+    (many, one), (slow, fast) = found["parameters"], found["seconds"]
     title = METRICS[context.competition.metric].title
     teacher = settings.teacher or ("the ensemble" if len(teachers) > 1 else teachers[0].model.backbone)
     why = (
-        f"one {students[0].model.backbone} instead of {teacher}: {title} {found['teachers']['score']:.4f} -> "
-        f"{found['student']['score']:.4f} ({gain['low']:+.4f} to {gain['high']:+.4f} against it), {_millions(many)} -> "
+        f"one {students[0].model.backbone} instead of {teacher}: {title} {compared.before:.4f} -> "
+        f"{compared.after:.4f} ({compared.low:+.4f} to {compared.high:+.4f} against it), {_millions(many)} -> "
         f"{_millions(one)} million parameters, {1000 * slow:.1f} -> {1000 * fast:.1f} ms a picture and view"
     )
     context.progress.message(f"Distillation: {why}.", "good")
     record(
         context,
-        Technique(
+        Technique.of(
+            compared,
             name=NAME,
             title=f"Distillation into {students[0].model.backbone}",
-            scored_on="corrupted" if kind == "oof_corrupted" else "clean",
-            before=found["teachers"]["score"],
-            after=found["student"]["score"],
-            gain=gain["score"],
-            low=gain["low"],
-            high=gain["high"],
-            level=gain["level"],
             kept=settings.in_blend,
             why=why,
+            scored_on=scored_on(kind),
         ),
     )
 
@@ -272,9 +268,7 @@ def _parameters(members: Sequence[Member]) -> int:
 def _seconds_a_picture(context: RunContext, member: Member) -> float:
     """Measured: one forward pass of one view, in batches of `TIMED_BATCH`, from bytes to values; the median of some."""
     spec: FitSpec = member_spec(context, member)
-    precision = context.make_precision()
-    net = precision.fabric.to_device(load_fitted(spec, member.folder))
-    net = to_memory_format(net, spec.memory_format)
+    net, precision = fitted_on_device(context, spec, member.folder)
     shape = (TIMED_BATCH, spec.in_channels, spec.input_size, spec.input_size)
     pictures = torch.zeros(shape, dtype=torch.uint8)
     took = []

@@ -7,7 +7,11 @@ from pathlib import Path
 from torch import nn
 
 from grandmaster.models.builder import build_model
+from grandmaster.models.memory_format import to_memory_format
+from grandmaster.pipeline.context import RunContext
+from grandmaster.storage import read_json
 from grandmaster.training.checkpoint import load_best
+from grandmaster.training.precision import Precision
 from grandmaster.training.spec import FitSpec
 
 
@@ -31,3 +35,17 @@ def load_fitted(spec: FitSpec, folder: Path) -> nn.Module:
     )
     load_best(folder / "checkpoint", net, fit_digest=spec.digest)
     return net.eval()
+
+
+def fitted_on_device(context: RunContext, spec: FitSpec, folder: Path) -> tuple[nn.Module, Precision]:
+    """The same on its device and in its memory format, with the number format that the fit was eased to.
+
+    A fit that overflowed in half a format and was gone on with in float32 would overflow there again.
+
+    Raises:
+        UserError: as `load_fitted`, or there is no such device or format here.
+    """
+    eased = read_json(folder / "result.json").get("precision")  # fits of earlier versions have the plan's
+    precision = context.make_precision(eased)
+    net = precision.fabric.to_device(load_fitted(spec, folder))
+    return to_memory_format(net, spec.memory_format), precision

@@ -72,6 +72,13 @@ def _bytes_hash(values: npt.NDArray[np.float32]) -> str:
     return hashlib.sha256(np.ascontiguousarray(values, np.float32).tobytes()).hexdigest()
 
 
+def labels_as_rows(context: RunContext) -> npt.NDArray[np.float32]:
+    """The labels of all trainable pictures as `Teaching` wants them, (n, outputs): of one class a row of zeros and a one."""
+    targets, outputs = context.targets(), len(context.competition.outputs)
+    one_class = context.competition.kind == "multiclass"
+    return (np.eye(outputs)[targets] if one_class else targets).astype(np.float32)
+
+
 def operations_of_test(context: RunContext) -> tuple[Operation, ...]:
     """Augmentation of test pictures that are trained on: a policy that makes pictures like them is not for them."""
     fitted = context.plan.decisions.augmentation.value == "test_like"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from grandmaster.competition.predictions import Predictions
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.judging import Judge
 from grandmaster.pipeline.members import Member
-from grandmaster.pipeline.techniques import Technique, record
+from grandmaster.pipeline.techniques import Technique, record, scored_on
 from grandmaster.prediction.ensemble import blend, blend_known, concatenate
 from grandmaster.prediction.tta import views as views_of
 from grandmaster.prediction.view_choice import ViewChoice, choose_views
@@ -167,7 +167,6 @@ def choose_views_of(
     metric = METRICS[context.competition.metric].title
     write_json(path, {"metric": metric, "chosen_on": fitted_on, "models": lines})
     chosen = [model for model in models if model.choice is not None]
-    scored_on: Literal["clean", "corrupted"] = "corrupted" if fitted_on == "oof_corrupted" else "clean"
     if not chosen:
         why = f"The mean over all views; nothing was chosen: {'; '.join(reasons)}."
         record(
@@ -177,7 +176,7 @@ def choose_views_of(
                 title="Test-time augmentation",
                 kept=context.plan.decisions.tta_views.value > 1,
                 why=why,
-                scored_on=scored_on,
+                scored_on=scored_on(fitted_on),
             ),
         )
         return path
@@ -196,7 +195,7 @@ def choose_views_of(
             compared,
             name="tta",
             title="Test-time augmentation",
-            scored_on=scored_on,
+            scored_on=scored_on(fitted_on),
             kept=kept,
             why=f"Views chosen for each model on other folds than those scored, against the pictures alone ({'; '.join(names)}).",
         ),

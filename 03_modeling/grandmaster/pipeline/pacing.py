@@ -33,6 +33,9 @@ WORTH_LENGTHENING, LENGTHEN_UNTIL = 1.15, 0.3
 WORTH_SHORTENING = 0.9
 # No fold is added for fewer epochs.
 FEWEST_ADDED = 3
+# What comes after the planned fits and is no part of a submission yet (pseudo-labels, a student, specialists) is begun only
+# where it would take this share of the time left, by what the planned fits took.
+SHARE_OF_TIME = 0.8
 
 
 class Pace:
@@ -238,3 +241,18 @@ class TrialBrake:
     def in_epoch(self, pictures: int, seconds: float, *, has_best: bool) -> bool:
         """See `Brake`."""
         return self._clock.limited and self._clock.left() < self._keep
+
+
+class StageBrake:
+    """Ends a fit that is not needed for a submission, once the time that is to be kept for handing in would be used."""
+
+    def __init__(self, clock: Clock, keep: float) -> None:
+        self._clock, self._keep = clock, keep
+
+    def before_epoch(self, last: Mapping[str, Any], epochs: int) -> int:
+        """See `Brake`; fits that are compared have the epochs they were meant to have, or none."""
+        return last["epoch"] if self._clock.left() < self._keep + last["seconds"] else epochs
+
+    def in_epoch(self, pictures: int, seconds: float, *, has_best: bool) -> bool:
+        """See `Brake`."""
+        return self._clock.left() < self._keep

@@ -24,7 +24,7 @@ from grandmaster.pipeline.speed import ProbeCache, choose_step, images_per_secon
 from grandmaster.pipeline.starts import find_start, start_facts, start_notes, start_reason
 from grandmaster.pipeline.targets import choose_mixing, require_fitting_metric, row_notes
 from grandmaster.storage import digest
-from grandmaster.teaching_config import DistillConfig, PseudoLabelConfig
+from grandmaster.teaching_config import DistillConfig, PseudoLabelConfig, SpecialistConfig
 from grandmaster.training.timed_step import StepCase
 
 T = TypeVar("T")
@@ -43,6 +43,7 @@ FREE_SETTINGS = frozenset(
         ("ensemble", "method"),
         *(("pseudo_label", name) for name in PseudoLabelConfig.__struct_fields__),
         *(("distill", name) for name in DistillConfig.__struct_fields__),
+        *(("specialist", name) for name in SpecialistConfig.__struct_fields__),
     }
 )
 PROBED_BATCH = 32  # most pictures in a step whose speed is measured

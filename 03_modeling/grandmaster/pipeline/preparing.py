@@ -16,6 +16,7 @@ from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.finding_rate import rate_task
 from grandmaster.pipeline.folds import make_folds
 from grandmaster.pipeline.hardware import planning_hardware
+from grandmaster.pipeline.later import later_work
 from grandmaster.pipeline.manifest import is_done, mark_done
 from grandmaster.pipeline.plan import ModelPlan, Plan, read_plan, write_plan
 from grandmaster.pipeline.planner import plan_inputs
@@ -105,6 +106,9 @@ def plan(context: RunContext) -> None:
         mark_done(manifest, inputs, [path])
     for note in context.plan.notes:
         context.progress.message(note, "warn")
+    if context.clock.limited:
+        for later in later_work(context.plan, context.competition, context.config):
+            context.progress.message(f"After the planned fits, if the time left allows: {later.line}.")
     _split(context)
     fits = [(model, fold) for model in context.plan.models for fold in range(context.plan.folds_trained)]
     tasks: dict[str, float] = {}

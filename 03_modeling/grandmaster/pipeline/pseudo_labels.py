@@ -15,7 +15,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-import numpy as np
 import pandas as pd
 
 from grandmaster.competition.comparison import Comparison
@@ -24,9 +23,8 @@ from grandmaster.config import Config
 from grandmaster.errors import UserError
 from grandmaster.models.passes import Passes
 from grandmaster.pipeline.choosing_labels import PseudoLabels, choose, why_not
-from grandmaster.pipeline.clock import Clock
 from grandmaster.pipeline.context import RunContext
-from grandmaster.pipeline.fold_pictures import Teaching, operations_of_test
+from grandmaster.pipeline.fold_pictures import Teaching, labels_as_rows, operations_of_test
 from grandmaster.pipeline.judging import Judge
 from grandmaster.pipeline.manifest import is_done, mark_done
 from grandmaster.pipeline.members import (
@@ -38,8 +36,9 @@ from grandmaster.pipeline.members import (
     round_member,
     set_standing_round,
 )
+from grandmaster.pipeline.pacing import SHARE_OF_TIME, StageBrake
 from grandmaster.pipeline.predicting import predict_member
-from grandmaster.pipeline.techniques import Technique, forget, record
+from grandmaster.pipeline.techniques import Technique, forget, record, scored_on
 from grandmaster.pipeline.timed_plan import end_seconds
 from grandmaster.pipeline.training import fit, make_spec, score_line
 from grandmaster.prediction.ensemble import blend
@@ -47,9 +46,6 @@ from grandmaster.storage import file_sha256, read_json, write_csv, write_json
 from grandmaster.training.brake import OutOfTime
 from grandmaster.training.divergence import FitFailed
 from grandmaster.training.spec import FitSpec
-
-# A round is begun only where its fits would take this share of the time left by what the planned ones took.
-SHARE_OF_TIME = 0.8
 
 
 def rounds_wanted(config: Config) -> int:
@@ -154,11 +150,8 @@ def _write_labels(context: RunContext, number: int, fold: int, found: PseudoLabe
 
 
 def _teaching(context: RunContext, found: PseudoLabels) -> Teaching:
-    targets, kind = context.targets(), context.competition.kind
-    outputs = len(context.competition.outputs)
-    labels = np.eye(outputs)[targets] if kind == "multiclass" else targets
     return Teaching(
-        train=labels.astype(np.float32),
+        train=labels_as_rows(context),
         test_rows=found.rows,
         test=found.taught,
         test_weight=context.config.pseudo_label.weight,
@@ -192,21 +185,6 @@ def _fit(context: RunContext, before: Member, own: Member, teaching: Teaching, s
         known=Passes(micro_batch=known["micro_batch"], grad_checkpointing=known["grad_checkpointing"]),
         brake=StageBrake(context.clock, end_seconds(len(context.trainable))),
     )
-
-
-class StageBrake:
-    """Ends a fit that is not needed for a submission, once the time that is to be kept for handing in would be used."""
-
-    def __init__(self, clock: Clock, keep: float) -> None:
-        self._clock, self._keep = clock, keep
-
-    def before_epoch(self, last: Mapping[str, Any], epochs: int) -> int:
-        """See `Brake`; fits that are compared have the epochs they were meant to have, or none."""
-        return last["epoch"] if self._clock.left() < self._keep + last["seconds"] else epochs
-
-    def in_epoch(self, pictures: int, seconds: float, *, has_best: bool) -> bool:
-        """See `Brake`."""
-        return self._clock.left() < self._keep
 
 
 def seconds_of(before: Member, spec: FitSpec, *, pictures: float = 1.0) -> float:
@@ -289,7 +267,7 @@ def _compare(
         title=line.title,
         kept=kept,
         why=line.why,
-        scored_on="corrupted" if kind == "oof_corrupted" else "clean",
+        scored_on=scored_on(kind),
     )
     record(context, told)
     return kept

@@ -28,11 +28,13 @@ from grandmaster.pipeline import (
     preparing,
     pseudo_labels,
     so_far,
+    specialists,
     trying,
 )
 from grandmaster.pipeline.clock import Clock
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.hardware import describe_environment, planning_hardware, read_hardware
+from grandmaster.pipeline.later import Later, later_work
 from grandmaster.pipeline.plan import Plan
 from grandmaster.pipeline.planner import FREE_SETTINGS
 from grandmaster.progress import Progress
@@ -49,6 +51,7 @@ STAGE_FUNCTIONS: dict[str, Callable[[RunContext], None]] = {
     "pseudo_label": pseudo_labels.pseudo_label,
     "distill": distilling.distill,
     "predict": predicting.predict_test,
+    "specialist": specialists.fit_specialists,
     "ensemble": predicting.ensemble,
     "label_quality": labels.label_quality,
     "submit": outcome.submit,
@@ -188,8 +191,14 @@ def _do(
 
 def plan_only(request: RunRequest, progress: Progress) -> Plan:
     """Read the data, make the plan, write nothing. The plan that a run with these settings has, perhaps edited, is shown as it stands."""
+    return planned_work(request, progress)[0]
+
+
+def planned_work(request: RunRequest, progress: Progress) -> tuple[Plan, list[Later]]:
+    """As `plan_only`, with what comes after the planned fits where the settings ask for it."""
     context = _open(request, progress, _clock(request))
-    return preparing.planned(context)
+    plan = preparing.planned(context)
+    return plan, later_work(plan, context.competition, context.config)
 
 
 def read_data(request: RunRequest, progress: Progress) -> Competition:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from grandmaster.competition.csv_files import first_few
-from grandmaster.competition.metrics import METRICS, why_not
+from grandmaster.competition.metric_table import METRICS, why_not
 from grandmaster.competition.rows import Rows
 from grandmaster.competition.table import Competition, TargetKind
 from grandmaster.config import Config

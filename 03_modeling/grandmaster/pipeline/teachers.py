@@ -10,10 +10,9 @@ import numpy.typing as npt
 
 from grandmaster.competition.predictions import Predictions
 from grandmaster.images.dataset import PictureDataset
-from grandmaster.models.memory_format import to_memory_format
 from grandmaster.pipeline.context import RunContext
-from grandmaster.pipeline.fitted import load_fitted
-from grandmaster.pipeline.fold_pictures import Teaching, operations_of_test
+from grandmaster.pipeline.fitted import fitted_on_device
+from grandmaster.pipeline.fold_pictures import Teaching, labels_as_rows, operations_of_test
 from grandmaster.pipeline.held_out import of_pictures, predict_pictures
 from grandmaster.pipeline.manifest import is_done, mark_done
 from grandmaster.pipeline.members import Member, member_spec
@@ -33,10 +32,9 @@ def teach(context: RunContext, teachers: Sequence[Member], fold: int) -> Teachin
     """
     own = [member for member in teachers if member.fold == fold]
     said = blend([_of_training(context, member) for member in own])
-    targets, outputs = context.targets(), len(context.competition.outputs)
-    labels = np.eye(outputs)[targets] if context.competition.kind == "multiclass" else targets
+    outputs = len(context.competition.outputs)
     rows = np.zeros((len(context.trainable), 2 * outputs), np.float32)
-    rows[:, :outputs] = labels
+    rows[:, :outputs] = labels_as_rows(context)
     learnt = context.trainable["fold"].to_numpy() != fold
     rows[learnt, outputs:] = said.aligned_to(context.trainable["id"].to_numpy()[learnt].tolist()).values
     # Of its own fold the student is told nothing, and never asks.
@@ -84,13 +82,12 @@ def _of_training(context: RunContext, member: Member) -> Predictions:
         return Predictions.load(path)
     rows = np.flatnonzero(context.trainable["fold"].to_numpy() != member.fold)
     context.progress.start(task, len(rows))
-    precision = context.make_precision()
-    net = precision.fabric.to_device(load_fitted(spec, member.folder))
+    net, precision = fitted_on_device(context, spec, member.folder)
     store = context.store("train", spec.store_size)
     found = predict_pictures(
         context,
         spec,
-        to_memory_format(net, spec.memory_format),
+        net,
         precision,
         PictureDataset(store, None, None, spec.input_size, spec.seed, rows=rows),
         views=views,

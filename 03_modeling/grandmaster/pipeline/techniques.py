@@ -12,6 +12,12 @@ from grandmaster.pipeline.context import RunContext
 from grandmaster.storage import read_json, write_json
 
 FOLDER = "techniques"
+ScoredOn = Literal["clean", "corrupted"]
+
+
+def scored_on(kind: str) -> ScoredOn:
+    """What out-of-fold predictions of this kind ("oof", "oof_plain", "oof_corrupted") are of."""
+    return "corrupted" if kind == "oof_corrupted" else "clean"
 
 
 class Technique(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,7 +37,7 @@ class Technique(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     title: str
-    scored_on: Literal["clean", "corrupted"] = "clean"
+    scored_on: ScoredOn = "clean"
     before: float | None = None
     after: float | None = None
     gain: float | None = None
@@ -51,7 +57,7 @@ class Technique(msgspec.Struct, frozen=True, kw_only=True):
         title: str,
         kept: bool,
         why: str | None = None,
-        scored_on: Literal["clean", "corrupted"] = "clean",
+        scored_on: ScoredOn = "clean",
         sides: tuple[str, str] | None = None,
     ) -> Technique:
         """The line of a technique that was compared: the first side is without it, the second with it.

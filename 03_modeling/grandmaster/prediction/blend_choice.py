@@ -42,8 +42,16 @@ class BlendChoice:
     tried: dict[str, Values]
     skipped: dict[str, str]
 
+    def chosen(self, part_of: npt.NDArray[np.int64]) -> Values:
+        """Every part by its own choice (n, c), of the predictions that were tried: as `nested`, with nothing worked out anew."""
+        found = np.empty_like(self.tried["mean"])
+        for part, (name, _) in self.by_part.items():
+            inside = part_of == part
+            found[inside] = self.tried[name][inside]
+        return found
+
     def nested(self, members: Members, part_of: npt.NDArray[np.int64]) -> Values:
-        """Every part by its own choice (n, c), of these predictions of the same pictures."""
+        """Every part by its own choice (n, c), of other predictions of the same pictures."""
         return _by_part({part: fitted for part, (_, fitted) in self.by_part.items()}, members, part_of)
 
 
