@@ -39,6 +39,7 @@ class RunContext:
     Attributes:
         clock: how much time is left.
         predicted: files of test predictions that this process made or found made.
+        workers_lost: a picture-loading process was killed or hung; no more of them are started.
     """
 
     folder: Path
@@ -51,6 +52,7 @@ class RunContext:
     progress: Progress
     clock: Clock = field(default_factory=Clock)
     predicted: set[Path] = field(default_factory=set)
+    workers_lost: bool = False
     _stores: dict[tuple[str, int], PictureStore] = field(default_factory=dict)
 
     @property
