@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import queue
+import signal
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -255,6 +256,11 @@ def _watched(loader: DataLoader[Any]) -> Iterator[Batch]:
             batch = next(batches)
         except StopIteration:
             return
+        except (EOFError, ConnectionError) as error:
+            if str(error).startswith("Caught "):  # by the dataset, in a worker
+                raise
+            # Of one that is about to die, which torch does not see yet.
+            raise RuntimeError(f"{_LOST[0]} closed its connection: {type(error).__name__}") from error
         finally:
             watchdog.cancel()
         yield batch
@@ -269,12 +275,19 @@ def is_worker_lost(error: BaseException) -> bool:
 
 
 def stop_workers() -> None:
-    """Kill what is left of the loading processes; one that hangs would otherwise be waited for when this process ends.
+    """Kill what is left of the loading processes, and hear no more of the lost ones.
 
-    To be called after the `except` block of their loss.
+    One that hangs would otherwise be waited for when this process ends; and torch would report each one that has died, too,
+    wherever the main thread happens to be.
     """
-    for process in _kill_workers():
-        process.join()
+    listens = hasattr(signal, "SIGCHLD") and threading.current_thread() is threading.main_thread()
+    listener = signal.signal(signal.SIGCHLD, signal.SIG_DFL) if listens else None
+    try:
+        for process in _kill_workers():
+            process.join()
+    finally:
+        if listener is not None:
+            signal.signal(signal.SIGCHLD, listener)
 
 
 def _kill_workers() -> list[BaseProcess]:

@@ -36,8 +36,8 @@ def with_workers(context: RunContext, task: str, work: Callable[[int], Result]) 
     except RuntimeError as error:
         if workers == 0 or not is_worker_lost(error):
             raise
+        stop_workers()
         reason = str(error).splitlines()[0].strip(" .")
-    stop_workers()
     free_memory()
     context.workers_lost = True
     context.progress.message(
