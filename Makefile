@@ -3,12 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.made-from-lock
 
-.PHONY: help venv demo test test-slow lint format bench clean-demo
+.PHONY: help venv demo test test-slow faults lint format bench clean-demo
 
 help:
 	@echo "make demo       make the sample competition, train, predict, submit, report (then again: resumes)"
 	@echo "make test       all tests but the slow ones"
 	@echo "make test-slow  the slow ones: seven large backbones at full size, ..."
+	@echo "make faults     every fault of tests/faults/README.md injected, slow ones included"
 	@echo "make lint       ruff (lint and format) and mypy"
 	@echo "make bench      the benchmarks that need nothing but this machine"
 
@@ -44,6 +45,9 @@ test: $(STAMP)
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -q -m slow --timeout 3600 -s
+
+faults: $(STAMP)
+	$(BIN)/python -m pytest -q -m fault --timeout 7200 --fault_table benchmarks/results/faults.csv
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

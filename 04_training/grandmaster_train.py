@@ -169,7 +169,7 @@ def execute(settings: Settings, started: float | None = None) -> int:
     Args:
         started: when the command began, by `time.monotonic`: a time limit counts from there.
     """
-    from utils import RunLog
+    from utils import RunLog, say_error
 
     log, command = RunLog(None), ""
     try:
@@ -196,9 +196,7 @@ def execute(settings: Settings, started: float | None = None) -> int:
         log.write("interrupted")
         if command and not settings.dry_run:
             until = [] if settings.until is None else ["--until", settings.until]
-            print(
-                f"\n{text('end.interrupted')}\n{shlex.join([*shlex.split(command), *until])}", file=sys.stderr
-            )
+            say_error(f"\n{text('end.interrupted')}\n{shlex.join([*shlex.split(command), *until])}")
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the outermost place: it is logged in full, the person sees one line
         return _unexpected(error, log)
@@ -241,7 +239,10 @@ def _unexpected(error: Exception, log: RunLog) -> int:
 
 @contextlib.contextmanager
 def _terminable() -> Iterator[None]:
-    """SIGTERM (a batch system's or Docker's stop) ends a run as Ctrl-C does: cleanly, with the resume command."""
+    """What asks a process to end ends a run as Ctrl-C does: cleanly, with the resume command.
+
+    SIGTERM is a batch system's or Docker's stop, SIGHUP that of a terminal that is closed (unless `nohup` said otherwise).
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -250,13 +251,27 @@ def _terminable() -> Iterator[None]:
     def stop(number: int, frame: FrameType | None) -> None:
         if os.getpid() != owner:  # a loader's worker, forked with this handler: just end
             os._exit(128 + number)
+        if hasattr(
+            signal, "SIGCHLD"
+        ):  # workers were asked to end, too: torch need not call that an error now
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, stop)
+    known = [
+        getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
+    ]  # no SIGHUP on Windows
+    before = {
+        number: handler
+        for number in known
+        if (handler := signal.getsignal(number)) not in (signal.SIG_IGN, None)
+    }
+    for number in before:
+        signal.signal(number, stop)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

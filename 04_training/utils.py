@@ -6,8 +6,9 @@ import os
 import sys
 import time
 import traceback
+from contextlib import suppress
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO, cast
 
 from rich.console import Console
 
@@ -18,15 +19,55 @@ _WIDTH_WITHOUT_TERMINAL = 120
 def make_console(stream: TextIO | None = None) -> Console:
     """A console on a stream (default: standard output).
 
-    A stream whose encoding lacks a sign shows "?" instead of ending the run. A notebook gets lines of text too, not
-    a block of HTML for each.
+    A stream whose encoding lacks a sign shows "?" instead of ending the run; one that nobody reads any more is written to
+    no longer. A notebook gets lines of text too, not a block of HTML for each.
     """
     target = stream or sys.stdout
     reconfigure = getattr(target, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="replace")
     wide = None if target.isatty() or "COLUMNS" in os.environ else _WIDTH_WITHOUT_TERMINAL
-    return Console(file=target, width=wide, highlight=False, emoji=False, force_jupyter=False)
+    steady = cast(TextIO, _SteadyStream(target))
+    return Console(file=steady, width=wide, highlight=False, emoji=False, force_jupyter=False)
+
+
+class _SteadyStream:
+    """A stream whose reader may go away (`| head`, a terminal that is closed): from then on nobody is shown anything.
+
+    A run of hours must not end for that (Rich would end it, with exit code 1); what it says is in its log, too.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        try:
+            return self._stream.write(text)
+        except OSError:
+            self._silence()
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except OSError:
+            self._silence()
+
+    def _silence(self) -> None:
+        # The descriptor itself, so that what is left in buffers, and who else writes there, meets no closed pipe either.
+        with suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._stream.fileno())
+            os.close(nowhere)
+
+
+def say_error(text: str) -> None:
+    """A line on standard error, if anybody is there to read it."""
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
 
 
 def is_interactive() -> bool:

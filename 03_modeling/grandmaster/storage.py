@@ -8,6 +8,7 @@ import io
 import math
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +40,17 @@ def write_atomic(path: Path, data: bytes | str) -> None:
         os.chmod(temporary, 0o644)  # noqa: PTH101 - mkstemp makes it 0600, which no other user can read
         os.replace(temporary, path)  # noqa: PTH105 - same call, kept beside its siblings
     except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
+        _drop(temporary)
         raise UserError(
             f"cannot write: {error.strerror or error}",
             where=path,
             fix="Free some space, or choose another folder; what was there before is untouched.",
         ) from error
+    except (
+        BaseException
+    ):  # Ctrl-C, or a lost loading process, which torch reports wherever the program happens to be
+        _drop(temporary)
+        raise
     # The rename itself is made durable by syncing the folder, where a system knows how (Windows and some network
     # file systems do not).
     with contextlib.suppress(OSError):
@@ -54,6 +59,17 @@ def write_atomic(path: Path, data: bytes | str) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _drop(temporary: str | None) -> None:
+    if temporary is not None:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what writes below `folder` left that were killed half-way; nobody may be writing there now."""
+    for path in folder.rglob(".*.part"):
+        path.unlink(missing_ok=True)
 
 
 def plain(value: Any) -> Any:
@@ -81,18 +97,52 @@ def write_json(path: Path, value: Any) -> None:
     write_atomic(path, raw + b"\n")
 
 
+def read_bytes(path: Path) -> bytes:
+    """Read a file of a run.
+
+    Raises:
+        UserError: no such file, or it may not be read; names it.
+    """
+    with _named(path):
+        return path.read_bytes()
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise UserError("file is missing", where=path) from error
+    except OSError as error:
+        raise UserError(
+            f"cannot be read: {error.strerror or error}",
+            where=path,
+            fix="Give yourself the right to read it, or delete it.",
+        ) from error
+
+
 def read_json(path: Path) -> Any:
     """Read JSON.
 
     Raises:
-        UserError: no such file, or not JSON; says which and where.
+        UserError: no such file, not to be read, or not JSON; says which and where.
     """
     try:
-        return msgspec.json.decode(path.read_bytes())
-    except FileNotFoundError as error:
-        raise UserError("file is missing", where=path) from error
+        return msgspec.json.decode(read_bytes(path))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UserError(f"not valid JSON: {error}", where=path, fix="Mend it or delete it.") from error
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        UserError: as `read_json`, or it is something else.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise UserError("not a JSON object", where=path, fix="Mend it or delete it.")
+    return content
 
 
 def read_jsonl(path: Path) -> list[Any]:
@@ -102,9 +152,7 @@ def read_jsonl(path: Path) -> list[Any]:
         UserError: as `read_json`.
     """
     try:
-        return [msgspec.json.decode(line) for line in path.read_bytes().splitlines() if line.strip()]
-    except FileNotFoundError as error:
-        raise UserError("file is missing", where=path) from error
+        return [msgspec.json.decode(line) for line in read_bytes(path).splitlines() if line.strip()]
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UserError(f"not valid JSON: {error}", where=path, fix="Mend it or delete it.") from error
 
@@ -117,8 +165,12 @@ def write_csv(path: Path, frame: pd.DataFrame) -> None:
 
 
 def file_sha256(path: Path) -> str:
-    """Hex SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
+    """Hex SHA-256 of a file's bytes.
+
+    Raises:
+        UserError: as `read_bytes`.
+    """
+    with _named(path), path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -161,6 +161,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
+@pytest.mark.fault(31, "a cache of measured pictures damaged in six ways")
 def test_a_damaged_cache_is_made_anew(root, tmp_path, monkeypatch, damage):
     cold = look(root, tmp_path / "cache")
     (path,) = (tmp_path / "cache").glob("*.sqlite")
@@ -182,6 +183,7 @@ def test_a_cache_that_cannot_be_made_is_done_without(root, tmp_path):
     assert "going on without" in progress.lines[0]
 
 
+@pytest.mark.fault(31, "a cache that another run does not let go")
 def test_a_cache_held_by_another_run_is_done_without_and_left_alone(root, tmp_path, monkeypatch):
     cold = look(root, tmp_path / "cache")
     monkeypatch.setattr(cache_module, "_BUSY_SECONDS", 0.1)

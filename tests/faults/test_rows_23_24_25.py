@@ -126,6 +126,7 @@ def moments_of_a_fit(tmp_path: Path, spec: FitSpec) -> list[str]:
     return card.phases
 
 
+@pytest.mark.fault(23, "memory that ends at any moment of a fit: forward, backward, step")
 def test_row_23_at_any_moment_the_result_is_that_of_smaller_passes_from_this_epoch_on(tmp_path, references):
     spec = spec_of()
     data = make_data(tmp_path, spec)
@@ -153,6 +154,7 @@ def test_row_23_at_any_moment_the_result_is_that_of_smaller_passes_from_this_epo
     assert set(failed) == {"forward", "backward", "step"}
 
 
+@pytest.mark.fault(23, "memory that ends, watched step by step")
 def test_row_23_the_steps_stay_what_they_were(tmp_path):
     """The same mixed pictures in the same steps at the same rates, bit for bit; gradients to rounding.
 
@@ -190,6 +192,7 @@ def test_row_23_without_mixing_it_is_the_fit_that_was_planned_with_half_the_micr
     assert kept(tmp_path / "fault") == kept(tmp_path / "planned")
 
 
+@pytest.mark.fault(25, "killed after memory ran out")
 def test_row_25_a_resumed_fit_takes_the_smaller_passes_at_once(tmp_path):
     spec = spec_of()
     data = make_data(tmp_path, spec)
@@ -227,6 +230,7 @@ def test_row_25_a_resumed_fit_takes_the_smaller_passes_at_once(tmp_path):
         ({}, ["4 pictures", "2 pictures", "2 pictures a pass with grad"]),
     ],
 )
+@pytest.mark.fault(23, "memory that holds not even one picture")
 def test_row_23_when_nothing_helps_the_fold_fails_by_name(tmp_path, changes, tried):
     spec, watch = spec_of(**changes), Watch()
     with (
@@ -260,6 +264,7 @@ def test_row_23_nothing_of_a_failed_attempt_stays_in_memory(tmp_path):
     assert card.alive == [0, 0, 0]  # of earlier attempts, when each of the three begins
 
 
+@pytest.mark.fault(25, "memory that ran out in the first fold")
 def test_row_25_later_folds_begin_with_what_fitted_the_first(tmp_path):
     data = write_competition(tmp_path / "squares")
     settings, record = ("folds.train=2", "training.epochs=1"), Record()
@@ -316,6 +321,7 @@ def seen(spec: FitSpec, data: Any, batch: int) -> ViewPredictions:
     )
 
 
+@pytest.mark.fault(24, "memory that ends while the test set is predicted")
 def test_row_24_predictions_stay_the_same_in_smaller_passes(tmp_path):
     spec = spec_of()
     data = make_data(tmp_path, spec)
@@ -342,6 +348,7 @@ def test_row_24_predictions_stay_the_same_in_smaller_passes(tmp_path):
         seen(spec, data, 16)
 
 
+@pytest.mark.fault(24, "memory that ends in validation")
 def test_row_24_so_does_validation(tmp_path):
     spec = spec_of()
     data = make_data(tmp_path, spec)
@@ -425,6 +432,7 @@ print("passes", fit("tight", 64).passes.micro_batch)
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux")
+@pytest.mark.fault(23, "a real limit of address space")
 def test_row_23_a_real_limit_of_memory(tmp_path):
     """The allocator of the CPU really refuses, in a process that may not grow."""
     root = Path(__file__).resolve().parents[2]

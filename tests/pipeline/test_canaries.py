@@ -67,6 +67,7 @@ def taught_by_all(context: Any, spec: Any, teaching: Any = None) -> FoldData:
     return replace(whole, train=given)
 
 
+@pytest.mark.fault(47, "labels shuffled, with folds and with folds taken away")
 def test_shuffled_labels_score_chance_and_would_not_without_the_folds(ground, monkeypatch, tmp_path):
     found = canaries.shuffled_labels(ground)
     assert found.outcome == "alive", found
@@ -93,6 +94,9 @@ def test_shuffled_labels_that_nothing_could_learn_are_no_proof(ground, monkeypat
 @pytest.mark.parametrize(
     ("leak", "outcome"), [(None, "alive"), (trained_on_all, "dead"), (taught_by_all, "dead")]
 )
+@pytest.mark.fault(
+    45, "a watermark planted in one fold's pictures, with the guard and with the guard taken away"
+)
 def test_the_watermark_stays_out_unless_the_guard_is_gone(ground, monkeypatch, leak, outcome):
     if leak is not None:
         monkeypatch.setattr(training, "fold_data", leak)
@@ -106,6 +110,7 @@ def test_a_watermark_that_nobody_sees_is_no_proof(ground, monkeypatch):
     assert canaries.watermark(ground).outcome == "no power"
 
 
+@pytest.mark.fault(46, "duplicates planted in a whole run, with grouping and with grouping taken away")
 def test_planted_duplicates_never_split_unless_grouping_is_gone(ground, monkeypatch, tmp_path):
     found = canaries.planted_duplicates(ground)
     assert found.outcome == "alive", found

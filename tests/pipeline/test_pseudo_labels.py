@@ -84,6 +84,7 @@ def winning(monkeypatch: pytest.MonkeyPatch, low: float) -> None:
     )
 
 
+@pytest.mark.fault(45, "pseudo-labels of every fold, compared with those of its own models")
 def test_labels_of_a_fold_come_from_its_own_models_alone(trained, data, tmp_path, monkeypatch):
     """A watermark: what fold 1's model says of the test set is replaced, and nothing that fold 0 learns changes."""
     go(trained, data, tmp_path / "plain", until="pseudo_label")

@@ -143,6 +143,7 @@ def test_killed_and_resumed_ends_with_the_same_predictions(finished, data, tmp_p
         assert whole[name] == resumed[name], name
 
 
+@pytest.mark.fault(54, "predictions that are rubbish")
 def test_a_damaged_result_is_made_again(finished, data, tmp_path):
     folder, _ = finished
     copy = tmp_path / "squares"
@@ -259,6 +260,7 @@ def test_a_plan_for_a_gpu_is_refused_where_there_is_none(finished, data, tmp_pat
         run_pipeline(request(data, copy), SilentProgress())
 
 
+@pytest.mark.fault(57, "a training picture replaced after its fit")
 def test_a_replaced_training_picture_makes_another_fit(tmp_path):
     data = write_competition(tmp_path / "squares")
     once = ("folds.train=1", "training.epochs=1")
@@ -301,6 +303,7 @@ def test_until_stops_after_the_stage(data, tmp_path):
     assert STAGES[0] == "inspect"
 
 
+@pytest.mark.fault(48, "a lock held by another")
 def test_two_runs_in_one_folder_are_refused(data, tmp_path):
     (tmp_path / "run").mkdir()
     with (

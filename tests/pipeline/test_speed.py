@@ -136,6 +136,7 @@ def test_what_was_measured_is_not_measured_again(tmp_path):
 
 
 @pytest.mark.parametrize("damage", [b"", b"{not json", b"[1]", b'{"k": {"formats": "fast"}}', b"\xff\xfe"])
+@pytest.mark.fault(31, "measured speeds damaged in five ways")
 def test_a_damaged_cache_is_measured_anew_and_whole_again(tmp_path, damage):
     (tmp_path / ProbeCache.FILE_NAME).write_bytes(damage)
     timer = Timer(formats=(1.0, 0.5), optimiser=(0.1, 0.2))

@@ -36,7 +36,7 @@ from grandmaster.eda.statistics import NAMES, summarise
 from grandmaster.errors import UserError
 from grandmaster.images.decode import PictureError, read_bytes
 from grandmaster.progress import Progress
-from grandmaster.storage import plain
+from grandmaster.storage import digest, plain
 
 TASK = "inspect"
 # Pictures handed to the threads in one go, and remembered in one go: a run that is killed loses no more.
@@ -174,6 +174,7 @@ def _inspect_with(
     readable_train = seen.rows[:train_count]
     content = {
         "analysis_size": config.analysis_size,
+        "contents": _contents(seen.records[:train_count], ids[:train_count]),
         "train": _split_summary(values[:train_count]),
         "test": _split_summary(values[train_count:]),
         "fill_value": _fill_value(fills[train_count:]),
@@ -205,6 +206,15 @@ def _inspect_with(
         fill=np.ascontiguousarray(fills),
     )
     return Inspection(fingerprint=fingerprint, table=table)
+
+
+def _contents(records: Records, ids: list[str]) -> str:
+    """Changes when the bytes of a training picture do, whatever its size and time say."""
+    return digest(
+        sorted(
+            [picture_id, file.tobytes().hex()] for picture_id, file in zip(ids, records["file"], strict=True)
+        )
+    )
 
 
 def _look_at_all(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import queue
+import signal
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple, TypeVar
 
 import cv2
@@ -44,6 +46,8 @@ class Batch(NamedTuple):
 PREFETCH = 2  # batches that each worker, or the prefetching thread, keeps ready
 # A worker that hangs or was killed raises after this long instead of stopping the run for ever.
 TIMEOUT_SECONDS = 300
+# How torch begins when it says that one was lost.
+_LOST = ("DataLoader worker", "DataLoader timed out")
 
 Item = TypeVar("Item")
 
@@ -113,7 +117,7 @@ class TrainLoader:
         self._batches.epoch = epoch
         if self._loader.num_workers == 0:
             return prefetch(self._loader, PREFETCH)
-        return iter(self._loader)
+        return _watched(self._loader)
 
 
 def train_loader(
@@ -148,7 +152,7 @@ def eval_loader(
 ) -> Iterable[Batch]:
     """Batches in the dataset's order; a corrupted validation set is augmented as epoch 0, always the same."""
     loader = _data_loader(dataset, workers, pin_memory, batch_size=batch_size, shuffle=False)
-    return loader if workers else prefetch(loader, PREFETCH)
+    return _watched(loader) if workers else prefetch(loader, PREFETCH)
 
 
 def prefetch(items: Iterable[Item], depth: int) -> Iterator[Item]:
@@ -235,6 +239,64 @@ def plan_workers(
             count=room, reason=f"shared memory of {megabytes:.0f} MB has room for {room} workers"
         )
     return WorkerPlan(count=wanted, reason=reason)
+
+
+def _watched(loader: DataLoader[Any]) -> Iterator[Batch]:
+    """Batches of worker processes, which are killed when the next one is too long in coming.
+
+    Torch's own time limit does not hold while it fetches the memory of a batch from the worker that made it: it would wait
+    for ever for one that hangs at that moment.
+    """
+    batches = iter(loader)
+    while True:
+        watchdog = threading.Timer(1.1 * TIMEOUT_SECONDS, _kill_workers)
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            batch = next(batches)
+        except StopIteration:
+            return
+        except (EOFError, ConnectionError) as error:
+            if str(error).startswith("Caught "):  # by the dataset, in a worker
+                raise
+            # Of one that is about to die, which torch does not see yet.
+            raise RuntimeError(f"{_LOST[0]} closed its connection: {type(error).__name__}") from error
+        finally:
+            watchdog.cancel()
+        yield batch
+
+
+def is_worker_lost(error: BaseException) -> bool:
+    """Torch says that a loading process was killed, has ended, or hangs.
+
+    It may say so anywhere in the main thread, not only where a batch is asked for: it listens to the end of its children.
+    """
+    return isinstance(error, RuntimeError) and str(error).startswith(_LOST)
+
+
+def stop_workers() -> None:
+    """Kill what is left of the loading processes, and hear no more of the lost ones.
+
+    One that hangs would otherwise be waited for when this process ends; and torch would report each one that has died, too,
+    wherever the main thread happens to be.
+    """
+    listens = hasattr(signal, "SIGCHLD") and threading.current_thread() is threading.main_thread()
+    listener = signal.signal(signal.SIGCHLD, signal.SIG_DFL) if listens else None
+    try:
+        for process in _kill_workers():
+            process.join()
+    finally:
+        if listener is not None:
+            signal.signal(signal.SIGCHLD, listener)
+
+
+def _kill_workers() -> list[BaseProcess]:
+    workers = [
+        process for process in multiprocessing.active_children() if process.daemon
+    ]  # no other of ours is
+    for process in workers:
+        process.kill()
+    return workers
 
 
 def _data_loader(dataset: TrainingPictures, workers: int, pin_memory: bool, **how: Any) -> DataLoader[Any]:

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 import psutil
@@ -39,6 +40,7 @@ class RunContext:
     Attributes:
         clock: how much time is left.
         predicted: files of test predictions that this process made or found made.
+        workers_lost: a picture-loading process was killed or hung; no more of them are started.
     """
 
     folder: Path
@@ -51,6 +53,7 @@ class RunContext:
     progress: Progress
     clock: Clock = field(default_factory=Clock)
     predicted: set[Path] = field(default_factory=set)
+    workers_lost: bool = False
     _stores: dict[tuple[str, int], PictureStore] = field(default_factory=dict)
 
     @property
@@ -75,10 +78,14 @@ class RunContext:
         return digest([competition.classes_hash, competition.targets.tolist(), entries])
 
     @cached_property
-    def file_sizes(self) -> list[int]:
-        """Bytes of every trainable picture: a replaced picture makes another fit, a copied folder does not."""
-        columns = ["path", *(extra.key for extra in self.competition.extra_images)]
-        return [Path(path).stat().st_size for column in columns for path in self.trainable[column]]
+    def contents(self) -> list[Any]:
+        """What is in every trainable picture: a replaced one makes another fit, a copied folder does not.
+
+        The hash of their bytes; the sizes of further images of a picture, which nobody reads before training.
+        """
+        extras = [extra.key for extra in self.competition.extra_images]
+        sizes = [Path(path).stat().st_size for column in extras for path in self.trainable[column]]
+        return [self.fingerprint.get("contents"), sizes]  # that of an earlier version has none
 
     @cached_property
     def pictures_hash(self) -> str:
@@ -87,7 +94,7 @@ class RunContext:
             [
                 self.trainable[["id", "row", "fold"]].to_numpy().tolist(),
                 self.targets().tolist(),
-                self.file_sizes,
+                self.contents,
                 *extra_settings(self.competition),
             ]
         )
@@ -204,13 +211,14 @@ class RunContext:
 
     def add_seconds(self, stage: str, seconds: float) -> None:
         """Remember time spent in a stage, over all starts of this run."""
-        path = self.folder / "timings.json"
-        known: dict[str, float] = read_json(path) if path.exists() else {}
+        known = self.seconds()
         known[stage] = round(known.get(stage, 0.0) + seconds, 2)
-        write_json(path, known)
+        write_json(self.folder / "timings.json", known)
 
     def seconds(self) -> dict[str, float]:
-        """Seconds spent in each stage so far."""
+        """Seconds spent in each stage so far, as far as the file tells."""
         path = self.folder / "timings.json"
-        known: dict[str, float] = read_json(path) if path.exists() else {}
-        return known
+        try:
+            return msgspec.convert(read_json(path), dict[str, float]) if path.exists() else {}
+        except (UserError, msgspec.ValidationError):
+            return {}  # damaged, and no reason to stop

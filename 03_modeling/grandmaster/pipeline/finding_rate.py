@@ -8,12 +8,12 @@ import msgspec
 
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.fold_pictures import fold_data
-from grandmaster.pipeline.held_out import workers_for
 from grandmaster.pipeline.manifest import is_done, mark_done
 from grandmaster.pipeline.plan import ModelPlan
 from grandmaster.pipeline.training import make_spec
+from grandmaster.pipeline.workers import with_workers
 from grandmaster.storage import write_json
-from grandmaster.training.rate_finder import STEPS, find_rate
+from grandmaster.training.rate_finder import STEPS, RateTest, find_rate
 
 
 def find_rates(context: RunContext) -> None:
@@ -46,14 +46,19 @@ def rate_task(model: ModelPlan) -> str:
 def _found(context: RunContext, model: ModelPlan) -> dict[str, Any]:
     spec = make_spec(context, model, 0, learning_rate=model.learning_rate)
     task = rate_task(model)
-    context.progress.start(task, STEPS * spec.micro_batch * spec.accumulation)
-    result = find_rate(
-        spec,
-        fold_data(context, spec).train,
-        context.make_precision(),
-        workers=workers_for(context),
-        on_batch=lambda pictures: context.progress.advance(task, pictures),
-    )
+    pictures = fold_data(context, spec).train
+
+    def work(workers: int) -> RateTest:
+        context.progress.start(task, STEPS * spec.micro_batch * spec.accumulation)
+        return find_rate(
+            spec,
+            pictures,
+            context.make_precision(),
+            workers=workers,
+            on_batch=lambda count: context.progress.advance(task, count),
+        )
+
+    result = with_workers(context, task, work)
     context.progress.finish(task, f"{result.rate:.2g}, the plan had {model.learning_rate:.2g}")
     return {
         **msgspec.structs.asdict(result),

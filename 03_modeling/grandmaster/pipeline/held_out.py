@@ -13,6 +13,7 @@ from grandmaster.competition.predictions import Predictions
 from grandmaster.images.dataset import PictureDataset
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.judging import Judge
+from grandmaster.pipeline.workers import with_workers
 from grandmaster.prediction.predict import ViewPredictions, predict
 from grandmaster.prediction.views import ViewValues, views_path
 from grandmaster.training.fit import FoldData
@@ -21,12 +22,6 @@ from grandmaster.training.spec import FitSpec
 
 # The score must not come from the draws on which the best epoch was chosen.
 SCORING_SEED = 104_729
-
-
-def workers_for(context: RunContext) -> int:
-    """Picture-loading processes: as set now, which may differ from when the plan was made."""
-    wanted = context.config.hardware.workers
-    return context.plan.decisions.workers.value if wanted is None else wanted
 
 
 def smaller_passes(context: RunContext, task: str) -> Callable[[int], None]:
@@ -68,22 +63,34 @@ def predict_pictures(
 
     Args:
         task: for messages.
-        on_batch: called with the number of pictures after every batch.
+        on_batch: called with the number of pictures after every batch; with less than nothing where they are predicted anew.
     """
-    return predict(
-        precision.fabric,
-        model,
-        dataset,
-        spec.weights,
-        spec.head,
-        device=spec.device,
-        memory_format=spec.memory_format,
-        batch_size=spec.prediction_batch,
-        views=views,  # type: ignore[arg-type]  # the plan's, checked when it was read, or fewer
-        workers=workers_for(context),
-        on_batch=on_batch,
-        on_smaller=smaller_passes(context, task),
-    )
+    done = 0
+
+    def count(pictures: int) -> None:
+        nonlocal done
+        done += pictures
+        on_batch(pictures)
+
+    def work(workers: int) -> ViewPredictions:
+        if done:
+            count(-done)  # begun anew
+        return predict(
+            precision.fabric,
+            model,
+            dataset,
+            spec.weights,
+            spec.head,
+            device=spec.device,
+            memory_format=spec.memory_format,
+            batch_size=spec.prediction_batch,
+            views=views,  # type: ignore[arg-type]  # the plan's, checked when it was read, or fewer
+            workers=workers,
+            on_batch=count,
+            on_smaller=smaller_passes(context, task),
+        )
+
+    return with_workers(context, task, work)
 
 
 def of_pictures(context: RunContext, found: ViewPredictions, values: npt.NDArray[np.float32]) -> Predictions:

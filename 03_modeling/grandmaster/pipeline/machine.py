@@ -42,6 +42,23 @@ def memory_bytes() -> int:
     return min(total, int(limit)) if limit.isdigit() else total
 
 
+def free_memory_bytes() -> int:
+    """What is left of the machine's memory, no more than what the container's limit leaves."""
+    import psutil
+
+    limit, used = _cgroup("memory.max"), _cgroup("memory.current")
+    free = int(psutil.virtual_memory().available)
+    if not (limit.isdigit() and used.isdigit()):
+        return free
+    # The file cache counts as used there, though it makes room when it has to.
+    cached = sum(
+        int(line.split()[1])
+        for line in _cgroup("memory.stat").splitlines()
+        if line.startswith("inactive_file ")
+    )
+    return min(free, int(limit) - int(used) + cached)
+
+
 def _cgroup(name: str) -> str:
     try:
         return Path("/sys/fs/cgroup", name).read_text().strip()

@@ -6,25 +6,47 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from grandmaster.errors import UserError
-from grandmaster.storage import file_sha256, plain, read_json, write_json
+import msgspec
+
+from grandmaster.storage import file_sha256, plain, read_bytes, write_json
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """A finished step.
+
+    Attributes:
+        inputs: what it was made from.
+        outputs: hash of every file, by its name below the manifest's folder.
+    """
+
+    inputs: dict[str, Any]
+    outputs: dict[str, str]
 
 
 def is_done(manifest: Path, inputs: dict[str, Any]) -> bool:
     """Whether a step with these inputs was finished and its files are untouched."""
-    if not manifest.exists():
+    known = read_manifest(manifest)
+    if known is None or known.inputs != plain(inputs):
         return False
-    try:
-        known = read_json(manifest)
-    except UserError:
-        return False  # half written by something else, or edited to nonsense: do the step again
-    if not isinstance(known, dict) or known.get("inputs") != plain(inputs):
-        return False
-    outputs: dict[str, str] = known.get("outputs", {})
     return all(
         (manifest.parent / name).is_file() and file_sha256(manifest.parent / name) == sha256
-        for name, sha256 in outputs.items()
+        for name, sha256 in known.outputs.items()
     )
+
+
+def read_manifest(manifest: Path) -> Manifest | None:
+    """What `mark_done` recorded; None where nothing was, or what is there is damaged: the step is to be done again.
+
+    Raises:
+        UserError: it may not be read.
+    """
+    if not manifest.exists():
+        return None
+    raw = read_bytes(manifest)
+    try:
+        return msgspec.json.decode(raw, type=Manifest)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
 
 
 def mark_done(manifest: Path, inputs: dict[str, Any], outputs: Iterable[Path]) -> None:

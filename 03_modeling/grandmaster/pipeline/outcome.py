@@ -34,8 +34,10 @@ def submission_path(context: RunContext) -> Path:
 def submitted_members(context: RunContext) -> list[str]:
     """The fits that the submission as it stands is made of."""
     path = context.folder / "submission_members.json"
-    named: list[str] = read_json(path) if path.exists() else []
-    return named
+    try:
+        return msgspec.convert(read_json(path), list[str]) if path.exists() else []
+    except (UserError, msgspec.ValidationError):
+        return []  # damaged: any submission is better than one of which nobody knows what it is made of
 
 
 def set_members(context: RunContext, names: list[str]) -> None:

@@ -19,7 +19,7 @@ from grandmaster.images.policy import light_policy
 from grandmaster.models.adaptation import Adaptation
 from grandmaster.models.memory_format import MemoryFormat
 from grandmaster.models.weights import Weights
-from grandmaster.storage import plain, write_atomic
+from grandmaster.storage import plain, read_bytes, write_atomic
 from grandmaster.training.losses import UsedLoss
 
 T = TypeVar("T")
@@ -198,11 +198,11 @@ def read_plan(path: Path, competition: Competition) -> Plan:
     """Read a plan, perhaps edited by a person, and check that it can be followed.
 
     Raises:
-        UserError: not JSON, an unknown key, a value out of range, or decisions that contradict each other.
+        UserError: missing, not to be read, not JSON, an unknown key, a value out of range, or decisions that contradict each other.
     """
     try:
-        plan = msgspec.json.decode(path.read_bytes(), type=Plan)
-    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        plan = msgspec.json.decode(read_bytes(path), type=Plan)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UserError(
             f"bad plan: {error}", where=path, fix="Mend the line, or delete the file to have it made anew."
         ) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,14 +18,14 @@ from grandmaster.pipeline.finding_rate import rate_task
 from grandmaster.pipeline.folds import make_folds
 from grandmaster.pipeline.hardware import planning_hardware
 from grandmaster.pipeline.later import later_work
-from grandmaster.pipeline.manifest import is_done, mark_done
+from grandmaster.pipeline.manifest import is_done, mark_done, read_manifest
 from grandmaster.pipeline.plan import ModelPlan, Plan, read_plan, write_plan
 from grandmaster.pipeline.planner import plan_inputs
 from grandmaster.pipeline.speed import ProbeCache
 from grandmaster.pipeline.timed_plan import make_timed_plan
 from grandmaster.report.policy_sheet import FILE_NAME as SHEET
 from grandmaster.report.policy_sheet import policy_sheet
-from grandmaster.storage import file_sha256, read_json, write_atomic, write_csv, write_json
+from grandmaster.storage import file_sha256, write_atomic, write_csv, write_json
 from grandmaster.training.rate_finder import STEPS
 
 
@@ -35,6 +36,8 @@ def inspect(context: RunContext) -> None:
     if is_done(manifest, inputs):
         context.progress.message("Inspect: done before.", "good")
         return
+    if changed := _changed_since(context, manifest):
+        context.progress.message(changed, "warn")
     inspection = _look_at_pictures(context)
     fingerprint = inspection.fingerprint
     path, table = context.folder / "fingerprint.json", context.folder / "picture_statistics.npz"
@@ -49,6 +52,27 @@ def inspect(context: RunContext) -> None:
             context.progress.message(
                 f"{len(broken)} unreadable {split} pictures are {what}: {named} ...", "warn"
             )
+
+
+def _changed_since(context: RunContext, manifest: Path) -> str:
+    """What to say where the data are not those that this run began with; empty: they are, or it has not begun."""
+    then = read_manifest(manifest)
+    if then is None or then.inputs.get("data") == context.data_hash:
+        return ""
+    since = manifest.stat().st_mtime_ns
+    frames = (context.competition.train, context.competition.test)
+    newer = [
+        picture_id
+        for frame in frames
+        for picture_id, path in zip(frame["id"], frame["path"], strict=True)
+        if Path(path).exists() and Path(path).stat().st_mtime_ns > since
+    ]
+    named = (
+        f" ({len(newer)} newer pictures: {', '.join(newer[:3])}{' ...' if len(newer) > 3 else ''})"
+        if newer
+        else ""
+    )
+    return f"The data changed since this run began{named}: it is looked at anew, and what depends on it is done again."
 
 
 def shift(context: RunContext) -> None:
@@ -86,15 +110,10 @@ def plan(context: RunContext) -> None:
         "made_for": plan_inputs(context.fingerprint, context.shift, context.config, context.models_wanted)
     }
     if path.exists() and read_plan(path, context.competition).made_for == inputs["made_for"]:
-        edited = manifest.exists() and read_json(manifest)["outputs"] != {path.name: file_sha256(path)}
         context.progress.message(
-            "Plan: as edited in plan.json." if edited else "Plan: decided before.", "good"
+            "Plan: as edited in plan.json." if _is_edited(path, manifest) else "Plan: decided before.", "good"
         )
-    elif (
-        path.exists()
-        and manifest.exists()
-        and read_json(manifest)["outputs"] != {path.name: file_sha256(path)}
-    ):
+    elif path.exists() and _is_edited(path, manifest):
         raise UserError(
             "plan.json was edited, but the data or the settings it was made for have changed",
             where=path,
@@ -127,6 +146,12 @@ def plan(context: RunContext) -> None:
     }
     tasks["report"] = 3.0
     context.progress.expect(tasks)
+
+
+def _is_edited(path: Path, manifest: Path) -> bool:
+    """Whether a person changed the plan after it was made."""
+    made = read_manifest(manifest)
+    return made is not None and made.outputs != {path.name: file_sha256(path)}
 
 
 def _fit_seconds(model: ModelPlan) -> float:

@@ -34,11 +34,12 @@ from grandmaster.pipeline import (
 from grandmaster.pipeline.clock import Clock
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.hardware import describe_environment, planning_hardware, read_hardware
+from grandmaster.pipeline.heartbeat import Heartbeat, beating
 from grandmaster.pipeline.later import Later, later_work
 from grandmaster.pipeline.plan import Plan
 from grandmaster.pipeline.planner import FREE_SETTINGS
 from grandmaster.progress import Progress
-from grandmaster.storage import plain, read_json, write_json
+from grandmaster.storage import plain, read_json, read_object, write_json
 
 # Name -> what it does; the order is the order of the run, the names are what --until takes.
 STAGE_FUNCTIONS: dict[str, Callable[[RunContext], None]] = {
@@ -108,11 +109,12 @@ def run_pipeline(request: RunRequest, progress: Progress) -> dict[str, Any]:
         _refuse_other_run(request)
         context = _open(request, progress, clock)
         _refuse_absent_gpu(context)
-        so_far.without_pictures(context)
-        environment = describe_environment(context.hardware, command=request.command, mode=request.mode)
-        write_json(request.run_folder / "environment.json", environment)
-        if not _do(STAGE_FUNCTIONS, context, request.until):
-            return {}
+        with beating(request.run_folder, progress) as heartbeat:
+            so_far.without_pictures(context)
+            environment = describe_environment(context.hardware, command=request.command, mode=request.mode)
+            write_json(request.run_folder / "environment.json", environment)
+            if not _do(STAGE_FUNCTIONS, context, request.until, heartbeat):
+                return {}
         results: dict[str, Any] = read_json(request.run_folder / "final_results.json")
         return results
 
@@ -132,8 +134,7 @@ def explore_data(request: RunRequest, progress: Progress) -> Path | None:
     with _held_folder(request):
         _refuse_other_data(request)
         context = _open(request, progress)
-        # Not timed: the times of a run that may lie in this folder are the run's own.
-        done = _do(EXPLORE_STAGE_FUNCTIONS, context, request.until, timed=False)
+        done = _do(EXPLORE_STAGE_FUNCTIONS, context, request.until)
     return context.folder / "eda.html" if done else None
 
 
@@ -171,17 +172,22 @@ def _do(
     stages: Mapping[str, Callable[[RunContext], None]],
     context: RunContext,
     until: str | None,
-    *,
-    timed: bool = True,
+    heartbeat: Heartbeat | None = None,
 ) -> bool:
-    """Every stage in order; False where `until` ended it before the last."""
+    """Every stage in order; False where `until` ended it before the last.
+
+    Args:
+        heartbeat: None for what is no run: an exploration leaves the times of a run that may lie in its folder alone.
+    """
     # A guess until the plan knows more: a picture takes about 10 ms to read.
     pictures = len(context.competition.train) + len(context.competition.test)
     context.progress.expect({"inspect": 0.01 * pictures / context.hardware.cores})
     for name, stage in stages.items():
         started = time.perf_counter()
+        if heartbeat is not None:
+            heartbeat.enter(name)
         stage(context)
-        if timed:
+        if heartbeat is not None:
             context.add_seconds(name, time.perf_counter() - started)
         if name == until and name != list(stages)[-1]:
             context.progress.message(f"Stopped after stage {name!r}, as asked.")
@@ -264,7 +270,7 @@ def _refuse_absent_gpu(context: RunContext) -> None:
 def _refuse_other_data(request: RunRequest) -> None:
     """An exploration may look at a run's data from inside its folder, but not at other data."""
     path = request.run_folder / "config.json"
-    then = read_json(path).get("data_path") if path.exists() else None
+    then = read_object(path).get("data_path") if path.exists() else None
     if then is not None and then != str(request.data_path.resolve()):
         raise UserError(
             f"this folder holds a run of other data: {then}",
@@ -287,7 +293,7 @@ def _refuse_other_run(request: RunRequest) -> None:
         }
     )
     if started:
-        then = read_json(path)
+        then = read_object(path)
         difference = _difference(then, now)
         if difference:
             raise UserError(

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import filelock
 import msgspec
 import timm
 import torch
@@ -38,6 +39,7 @@ ROUNDS = 4
 BUSY_WHEN_PROBED = 0.8
 # Compiling a large backbone takes minutes, only to learn whether it pays: not for shorter fits.
 COMPILE_FROM_SECONDS = 900.0
+_LOCK_SECONDS = 10.0  # to wait for another run that writes what it measured
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -94,20 +96,26 @@ class ProbeCache:
     def put(self, key: str, probe: Probe) -> None:
         """Remember; a folder that cannot be written costs the next run its measurements again, nothing else."""
         self._known[key] = probe
-        if self.path is None or self._read_only:
-            return
-        merged = self._stored() | self._known  # another run may have written meanwhile
-        with suppress(UserError):
-            write_atomic(self.path, msgspec.json.format(msgspec.json.encode(merged), indent=2) + b"\n")
+        self._change(lambda stored: stored | self._known)
 
     def forget(self, timm_name: str) -> None:
         """Measure this model anew next time."""
-        self._known = {key: probe for key, probe in self._stored().items() if f"; {timm_name}, " not in key}
-        if self.path is not None and not self._read_only:
-            with suppress(UserError):
-                write_atomic(
-                    self.path, msgspec.json.format(msgspec.json.encode(self._known), indent=2) + b"\n"
-                )
+
+        def others(probes: dict[str, Probe]) -> dict[str, Probe]:
+            return {key: probe for key, probe in probes.items() if f"; {timm_name}, " not in key}
+
+        self._known = others(self._stored())
+        self._change(others)
+
+    def _change(self, change: Callable[[dict[str, Probe]], dict[str, Probe]]) -> None:
+        """Write the file anew, in one step with reading it: another run may be about to, too."""
+        if self.path is None or self._read_only:
+            return
+        with suppress(UserError, OSError, filelock.Timeout):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with filelock.FileLock(self.path.with_suffix(".lock"), timeout=_LOCK_SECONDS):
+                content = change(self._stored())
+                write_atomic(self.path, msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
 
     def _stored(self) -> dict[str, Probe]:
         if self.path is None:

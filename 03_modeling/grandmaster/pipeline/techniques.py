@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from grandmaster.competition.comparison import Comparison, Verdict
+from grandmaster.errors import UserError
 from grandmaster.pipeline.context import RunContext
 from grandmaster.storage import read_json, write_json
 
@@ -95,9 +96,19 @@ def forget(context: RunContext, beginning: str) -> None:
 
 
 def recorded(context: RunContext) -> list[Technique]:
-    """Every line, by name of file."""
-    paths = sorted((context.folder / FOLDER).glob("*.json"))
-    return [msgspec.convert(read_json(path), Technique) for path in paths]
+    """Every line, by name of file.
+
+    Raises:
+        UserError: a file is not what `record` writes.
+    """
+    return [_read(path) for path in sorted((context.folder / FOLDER).glob("*.json"))]
+
+
+def _read(path: Path) -> Technique:
+    try:
+        return msgspec.convert(read_json(path), Technique)
+    except msgspec.ValidationError as error:
+        raise UserError(f"bad line: {error}", where=path, fix="Delete the file.") from None
 
 
 def _path(context: RunContext, name: str) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,17 @@ from grandmaster.models.head import make_head
 from grandmaster.models.passes import Passes, is_out_of_memory
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.fold_pictures import Teaching, fold_data, store_size
-from grandmaster.pipeline.held_out import out_of_fold, workers_for
-from grandmaster.pipeline.manifest import is_done, mark_done
+from grandmaster.pipeline.held_out import out_of_fold
+from grandmaster.pipeline.manifest import is_done, mark_done, read_manifest
 from grandmaster.pipeline.memory import compare_peak
 from grandmaster.pipeline.pacing import Fit, FitBrake, Pace
 from grandmaster.pipeline.plan import ModelPlan, TrainingAugmentation
 from grandmaster.pipeline.recipe import fractions, make_loss, rate_groups
 from grandmaster.pipeline.revisions import fit_name
 from grandmaster.pipeline.speed import BUSY_WHEN_PROBED, ProbeCache
+from grandmaster.pipeline.workers import with_workers
 from grandmaster.prediction.views import views_path
-from grandmaster.storage import plain, read_json, write_json
+from grandmaster.storage import plain, read_json, read_jsonl, write_json
 from grandmaster.training.brake import Brake
 from grandmaster.training.checkpoint import has_state, remove_state
 from grandmaster.training.divergence import FitFailed
@@ -127,11 +129,8 @@ def finished_fits(context: RunContext) -> list[Fit]:
 
 
 def _has_result(context: RunContext, model: ModelPlan, fold: int) -> bool:
-    folder = fit_folder(context, model, fold)
-    if not (folder / "manifest.json").exists():
-        return False
-    known = read_json(folder / "manifest.json")
-    return isinstance(known, dict) and known.get("inputs") == {"fit": make_spec(context, model, fold).digest}
+    known = read_manifest(fit_folder(context, model, fold) / "manifest.json")
+    return known is not None and known.inputs == {"fit": make_spec(context, model, fold).digest}
 
 
 def train(context: RunContext, after_fit: Callable[[ModelPlan, int], None] = lambda *_: None) -> None:
@@ -221,8 +220,9 @@ def _last_epochs(context: RunContext, fits: Sequence[Fit]) -> dict[str, list[dic
     for model, fold in fits:
         path = fit_folder(context, model, fold) / "metrics.jsonl"
         if path.exists():
-            last = path.read_text(encoding="utf-8").splitlines()[-1]
-            found.setdefault(model.backbone, []).append(msgspec.json.decode(last))
+            with suppress(UserError):  # what a damaged file could have told is measured again
+                lines = [line for line in read_jsonl(path)[-1:] if isinstance(line, dict)]
+                found.setdefault(model.backbone, []).extend(lines)
     return found
 
 
@@ -314,16 +314,20 @@ def fit(
     task = f"train {name}"
     data, precision = fold_data(context, spec, teaching), context.make_precision()
     try:
-        fitted = fit_fold(
-            spec,
-            data,
-            folder,
-            precision,
-            workers=workers_for(context),
-            progress=context.progress,
-            task=task,
-            known=known,
-            brake=brake,
+        fitted = with_workers(
+            context,
+            task,
+            lambda workers: fit_fold(
+                spec,
+                data,
+                folder,
+                precision,
+                workers=workers,
+                progress=context.progress,
+                task=task,
+                known=known,
+                brake=brake,
+            ),
         )
     except (RuntimeError, MemoryError) as error:
         # That of training passes is recovered from inside; this is the model itself, or the machine.

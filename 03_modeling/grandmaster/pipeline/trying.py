@@ -13,12 +13,13 @@ from grandmaster.competition.predictions import Predictions
 from grandmaster.pipeline.augmenting import trial_epochs
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.fold_pictures import fold_data
-from grandmaster.pipeline.held_out import SCORING_SEED, of_pictures, predict_held, workers_for
+from grandmaster.pipeline.held_out import SCORING_SEED, of_pictures, predict_held
 from grandmaster.pipeline.judging import Judge
 from grandmaster.pipeline.manifest import is_done, mark_done
 from grandmaster.pipeline.pacing import TrialBrake
 from grandmaster.pipeline.techniques import Technique, record
 from grandmaster.pipeline.training import make_spec
+from grandmaster.pipeline.workers import with_workers
 from grandmaster.storage import write_json
 from grandmaster.training.brake import OutOfTime
 from grandmaster.training.checkpoint import remove_state
@@ -138,15 +139,19 @@ def _short_fit(context: RunContext, spec: FitSpec, name: str, brake: TrialBrake)
         return Predictions.load(kept)
     task = f"try {name} augmentation"
     data, precision = fold_data(context, spec), context.make_precision()
-    fitted = fit_fold(
-        spec,
-        data,
-        folder,
-        precision,
-        workers=workers_for(context),
-        progress=context.progress,
-        task=task,
-        brake=brake,
+    fitted = with_workers(
+        context,
+        task,
+        lambda workers: fit_fold(
+            spec,
+            data,
+            folder,
+            precision,
+            workers=workers,
+            progress=context.progress,
+            task=task,
+            brake=brake,
+        ),
     )
     if fitted.out_of_time:
         context.progress.finish(task, "broken off")

@@ -7,8 +7,10 @@ files are removed only after that. Weights are safetensors; the rest is `torch.s
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import torch
@@ -17,12 +19,14 @@ from torch import nn
 
 from grandmaster.errors import UserError
 from grandmaster.models.passes import Passes
-from grandmaster.storage import read_json, write_atomic, write_json
+from grandmaster.storage import read_json, read_object, write_atomic, write_json
 from grandmaster.training.divergence import Ease
 from grandmaster.training.optimiser import Bend
 
 _POINTER, _BEST, _BEST_FACTS = "last.json", "best.safetensors", "best.json"
 _PASSES, _EASE = "passes.json", "ease.json"
+
+Kept = TypeVar("Kept")
 
 
 class TrainState(msgspec.Struct, kw_only=True):
@@ -44,6 +48,26 @@ class TrainState(msgspec.Struct, kw_only=True):
     history: list[dict[str, Any]] = []
     optimiser: dict[str, Any] = {}
     scaler: dict[str, Any] = {}
+    epochs: int = 0
+    bends: list[Bend] = []
+
+
+class _Files(msgspec.Struct, frozen=True, kw_only=True):
+    weights: str
+    state: str
+    average: str | None = None
+
+
+class _Pointer(msgspec.Struct, frozen=True, kw_only=True):
+    """The content of `last.json`; what has a default was not written by earlier versions."""
+
+    fit: str
+    files: _Files
+    epoch: int
+    step: int
+    best_score: float | None
+    best_epoch: int
+    history: list[dict[str, Any]]
     epochs: int = 0
     bends: list[Bend] = []
 
@@ -82,33 +106,64 @@ def load_state(
     """Load the newest complete state into `model` and `average`; None where there is none.
 
     Raises:
-        UserError: the state belongs to a fit with other settings, pictures or classes.
+        UserError: the state belongs to a fit with other settings, pictures or classes, or is damaged.
     """
     if not (folder / _POINTER).exists():
         return None
-    pointer = read_json(folder / _POINTER)
-    if pointer["fit"] != fit_digest:
+    pointer = _pointer(folder)
+    if pointer.fit != fit_digest:
         raise UserError(
             "this checkpoint belongs to a fit with other settings, pictures or classes",
             where=folder,
             fix="Use another --experiment_name, or delete this folder to train it anew.",
         )
-    files = pointer["files"]
-    model.load_state_dict(load_file(folder / files["weights"]))
+    _load_weights(folder / pointer.files.weights, model)
     if average is not None:
-        average.load_state_dict(load_file(folder / files["average"]))
-    kept = torch.load(folder / files["state"], weights_only=True, map_location="cpu")
+        _load_weights(folder / (pointer.files.average or "no average"), average)
+    with _damage_named(folder / pointer.files.state):
+        kept = torch.load(folder / pointer.files.state, weights_only=True, map_location="cpu")
+        optimiser, scaler = kept["optimiser"], kept["scaler"]
     return TrainState(
-        epoch=pointer["epoch"],
-        step=pointer["step"],
-        best_score=pointer["best_score"],
-        best_epoch=pointer["best_epoch"],
-        history=pointer["history"],
-        optimiser=kept["optimiser"],
-        scaler=kept["scaler"],
-        epochs=pointer.get("epochs", 0),  # states of earlier versions have none
-        bends=msgspec.convert(pointer.get("bends", []), list[Bend]),
+        epoch=pointer.epoch,
+        step=pointer.step,
+        best_score=pointer.best_score,
+        best_epoch=pointer.best_epoch,
+        history=pointer.history,
+        optimiser=optimiser,
+        scaler=scaler,
+        epochs=pointer.epochs,
+        bends=pointer.bends,
     )
+
+
+def _pointer(folder: Path) -> _Pointer:
+    with _damage_named(folder / _POINTER):
+        return msgspec.convert(read_json(folder / _POINTER), _Pointer)
+
+
+def _load_weights(path: Path, model: nn.Module) -> None:
+    with _damage_named(path):
+        model.load_state_dict(load_file(path))
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    """Whatever goes wrong in reading a file is one error that names it: damaged files make anything of their parsers.
+
+    Raises:
+        UserError: the file cannot be used.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UserError(
+            f"this checkpoint is damaged, or not of this fit: {line}",
+            where=path,
+            fix="Delete the folder it lies in; the same command then trains this fit anew.",
+        ) from error
 
 
 def save_passes(folder: Path, passes: Passes, *, fit_digest: str) -> None:
@@ -118,10 +173,7 @@ def save_passes(folder: Path, passes: Passes, *, fit_digest: str) -> None:
 
 def load_passes(folder: Path, *, fit_digest: str) -> Passes | None:
     """What `save_passes` wrote for this fit; None: its memory never ran out."""
-    if not (folder / _PASSES).exists():
-        return None
-    kept = read_json(folder / _PASSES)
-    return msgspec.convert(kept, Passes) if kept["fit"] == fit_digest else None
+    return _kept(folder / _PASSES, Passes, fit_digest)
 
 
 def save_ease(folder: Path, ease: Ease, *, fit_digest: str) -> None:
@@ -131,10 +183,17 @@ def save_ease(folder: Path, ease: Ease, *, fit_digest: str) -> None:
 
 def load_ease(folder: Path, *, fit_digest: str) -> Ease | None:
     """What `save_ease` wrote for this fit; None: it never diverged."""
-    if not (folder / _EASE).exists():
+    return _kept(folder / _EASE, Ease, fit_digest)
+
+
+def _kept(path: Path, kind: type[Kept], fit_digest: str) -> Kept | None:
+    if not path.exists():
         return None
-    kept = read_json(folder / _EASE)
-    return msgspec.convert(kept, Ease) if kept["fit"] == fit_digest else None
+    try:
+        content = read_object(path)
+        return msgspec.convert(content, kind) if content.get("fit") == fit_digest else None
+    except (UserError, msgspec.ValidationError):
+        return None  # damaged: what it could have told is found out again
 
 
 def save_best(folder: Path, model: nn.Module, facts: dict[str, Any]) -> None:
@@ -147,12 +206,11 @@ def load_best(folder: Path, model: nn.Module, *, fit_digest: str) -> None:
     """Load the best weights into `model`.
 
     Raises:
-        UserError: there are none, or they belong to another fit.
+        UserError: there are none, they belong to another fit, or they are damaged.
     """
-    facts = read_json(folder / _BEST_FACTS)
-    if facts["fit"] != fit_digest:
-        raise UserError("these weights belong to a fit with other settings", where=folder / _BEST)
-    model.load_state_dict(load_file(folder / _BEST))
+    if read_object(folder / _BEST_FACTS).get("fit") != fit_digest:
+        raise UserError("these weights belong to a fit with other settings", where=folder / _BEST_FACTS)
+    _load_weights(folder / _BEST, model)
 
 
 def _tensors(model: nn.Module) -> dict[str, torch.Tensor]:

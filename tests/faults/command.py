@@ -1,0 +1,148 @@
+"""The real command line on a small competition, in a process of its own that something is done to."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from pipeline.small_competition import SETTINGS
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = ROOT / "04_training" / "grandmaster_train.py"
+NOBODY = 65534
+
+
+def arguments(data: Path, results: Path, *changes: str, flags: Sequence[str] = ()) -> list[str]:
+    """Flags of a run of seconds, `results/run`."""
+    named = ["--mode", "quick_test", "--data_path", str(data), "--output", str(results)]
+    settings = [word for setting in (*SETTINGS, *changes) for word in ("--set", setting)]
+    return [*named, "--experiment_name", "run", "--plain", *settings, *flags]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    error: str
+
+
+def start(argv: Sequence[str], place: Path, inject: Callable[[], None] | None = None) -> BaseProcess:
+    """The command, forked from a process that has imported everything.
+
+    Args:
+        place: gets `out.txt` and `error.txt`.
+        inject: called in that process before the command begins.
+    """
+    place.mkdir(parents=True, exist_ok=True)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["faults.killing", "grandmaster.report.html"])
+    process = context.Process(target=_command, args=(list(argv), place, inject))
+    process.start()
+    return process
+
+
+def end_of(process: BaseProcess, place: Path, seconds: float = 280) -> Ended:
+    """Wait for it.
+
+    Raises:
+        AssertionError: it hangs.
+    """
+    process.join(seconds)
+    hangs = process.is_alive()
+    process.kill()
+    process.join()
+    ended = Ended(
+        code=process.exitcode,
+        out=(place / "out.txt").read_text(errors="replace"),
+        error=(place / "error.txt").read_text(errors="replace"),
+    )
+    assert not hangs, f"it hangs:\n{ended.out}\n{ended.error}"
+    return ended
+
+
+def run(argv: Sequence[str], place: Path, inject: Callable[[], None] | None = None) -> Ended:
+    """The command to its end."""
+    return end_of(start(argv, place, inject), place)
+
+
+def _command(argv: list[str], place: Path, inject: Callable[[], None] | None) -> None:
+    for number, name in ((1, "out.txt"), (2, "error.txt")):
+        handle = os.open(place / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        os.dup2(handle, number)
+        os.close(handle)
+    os.environ["GRANDMASTER_LANG"] = "en"
+    import grandmaster_train
+
+    if inject is not None:
+        inject()
+    sys.exit(grandmaster_train.main(argv))
+
+
+def at_stage(name: str, act: Callable[[], None], after: float = 0.0) -> Callable[[], None]:
+    """To inject: `act` when the run comes to a stage, or some seconds later."""
+    return partial(_at_stage, name, act, after)
+
+
+def _at_stage(name: str, act: Callable[[], None], after: float) -> None:
+    from grandmaster.pipeline import run as run_module
+
+    stage = run_module.STAGE_FUNCTIONS[name]
+
+    def disturbed(context: object) -> None:
+        if after:
+            threading.Timer(after, act).start()
+        else:
+            act()
+        stage(context)  # type: ignore[arg-type]
+
+    run_module.STAGE_FUNCTIONS[name] = disturbed
+
+
+def signal_self(number: int) -> None:
+    """What somebody else sends, too."""
+    os.kill(os.getpid(), number)
+
+
+def signal_group(number: int) -> None:
+    """This process and all below it, which are a group of their own (see `own_group`)."""
+    os.killpg(os.getpgrp(), number)
+
+
+def own_group(then: Callable[[], None]) -> None:
+    """To inject before `then`: what is sent to the group does not reach the tests."""
+    os.setsid()
+    then()
+
+
+@contextmanager
+def as_nobody():  # type: ignore[no-untyped-def]
+    """Without root's right to read and write everything; nothing else where the tests are not run by root."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def become_nobody() -> None:
+    """To inject: the command is run by a user who may not read and write everything."""
+    if os.geteuid() == 0:
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+
+
+KILL, TERM = getattr(signal, "SIGKILL", signal.SIGTERM), signal.SIGTERM  # Windows has no SIGKILL

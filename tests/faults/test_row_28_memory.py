@@ -1,0 +1,114 @@
+"""Twenty epochs: memory does not grow, and nothing is left behind (`benchmarks/soak.py` looks for longer)."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+import torch
+
+from grandmaster.progress import SilentProgress
+from grandmaster.training.fit import fit_fold
+from grandmaster.training.precision import Precision
+from training.training_cases import make_data, make_spec
+
+EPOCHS, SETTLED = 20, 6
+MEGABYTE = 2**20
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+class Memory(SilentProgress):
+    """Resident memory, MB, at the end of every epoch, of this process and its workers."""
+
+    def __init__(self) -> None:
+        self.seen: list[float] = []
+
+    def advance(self, task: str, units: int = 1, **facts: Any) -> None:
+        if "loss" in facts:
+            gc.collect()
+            own = psutil.Process()
+            everyone = [own, *own.children(recursive=True)]
+            self.seen.append(sum(process.memory_info().rss for process in everyone) / MEGABYTE)
+
+
+def left_behind() -> dict[str, Any]:
+    gc.collect()
+    own = psutil.Process()
+    shared = Path("/dev/shm")
+    return {
+        "workers": [child.pid for child in multiprocessing.active_children() if child.daemon],
+        "descriptors": own.num_fds() if hasattr(own, "num_fds") else own.num_handles(),
+        "shared memory": sorted(path.name for path in shared.glob("torch_*")) if shared.is_dir() else [],
+    }
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create 2 worker")  # on machines with fewer cores
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.fault(
+    28, "20 epochs, without and with loading processes: resident memory, descriptors, shared memory"
+)
+def test_row_28_nothing_grows_over_epochs(tmp_path, workers):
+    def fit(name: str, epochs: int) -> Memory:
+        spec, memory = make_spec(epochs=epochs), Memory()
+        fit_fold(
+            spec,
+            make_data(folder, spec),
+            tmp_path / name,
+            Precision("cpu", "fp32"),
+            workers=workers,
+            progress=memory,
+            task="t",
+        )
+        return memory
+
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    fit("warm", 1)  # what is imported and opened once
+    before = left_behind()
+    seen = fit("fit", EPOCHS).seen
+    after = left_behind()
+    assert len(seen) == EPOCHS
+    settled = np.array(seen[SETTLED:])
+    slope, _ = np.polyfit(np.arange(len(settled)), settled, 1)
+    # A leaked batch of this fit alone would be 0.1 MB an epoch; kept gradients or averages, several.
+    assert slope < 0.1, [round(value, 1) for value in seen]
+    assert after == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="made to be seen on Linux")
+def test_a_leak_would_be_seen(tmp_path):
+    class Leak(Memory):
+        kept: list[Any]
+
+        def advance(self, task: str, units: int = 1, **facts: Any) -> None:
+            if "loss" in facts:
+                self.kept.append(np.ones(MEGABYTE // 8))
+            super().advance(task, units, **facts)
+
+    leak, spec = Leak(), make_spec(epochs=12)
+    leak.kept = []
+    fit_fold(
+        spec,
+        make_data(tmp_path, spec),
+        tmp_path / "fit",
+        Precision("cpu", "fp32"),
+        workers=0,
+        progress=leak,
+        task="t",
+    )
+    settled = np.array(leak.seen[SETTLED:])
+    assert np.polyfit(np.arange(len(settled)), settled, 1)[0] > 0.5
