@@ -7,7 +7,11 @@ import hashlib
 import io
 import math
 import os
+import struct
 import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,24 @@ import numpy as np
 import pandas as pd
 
 from grandmaster.errors import UserError
+
+# What msgspec raises on texts that are no JSON; thousands of nested brackets end in the last.
+JSON_DAMAGE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+# What NumPy raises on `.npz` files that are damaged, whatever was hit: archive, header, claimed size, content.
+NPZ_DAMAGE = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    TypeError,
+    SyntaxError,
+    RuntimeError,  # NotImplementedError too: a way of packing that there is not
+    OverflowError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+    zipfile.BadZipFile,
+)
 
 
 def write_atomic(path: Path, data: bytes | str) -> None:
@@ -87,12 +109,8 @@ def read_json(path: Path) -> Any:
     Raises:
         UserError: no such file, or not JSON; says which and where.
     """
-    try:
+    with _reading_json(path):
         return msgspec.json.decode(path.read_bytes())
-    except FileNotFoundError as error:
-        raise UserError("file is missing", where=path) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"not valid JSON: {error}", where=path, fix="Mend it or delete it.") from error
 
 
 def read_jsonl(path: Path) -> list[Any]:
@@ -101,18 +119,37 @@ def read_jsonl(path: Path) -> list[Any]:
     Raises:
         UserError: as `read_json`.
     """
-    try:
+    with _reading_json(path):
         return [msgspec.json.decode(line) for line in path.read_bytes().splitlines() if line.strip()]
+
+
+@contextlib.contextmanager
+def _reading_json(path: Path) -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError as error:
         raise UserError("file is missing", where=path) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise UserError(f"cannot read: {error.strerror or error}", where=path) from error
+    except JSON_DAMAGE as error:
         raise UserError(f"not valid JSON: {error}", where=path, fix="Mend it or delete it.") from error
 
 
+def is_clean(text: str) -> bool:
+    """Whether a text can be written to files and named to the system: no NUL, no half of a surrogate pair."""
+    return "\0" not in text and not any("\ud800" <= sign <= "\udfff" for sign in text)
+
+
 def write_csv(path: Path, frame: pd.DataFrame) -> None:
-    """Write a table atomically, without its index, with `\\n` line ends on every system."""
+    """Write a table atomically, without its index, with `\\n` line ends on every system.
+
+    A cell that holds a carriage return is only put into quotes where line ends have one too: then all of them do.
+    """
     buffer = io.StringIO()
     frame.to_csv(buffer, index=False, lineterminator="\n")
+    if "\r" in buffer.getvalue():
+        buffer = io.StringIO()
+        frame.to_csv(buffer, index=False, lineterminator="\r\n")
     write_atomic(path, buffer.getvalue())
 
 
