@@ -73,12 +73,18 @@ def _decoded(path: Path) -> str:
         raise UserError(f"cannot read: {error.strerror or error}", where=path) from error
     encoding = "utf-16" if raw.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     try:
-        return raw.decode(encoding)
+        text = raw.decode(encoding)
     except UnicodeDecodeError as error:
         # Guessing a code page could change ids and labels without anybody seeing it.
         raise UserError(
             f"not UTF-8 text: byte {error.start} cannot be read", where=path, fix="Save the file as UTF-8."
         ) from error
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise UserError(
+            f"line {line} holds a NUL, which no text does", where=path, fix="Save the file as UTF-8."
+        )
+    return text
 
 
 def _delimiter(text: str) -> str:
