@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from grandmaster.competition.csv_files import read_table
 from grandmaster.errors import UserError
 from grandmaster.storage import file_sha256, read_json, write_csv
 
@@ -89,7 +90,7 @@ def read_ledger(path: Path) -> pd.DataFrame:
     if not path.exists():
         return pd.DataFrame({name: pd.Series(dtype=object) for name in COLUMNS})
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig").astype(object)
+        table = _cells(path)
     except (OSError, ValueError) as error:
         raise UserError(f"not a table: {error}", where=path, fix="Mend it, or move it away.") from error
     if "experiment" not in table:
@@ -104,6 +105,21 @@ def read_ledger(path: Path) -> pd.DataFrame:
     return table
 
 
+def _cells(path: Path) -> pd.DataFrame:
+    """Every cell as a text; without rows where there is the header alone.
+
+    Raises:
+        OSError, ValueError: no table (`UserError` is a ValueError: read strictly, as the competition's tables are).
+    """
+    try:
+        return read_table(path).reset_index(drop=True).astype(object)
+    except UserError:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig").astype(object)
+        if len(table):
+            raise
+        return table
+
+
 def correlations(table: pd.DataFrame) -> list[str]:
     """How well cross-validation foretold the board, a sentence for each pair with `FEWEST` scores or more.
 
@@ -114,7 +130,8 @@ def correlations(table: pd.DataFrame) -> list[str]:
     for (competition, metric), runs in table.groupby(["competition", "metric"], sort=True):
         for board in BOARDS:
             for column, title in (("cv", "clean CV"), ("corrupted", "corrupted CV")):
-                both = runs[[column, board]].apply(pd.to_numeric, errors="coerce").dropna()
+                both = runs[[column, board]].apply(pd.to_numeric, errors="coerce")
+                both = both[np.isfinite(both).all(axis=1)]
                 if len(both) >= FEWEST:
                     found = _correlation(both[column].to_numpy(), both[board].to_numpy())
                     lines.append(f"{competition}, {metric}: {title} against the {board} score: {found}")
