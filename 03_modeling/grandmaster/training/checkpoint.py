@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
@@ -23,6 +24,28 @@ from grandmaster.training.optimiser import Bend
 
 _POINTER, _BEST, _BEST_FACTS = "last.json", "best.safetensors", "best.json"
 _PASSES, _EASE = "passes.json", "ease.json"
+_ANEW = "Delete the folder it lies in to train this fold anew."
+
+
+class _Pointer(msgspec.Struct, kw_only=True):
+    """`last.json`; states of earlier versions have no epochs and no bends."""
+
+    fit: str
+    files: dict[str, str]
+    epoch: int
+    step: int
+    best_score: float | None
+    best_epoch: int
+    history: list[dict[str, Any]]
+    epochs: int = 0
+    bends: list[Bend] = []
+
+
+class _Kept(msgspec.Struct, kw_only=True):
+    """What `torch.save` wrote."""
+
+    optimiser: dict[str, Any]
+    scaler: dict[str, Any]
 
 
 class TrainState(msgspec.Struct, kw_only=True):
@@ -82,32 +105,35 @@ def load_state(
     """Load the newest complete state into `model` and `average`; None where there is none.
 
     Raises:
-        UserError: the state belongs to a fit with other settings, pictures or classes.
+        UserError: the state belongs to a fit with other settings, pictures or classes, or is damaged.
     """
     if not (folder / _POINTER).exists():
         return None
-    pointer = read_json(folder / _POINTER)
-    if pointer["fit"] != fit_digest:
+    path = folder / _POINTER
+    try:
+        pointer = msgspec.convert(read_json(path), _Pointer)
+    except msgspec.ValidationError as error:
+        raise _damaged(path, error) from error
+    if pointer.fit != fit_digest:
         raise UserError(
             "this checkpoint belongs to a fit with other settings, pictures or classes",
             where=folder,
             fix="Use another --experiment_name, or delete this folder to train it anew.",
         )
-    files = pointer["files"]
-    model.load_state_dict(load_file(folder / files["weights"]))
+    _load_weights(model, folder, pointer.files, "weights")
     if average is not None:
-        average.load_state_dict(load_file(folder / files["average"]))
-    kept = torch.load(folder / files["state"], weights_only=True, map_location="cpu")
+        _load_weights(average, folder, pointer.files, "average")
+    kept = _read_state(folder, pointer.files)
     return TrainState(
-        epoch=pointer["epoch"],
-        step=pointer["step"],
-        best_score=pointer["best_score"],
-        best_epoch=pointer["best_epoch"],
-        history=pointer["history"],
-        optimiser=kept["optimiser"],
-        scaler=kept["scaler"],
-        epochs=pointer.get("epochs", 0),  # states of earlier versions have none
-        bends=msgspec.convert(pointer.get("bends", []), list[Bend]),
+        epoch=pointer.epoch,
+        step=pointer.step,
+        best_score=pointer.best_score,
+        best_epoch=pointer.best_epoch,
+        history=pointer.history,
+        optimiser=kept.optimiser,
+        scaler=kept.scaler,
+        epochs=pointer.epochs,
+        bends=pointer.bends,
     )
 
 
@@ -153,6 +179,35 @@ def load_best(folder: Path, model: nn.Module, *, fit_digest: str) -> None:
     if facts["fit"] != fit_digest:
         raise UserError("these weights belong to a fit with other settings", where=folder / _BEST)
     model.load_state_dict(load_file(folder / _BEST))
+
+
+def _file(folder: Path, files: dict[str, str], what: str) -> Path:
+    """The file that `last.json` names; it lies in the fit's own folder, or the pointer is not ours."""
+    name = files.get(what, "")
+    if not name or Path(name).name != name or "\0" in name:
+        raise UserError(f"it names no file of {what}", where=folder / _POINTER, fix=_ANEW)
+    return folder / name
+
+
+def _load_weights(model: nn.Module, folder: Path, files: dict[str, str], what: str) -> None:
+    path = _file(folder, files, what)
+    try:
+        model.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, RuntimeError, ValueError, KeyError) as error:
+        raise _damaged(path, error) from error
+
+
+def _read_state(folder: Path, files: dict[str, str]) -> _Kept:
+    path = _file(folder, files, "state")
+    try:
+        return msgspec.convert(torch.load(path, weights_only=True, map_location="cpu"), _Kept)
+    except Exception as error:  # what damaged files make of torch's reader is anything
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> UserError:
+    line = (str(error).splitlines() or [type(error).__name__])[0]
+    return UserError(f"this checkpoint is damaged: {line}", where=path, fix=_ANEW)
 
 
 def _tensors(model: nn.Module) -> dict[str, torch.Tensor]:
