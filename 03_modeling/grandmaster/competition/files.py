@@ -24,6 +24,7 @@ PICTURE_SUFFIXES = frozenset(
     )
 )
 TABLE_SUFFIXES = frozenset((".csv", ".tsv", ".json"))
+_LOOKED_AT = PICTURE_SUFFIXES | TABLE_SUFFIXES
 
 _SPLIT_FOLDER = re.compile(
     r"(train|test)(ing)?([_-]?(images?|imgs?|pictures|photos|set|data|jpg|jpeg|png))?([_-]?\d{1,4})?",
@@ -85,10 +86,11 @@ class PictureIndex:
                             elif not Path(entry.path).resolve().is_relative_to(root):
                                 outside.append(relative)
                             continue
-                        if not entry.name.isascii() and not is_clean(relative):
-                            unreadable.append(relative)
-                            continue
                         suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122 - called a million times
+                        if suffix not in _LOOKED_AT:
+                            continue
+                        if not relative.isascii() and not is_clean(relative):
+                            unreadable.append(relative)
                         if suffix in PICTURE_SUFFIXES and _is_file(entry):
                             pictures.append(relative)
                             if entry.is_symlink():

@@ -89,10 +89,7 @@ def read_ledger(path: Path) -> pd.DataFrame:
     """
     if not path.exists():
         return pd.DataFrame({name: pd.Series(dtype=object) for name in COLUMNS})
-    try:
-        table = _cells(path)
-    except (OSError, ValueError) as error:
-        raise UserError(f"not a table: {error}", where=path, fix="Mend it, or move it away.") from error
+    table = read_table(path, may_be_empty=True).reset_index(drop=True).astype(object)
     if "experiment" not in table:
         raise UserError(
             "the column 'experiment' is missing",
@@ -103,21 +100,6 @@ def read_ledger(path: Path) -> pd.DataFrame:
         if name not in table:
             table[name] = ""
     return table
-
-
-def _cells(path: Path) -> pd.DataFrame:
-    """Every cell as a text; without rows where there is the header alone.
-
-    Raises:
-        OSError, ValueError: no table (`UserError` is a ValueError: read strictly, as the competition's tables are).
-    """
-    try:
-        return read_table(path).reset_index(drop=True).astype(object)
-    except UserError:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig").astype(object)
-        if len(table):
-            raise
-        return table
 
 
 def correlations(table: pd.DataFrame) -> list[str]:
