@@ -113,6 +113,18 @@ def read_json(path: Path) -> Any:
         return msgspec.json.decode(path.read_bytes())
 
 
+def read_json_object(path: Path) -> dict[str, Any]:
+    """Read JSON that has names at its top.
+
+    Raises:
+        UserError: as `read_json`, or something else than an object.
+    """
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise UserError("not an object of names and values", where=path, fix="Mend it or delete it.")
+    return value
+
+
 def read_jsonl(path: Path) -> list[Any]:
     """Read a file of one JSON value a line.
 

@@ -42,6 +42,7 @@ COLUMNS = (
 FEWEST = 3
 """Runs with a board score from which a correlation is told at all."""
 WAIT_SECONDS = 20.0
+BEYOND = 1e100  # nan and inf are no scores, nor is what nobody can square
 
 
 def ledger_of(run_folder: Path) -> Path:
@@ -113,7 +114,7 @@ def correlations(table: pd.DataFrame) -> list[str]:
         for board in BOARDS:
             for column, title in (("cv", "clean CV"), ("corrupted", "corrupted CV")):
                 both = runs[[column, board]].apply(pd.to_numeric, errors="coerce")
-                both = both[np.isfinite(both).all(axis=1)]
+                both = both[(both.abs() < BEYOND).all(axis=1)]
                 if len(both) >= FEWEST:
                     found = _correlation(both[column].to_numpy(), both[board].to_numpy())
                     lines.append(f"{competition}, {metric}: {title} against the {board} score: {found}")

@@ -36,7 +36,7 @@ from grandmaster.pipeline.hardware import describe_environment, planning_hardwar
 from grandmaster.pipeline.plan import Plan
 from grandmaster.pipeline.planner import FREE_SETTINGS
 from grandmaster.progress import Progress
-from grandmaster.storage import plain, read_json, write_json
+from grandmaster.storage import plain, read_json, read_json_object, write_json
 
 # Name -> what it does; the order is the order of the run, the names are what --until takes.
 STAGE_FUNCTIONS: dict[str, Callable[[RunContext], None]] = {
@@ -255,7 +255,7 @@ def _refuse_absent_gpu(context: RunContext) -> None:
 def _refuse_other_data(request: RunRequest) -> None:
     """An exploration may look at a run's data from inside its folder, but not at other data."""
     path = request.run_folder / "config.json"
-    then = read_json(path).get("data_path") if path.exists() else None
+    then = read_json_object(path).get("data_path") if path.exists() else None
     if then is not None and then != str(request.data_path.resolve()):
         raise UserError(
             f"this folder holds a run of other data: {then}",
@@ -278,7 +278,7 @@ def _refuse_other_run(request: RunRequest) -> None:
         }
     )
     if started:
-        then = read_json(path)
+        then = read_json_object(path)
         difference = _difference(then, now)
         if difference:
             raise UserError(
