@@ -185,5 +185,5 @@ def test_a_folder_whose_name_looks_like_markup_is_a_name(
     odd.mkdir(parents=True)
     settings = {"data_path": str(odd), "data": {"label_fixes": None}}
     (run / "config.json").write_text(json.dumps(settings))
-    assert accept("--write") == 0
+    assert accept("--top", "1", "--write") == 0
     assert "data[/red]" in capsys.readouterr().out
