@@ -3,13 +3,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.made-from-lock
 
-.PHONY: help venv demo test test-slow faults lint format bench clean-demo
+.PHONY: help venv demo test test-slow faults fuzz lint format bench clean-demo
 
 help:
 	@echo "make demo       make the sample competition, train, predict, submit, report (then again: resumes)"
 	@echo "make test       all tests but the slow ones"
 	@echo "make test-slow  the slow ones: seven large backbones at full size, ..."
 	@echo "make faults     every fault of tests/faults/README.md injected, slow ones included"
+	@echo "make fuzz       ten minutes of damaged files for everything that reads one"
 	@echo "make lint       ruff (lint and format) and mypy"
 	@echo "make bench      the benchmarks that need nothing but this machine"
 
@@ -53,6 +54,9 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy 03_modeling/grandmaster 04_training/*.py
+
+fuzz: $(STAMP)
+	$(BIN)/python tests/fuzz.py --seconds 600 --csv benchmarks/results/fuzz.csv
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

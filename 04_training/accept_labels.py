@@ -73,7 +73,8 @@ def _accept(run: Path, fixes: Path, top: float | None, least: float | None, *, w
         console.print(suspects_table(chosen))
     if len(chosen) > MOST_SHOWN:
         console.print(
-            f"and {len(chosen) - MOST_SHOWN} more, in {data_loader.shown(run / 'label_suspects.csv')}"
+            f"and {len(chosen) - MOST_SHOWN} more, in {data_loader.shown(run / 'label_suspects.csv')}",
+            markup=False,
         )
     if len(suspects) > len(certain):
         console.print(
@@ -86,14 +87,16 @@ def _accept(run: Path, fixes: Path, top: float | None, least: float | None, *, w
     known = f" ({len(chosen) - added} are in it already)" if len(chosen) > added else ""
     if not write:
         console.print(
-            f"Would add {told} to {data_loader.shown(fixes)}{known}. Nothing was written: add --write."
+            f"Would add {told} to {data_loader.shown(fixes)}{known}. Nothing was written: add --write.",
+            markup=False,
         )
         return DONE
     if added:
         write_csv(fixes, table)
     console.print(
         f"Added {told} to {data_loader.shown(fixes)}{known}. train.csv is untouched. The next run follows the file; "
-        "give it another --experiment_name to compare."
+        "give it another --experiment_name to compare.",
+        markup=False,
     )
     return DONE
 

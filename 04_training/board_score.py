@@ -48,7 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.print(ledger_table(table))
         for line in correlations(table):
             console.print(line, soft_wrap=True, markup=False)
-        console.print(f"Ledger: {data_loader.shown(ledger_of(run))}", style="dim", soft_wrap=True)
+        console.print(
+            f"Ledger: {data_loader.shown(ledger_of(run))}", style="dim", soft_wrap=True, markup=False
+        )
     except UserError as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return BAD_INPUT

@@ -144,7 +144,7 @@ def explore(settings: Settings, request: RunRequest, command: str, log: RunLog) 
         with make_view(console, log, title=title, plain=settings.plain) as view:
             competition = read_data(request, view)
         console.print(competition_panel(competition))
-        console.print(text("explore.written_nothing", path=page), style="dim")
+        console.print(text("explore.written_nothing", path=page), style="dim", markup=False)
         console.print(command, soft_wrap=True, markup=False)
         return DONE
     log.write(f"{request.command} (grandmaster {__version__})")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -10,6 +11,7 @@ from msgspec import Meta
 
 from grandmaster.config import Config, ExtraImages
 from grandmaster.errors import UserError, did_you_mean
+from grandmaster.storage import JSON_DAMAGE, is_clean
 
 
 class FieldInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +92,8 @@ def with_settings(config: Config, assignments: Iterable[str], *, where: str = "-
     known = {info.path: info for info in fields()}
     raw = msgspec.to_builtins(config)
     for text in assignments:
+        if not is_clean(text):
+            raise UserError(f"{text!r} is no readable text", where=where, fix="Write it as UTF-8.")
         path, sign, value = text.partition("=")
         path = path.strip()
         if not sign:
@@ -116,13 +120,13 @@ def _from_text(value: str, info: FieldInfo, where: str) -> Any:
     elif info.type_text == "JSON list":
         try:
             given = msgspec.json.decode(value)
-        except msgspec.DecodeError as error:
+        except JSON_DAMAGE as error:
             raise UserError(f"{info.path} is no JSON: {error}", where=where, fix=f"{info.help}.") from None
     elif info.type_text == "true|false":
         given = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}.get(
             value.lower(), value
         )
-    elif info.type_text.replace("|", "").isdigit() and value.isdigit():
+    elif info.type_text.replace("|", "").isdigit() and re.fullmatch("[0-9]{1,9}", value):
         given = int(value)
     try:
         return msgspec.to_builtins(msgspec.convert(given, hint, strict=False))

@@ -7,7 +7,10 @@ import hashlib
 import io
 import math
 import os
+import struct
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,24 @@ import numpy as np
 import pandas as pd
 
 from grandmaster.errors import UserError
+
+# What msgspec raises on texts that are no JSON; thousands of nested brackets end in the last.
+JSON_DAMAGE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+# What NumPy raises on `.npz` files that are damaged, whatever was hit: archive, header, claimed size, content.
+NPZ_DAMAGE = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    TypeError,
+    SyntaxError,
+    RuntimeError,  # NotImplementedError too: a way of packing that there is not
+    OverflowError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+    zipfile.BadZipFile,
+)
 
 
 def write_atomic(path: Path, data: bytes | str) -> None:
@@ -127,10 +148,8 @@ def read_json(path: Path) -> Any:
     Raises:
         UserError: no such file, not to be read, or not JSON; says which and where.
     """
-    try:
+    with _reading_json(path):
         return msgspec.json.decode(read_bytes(path))
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"not valid JSON: {error}", where=path, fix="Mend it or delete it.") from error
 
 
 def read_object(path: Path) -> dict[str, Any]:
@@ -151,16 +170,33 @@ def read_jsonl(path: Path) -> list[Any]:
     Raises:
         UserError: as `read_json`.
     """
-    try:
+    with _reading_json(path):
         return [msgspec.json.decode(line) for line in read_bytes(path).splitlines() if line.strip()]
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+
+
+@contextlib.contextmanager
+def _reading_json(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except JSON_DAMAGE as error:
         raise UserError(f"not valid JSON: {error}", where=path, fix="Mend it or delete it.") from error
 
 
+def is_clean(text: str) -> bool:
+    """Whether a text can be written to files and named to the system: no NUL, no half of a surrogate pair."""
+    return "\0" not in text and not any("\ud800" <= sign <= "\udfff" for sign in text)
+
+
 def write_csv(path: Path, frame: pd.DataFrame) -> None:
-    """Write a table atomically, without its index, with `\\n` line ends on every system."""
+    """Write a table atomically, without its index, with `\\n` line ends on every system.
+
+    A cell that holds a carriage return is only put into quotes where line ends have one too: then all of them do.
+    """
     buffer = io.StringIO()
     frame.to_csv(buffer, index=False, lineterminator="\n")
+    if "\r" in buffer.getvalue():
+        buffer = io.StringIO()
+        frame.to_csv(buffer, index=False, lineterminator="\r\n")
     write_atomic(path, buffer.getvalue())
 
 

@@ -175,3 +175,15 @@ def test_damaged_files_are_named(
         (run / name).write_text(content)
     assert accept("--top", "1", "--write") == 2
     assert part in capsys.readouterr().err
+
+
+def test_a_folder_whose_name_looks_like_markup_is_a_name(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`[/red]` closes nothing, which rich refused with a traceback after the file was written."""
+    odd = run.parent / "data[" / "red]"
+    odd.mkdir(parents=True)
+    settings = {"data_path": str(odd), "data": {"label_fixes": None}}
+    (run / "config.json").write_text(json.dumps(settings))
+    assert accept("--top", "1", "--write") == 0
+    assert "data[/red]" in capsys.readouterr().out

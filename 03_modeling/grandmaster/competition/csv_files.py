@@ -25,12 +25,16 @@ def first_few(items: Sequence[str], shown: int = 5) -> str:
     return text if len(items) <= shown else f"{text} and {len(items) - shown} more"
 
 
-def read_table(path: Path) -> pd.DataFrame:
+def read_table(path: Path, *, may_be_empty: bool = False) -> pd.DataFrame:
     """Read a CSV file with every cell exactly as written.
 
     `001`, `NA`, `None` and `1e5` stay these strings; nothing becomes a number or a missing value. Comma,
     semicolon and tab dialects, CRLF and a byte-order mark are understood; a nameless column that only counts
     rows (pandas writes one) is left out, and so is one that is wholly empty (a delimiter at the line's end).
+
+    Args:
+        path: the file.
+        may_be_empty: whether it may have a header and no rows.
 
     Returns:
         A table of strings; its index is the line of each row in the file (the header is line 1), for messages.
@@ -60,9 +64,10 @@ def read_table(path: Path) -> pd.DataFrame:
                 where=path,
                 fix="Put cells that hold the delimiter into double quotes, or mend the line.",
             )
-    if not rows:
+    if not rows and not may_be_empty:
         raise UserError("the file has a header but no rows", where=path)
-    columns = dict(_named_columns(header, list(zip(*rows, strict=True)), path))
+    cells: list[tuple[str, ...]] = list(zip(*rows, strict=True)) if rows else [()] * len(header)
+    columns = dict(_named_columns(header, cells, path))
     return pd.DataFrame(columns, index=pd.Index(lines), dtype=str)
 
 
@@ -73,12 +78,18 @@ def _decoded(path: Path) -> str:
         raise UserError(f"cannot read: {error.strerror or error}", where=path) from error
     encoding = "utf-16" if raw.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     try:
-        return raw.decode(encoding)
+        text = raw.decode(encoding)
     except UnicodeDecodeError as error:
         # Guessing a code page could change ids and labels without anybody seeing it.
         raise UserError(
             f"not UTF-8 text: byte {error.start} cannot be read", where=path, fix="Save the file as UTF-8."
         ) from error
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise UserError(
+            f"line {line} holds a NUL, which no text does", where=path, fix="Save the file as UTF-8."
+        )
+    return text
 
 
 def _delimiter(text: str) -> str:

@@ -32,10 +32,13 @@ import msgspec
 import yaml
 
 from grandmaster.competition.csv_files import first_few
+from grandmaster.competition.files import inside
 from grandmaster.config import DataConfig
 from grandmaster.errors import UserError, did_you_mean
+from grandmaster.storage import is_clean
 
 FILE_NAME = "competition.yaml"
+MOST_SIGNS, DEEPEST, MOST_SHOWN = 1_000_000, 10, 200
 
 
 def described(root: Path, config: DataConfig) -> tuple[DataConfig, tuple[str, ...]]:
@@ -53,7 +56,7 @@ def described(root: Path, config: DataConfig) -> tuple[DataConfig, tuple[str, ..
         raise UserError("this name is not looked for", where=other, fix=f"Call it {FILE_NAME}.")
     if not path.is_file():
         return config, ()
-    said = _read(path)
+    said = _read(inside(path, root.resolve()))
     decided = {name: value for name, value in said.items() if getattr(config, name) is None}
     if not decided:
         return config, ()
@@ -80,6 +83,7 @@ def _read(path: Path) -> dict[str, Any]:
     """The fields that the file sets."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
+        _refuse_monsters(text, path)
         node = yaml.compose(text, Loader=yaml.BaseLoader)
         # BaseLoader makes strings of all scalars: `001`, `NA` and `no` stay what they are, as in the CSV files.
         content = yaml.load(text, Loader=yaml.BaseLoader)
@@ -100,15 +104,46 @@ def _read(path: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in content.items():
         if key not in hints:
-            raise UserError(f"unknown key {key!r}", where=path, fix=did_you_mean(key, hints))
+            raise UserError(f"unknown key {_shown(key)}", where=path, fix=did_you_mean(key, hints))
         listed = any(getattr(part, "__origin__", None) is tuple for part in _parts(hints[key]))
         try:
             found[key] = msgspec.convert(
                 [value] if listed and not isinstance(value, list) else value, hints[key], strict=False
             )
         except msgspec.ValidationError as error:
-            raise UserError(f"{key}: {value!r} is not allowed: {error}", where=path) from error
+            raise UserError(f"{key}: {_shown(value)} is not allowed: {error}", where=path) from error
     return {key: value for key, value in found.items() if value is not None}
+
+
+def _refuse_monsters(text: str, path: Path) -> None:
+    """Refuse what a few lines can blow up: references to references, and brackets without end.
+
+    Raises:
+        UserError: says which.
+        yaml.YAMLError: no YAML.
+    """
+    if len(text) > MOST_SIGNS:
+        raise UserError(
+            f"longer than {MOST_SIGNS:,} characters", where=path, fix="Keep only what it has to say."
+        )
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.BaseLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.AliasEvent):
+            why = "refers to another (`*name`)"
+        elif depth > DEEPEST:
+            why = f"has more than {DEEPEST} brackets in brackets"
+        elif isinstance(event, yaml.ScalarEvent) and not is_clean(event.value):
+            why = "is no readable text"
+        else:
+            continue
+        line = event.start_mark.line + 1 if event.start_mark else 1
+        raise UserError(f"line {line} {why}", where=path, fix="Write out each `key: value`.")
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]} ..."
 
 
 def _parts(hint: Any) -> list[Any]:

@@ -13,6 +13,7 @@ from typing import Literal
 
 from grandmaster.competition.csv_files import first_few
 from grandmaster.errors import UserError, did_you_mean
+from grandmaster.storage import is_clean
 
 Split = Literal["train", "test"]
 
@@ -23,6 +24,7 @@ PICTURE_SUFFIXES = frozenset(
     )
 )
 TABLE_SUFFIXES = frozenset((".csv", ".tsv", ".json"))
+_LOOKED_AT = PICTURE_SUFFIXES | TABLE_SUFFIXES
 
 _SPLIT_FOLDER = re.compile(
     r"(train|test)(ing)?([_-]?(images?|imgs?|pictures|photos|set|data|jpg|jpeg|png))?([_-]?\d{1,4})?",
@@ -61,13 +63,14 @@ class PictureIndex:
         """Walk the folder.
 
         Raises:
-            UserError: a folder cannot be read.
+            UserError: a folder cannot be read, or files have names that no table can hold.
         """
         root = root.resolve()
         pictures: list[str] = []
         links: set[str] = set()
         outside: list[str] = []
         tables: list[str] = []
+        unreadable: list[str] = []
         waiting = [""]
         while waiting:
             folder = waiting.pop()
@@ -84,6 +87,10 @@ class PictureIndex:
                                 outside.append(relative)
                             continue
                         suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122 - called a million times
+                        if suffix not in _LOOKED_AT:
+                            continue
+                        if not relative.isascii() and not is_clean(relative):
+                            unreadable.append(relative)
                         if suffix in PICTURE_SUFFIXES and _is_file(entry):
                             pictures.append(relative)
                             if entry.is_symlink():
@@ -94,6 +101,13 @@ class PictureIndex:
                 raise UserError(
                     f"folder cannot be read: {error.strerror or error}", where=root / folder
                 ) from error
+        if unreadable:
+            raise UserError(
+                f"the names of {len(unreadable)} files are not UTF-8: {first_few(unreadable)}",
+                where=root,
+                fix="Rename them, for example with `convmv -f cp949 -t utf-8 -r --notest FOLDER`, or unpack them "
+                "again with the right encoding.",
+            )
         return cls(
             root=root,
             pictures=tuple(sorted(pictures)),
@@ -307,6 +321,19 @@ class PictureIndex:
                     where=where,
                     fix="Keep one row for each picture.",
                 )
+
+
+def inside(path: Path, root: Path) -> Path:
+    """The path, if it does not lead out of the data folder.
+
+    Raises:
+        UserError: it is a link to somewhere else.
+    """
+    if not path.resolve().is_relative_to(root):
+        raise UserError(
+            "this link leads out of the data folder", where=path, fix="Put a copy of the file there."
+        )
+    return path
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

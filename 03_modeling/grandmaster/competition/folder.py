@@ -11,7 +11,7 @@ import pandas as pd
 
 from grandmaster.competition.csv_files import first_few, read_table
 from grandmaster.competition.description import FILE_NAME, described
-from grandmaster.competition.files import PictureIndex
+from grandmaster.competition.files import PictureIndex, inside
 from grandmaster.config import DataConfig
 from grandmaster.errors import UserError, did_you_mean
 
@@ -54,7 +54,11 @@ class CompetitionFolder:
         Raises:
             UserError: it is not there, no folder, or cannot be read; `competition.yaml` is wrong.
         """
-        if not root.exists():
+        try:
+            there = root.exists()
+        except OSError as error:
+            raise UserError(f"cannot be looked at: {error.strerror or error}", where=root) from error
+        if not there:
             beside = [path.name for path in root.parent.iterdir()] if root.parent.is_dir() else []
             few = 0 < len(beside) <= 20
             fix = did_you_mean(root.name, beside) if few else "Give the folder that holds train.csv."
@@ -91,7 +95,7 @@ class CompetitionFolder:
                         fix=f"Keep one, or say which in {FILE_NAME}: `{role}: {fitting[0].name}`.",
                     )
                 if fitting:
-                    found[role] = fitting[0]
+                    found[role] = inside(fitting[0], self.root)
                     break
         return found
 
@@ -101,14 +105,18 @@ class CompetitionFolder:
         Raises:
             UserError: there is none in this folder.
         """
-        path = (self.root / name).resolve()
-        if not path.is_relative_to(self.root) or not path.is_file():
+        path = self.root / name
+        try:
+            there = path.resolve().is_relative_to(self.root) and path.is_file()
+        except (OSError, ValueError):  # a name that no file can have
+            there = False
+        if not there:
             raise UserError(
                 f"there is no file {name!r} (data.{role})",
                 where=self.root,
                 fix=did_you_mean(name, self.pictures.tables),
             )
-        return path
+        return path.resolve()
 
     @cached_property
     def _tables(self) -> dict[str, pd.DataFrame]:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from grandmaster.competition.csv_files import first_few, read_table, require_filled, require_unique
+from grandmaster.competition.files import inside
 from grandmaster.competition.labels import are_numbers
 from grandmaster.competition.table import Competition
 from grandmaster.errors import UserError, did_you_mean
@@ -28,8 +29,16 @@ def with_label_fixes(competition: Competition, given: str | None) -> Competition
     Raises:
         UserError: the file that the settings name is not there, or see `apply_label_fixes`.
     """
-    path = competition.root / FILE_NAME if given is None else Path(given).expanduser()
-    if path.is_file():
+    try:
+        path = competition.root / FILE_NAME if given is None else Path(given).expanduser()
+        there = path.is_file()
+    except (OSError, RuntimeError) as error:  # longer than a name can be; `~` of nobody
+        raise UserError(
+            f"{given!r} names no file: {error}", where="data.label_fixes", fix="Mend the path."
+        ) from error
+    if there:
+        if given is None:
+            inside(path, competition.root)
         return apply_label_fixes(competition, path)
     if given is not None:
         raise UserError(f"there is no such file: {path}", where="data.label_fixes", fix="Mend the path.")

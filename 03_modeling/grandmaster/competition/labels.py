@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from grandmaster.competition.csv_files import first_few, read_table, require_filled, require_unique
+from grandmaster.competition.files import inside
 from grandmaster.errors import UserError
 from grandmaster.storage import read_json
 
@@ -109,12 +110,13 @@ def find_name_map(root: Path, labels: set[str], *, but: Path | None = None) -> N
         but: the training table itself, which may be called `labels.csv`.
 
     Raises:
-        UserError: two maps that differ, a map that lacks labels of the training file, repeats one or has empty cells.
+        UserError: a map that is a link out of the folder, two maps that differ, a map that lacks labels of the training file, repeats one or has empty cells.
     """
     found: list[NameMap] = []
     for path in sorted(root.iterdir()):
         if path == but or not path.is_file() or not _MAP_FILE.fullmatch(path.stem):
             continue
+        inside(path, root)
         names = {".csv": _csv_map, ".json": _json_map}.get(path.suffix.lower(), _no_map)(path, labels)
         if names is None:
             continue

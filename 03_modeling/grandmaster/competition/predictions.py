@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from grandmaster.errors import UserError
-from grandmaster.storage import write_atomic
+from grandmaster.storage import NPZ_DAMAGE, write_atomic
 
 Kept = TypeVar("Kept")
 
@@ -45,7 +44,7 @@ def load_values(path: Path, make: Callable[..., Kept], what: str) -> Kept:
                 outputs=tuple(data["outputs"].tolist()),
                 values=data["values"],
             )
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except NPZ_DAMAGE as error:
         raise UserError(f"not a {what}: {error}", where=path, fix="Delete it and run again.") from error
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from grandmaster.errors import UserError
-from grandmaster.storage import write_atomic
+from grandmaster.storage import NPZ_DAMAGE, write_atomic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +66,7 @@ class PictureTable:
                 )
         except FileNotFoundError as error:
             raise UserError("file is missing", where=path) from error
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except NPZ_DAMAGE as error:
             raise UserError(
                 "not a table of picture statistics", where=path, fix="Delete it and run again."
             ) from error

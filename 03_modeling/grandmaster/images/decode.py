@@ -2,7 +2,8 @@
 
 Pillow alone, on purpose: its JPEG decoder is the libjpeg-turbo that OpenCV uses too (equal pixels, the same
 speed, reduced-size decoding included), it refuses truncated files instead of filling them with grey, and it
-knows every other format that competitions ship. DICOM goes through pydicom (`images.dicom`).
+knows every other format that competitions ship. DICOM goes through pydicom (`images.dicom`). Of Pillow's formats those
+in `FORMATS` are read and no others: EPS, for one, starts Ghostscript on whatever program the file holds.
 
 What is too large to decode whole, a slide of gigapixels, can be read at reduced size: JPEG decodes at 1/2, 1/4 or 1/8,
 and of a TIFF pyramid the smallest level that is large enough is taken.
@@ -18,6 +19,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import IO, Literal, TypeVar
 
@@ -39,6 +41,11 @@ from grandmaster.images.stored_as import ORIENTATION_TAG, STORED_AS, how_stored
 # 0.5 GB as RGB, is also where Pillow itself refuses.
 MAX_PIXELS = 178_956_970
 
+# What a file may be, whatever its name says.
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "DIB", "TIFF", "GIF", "JPEG2000", "PPM", "AVIF")
+# Pixels. A tile of a TIFF is decoded whole, and may be far larger than the picture that its header claims.
+MAX_TILE = 4096 * 4096
+
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _MOST_LEVELS = 64  # pages that are looked at; a pyramid has about ten
 _LEVEL_ASPECT = (
@@ -58,6 +65,7 @@ _DAMAGE = (
     OverflowError,
     ZeroDivisionError,
     MemoryError,
+    RuntimeError,
     struct.error,
     zlib.error,
     Image.DecompressionBombError,
@@ -201,6 +209,7 @@ def decode_picture(
         if at_least is not None:
             _reduce(image, at_least, side)
         _refuse_too_large(path, *image.size)
+        _refuse_large_tiles(path, image)
         image.load()
         pixels = _rgb(path, image)
         if image.format in ("GIF", "PNG", "WEBP") and _is_animated(image):
@@ -251,7 +260,7 @@ def _quietly() -> Iterator[None]:
 
 def _lazy_image(path: str | Path, file: IO[bytes]) -> Image.Image:
     try:
-        return Image.open(file)
+        return Image.open(file, formats=_known_formats())
     except Image.DecompressionBombError as error:
         # Two formats can be read at reduced size. Their plugins do not judge the size, `Image.open` does.
         file.seek(0)
@@ -262,6 +271,13 @@ def _lazy_image(path: str | Path, file: IO[bytes]) -> Image.Image:
         if head in _TIFF_MAGIC:
             return TiffImagePlugin.TiffImageFile(file)
         raise PictureError(path, f"more than {MAX_PIXELS:,} pixels") from error
+
+
+@cache
+def _known_formats() -> tuple[str, ...]:
+    """Those of `FORMATS` that this Pillow was built with."""
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
 def _reduce(image: Image.Image, at_least: int, side: Literal["shorter", "longer"]) -> None:
@@ -302,6 +318,14 @@ def _is_animated(image: Image.Image) -> bool:
 def _refuse_too_large(path: str | Path, width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
         raise PictureError(path, f"{width} x {height} px, more than {MAX_PIXELS:,} pixels")
+
+
+def _refuse_large_tiles(path: str | Path, image: Image.Image) -> None:
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return
+    wide, high = (image.tag_v2.get(tag, 0) for tag in (TiffImagePlugin.TILEWIDTH, TiffImagePlugin.TILELENGTH))
+    if wide * high > max(MAX_TILE, image.width * image.height):
+        raise PictureError(path, f"tiles of {wide} x {high} px for {image.width} x {image.height} px")
 
 
 def _is_dicom(path: str | Path, file: IO[bytes]) -> bool:

@@ -99,9 +99,27 @@ def _read(data: bytes, *, stop_before_pixels: bool = False) -> Dataset:
             "the data holds DICOM pictures, and pydicom is not installed", fix="pip install pydicom"
         ) from error
     try:
+        if _is_deflated(data):
+            # How large it becomes, no header tells; nobody ships pictures so.
+            raise DicomError("DICOM packed as a whole (deflated); save it with another transfer syntax")
         return pydicom.dcmread(io.BytesIO(data), force=True, stop_before_pixels=stop_before_pixels)
+    except DicomError:
+        raise
     except Exception as error:  # its parser lets through whatever damaged bytes cause
         raise DicomError(f"damaged or truncated DICOM: {error}") from error
+
+
+def _is_deflated(data: bytes) -> bool:
+    """Whether the file's own header names the transfer syntax that is unpacked as a whole on reading."""
+    from pydicom.filereader import read_dataset, read_preamble
+    from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+    file = io.BytesIO(data)
+    read_preamble(file, force=True)
+    header = read_dataset(
+        file, is_implicit_VR=False, is_little_endian=True, stop_when=lambda tag, vr, length: tag.group != 2
+    )
+    return bool(header.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian)
 
 
 def _grey(values: npt.NDArray[Any], file: Dataset) -> Planes:

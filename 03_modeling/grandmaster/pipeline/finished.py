@@ -18,7 +18,7 @@ from grandmaster.errors import UserError
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.hardware import read_hardware
 from grandmaster.progress import SilentProgress
-from grandmaster.storage import read_json
+from grandmaster.storage import read_json, read_object
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +68,8 @@ def open_run(folder: Path, *, data_path: Path | None = None) -> FinishedRun:
                 where=folder,
                 fix="Repeat its command; it goes on where it stopped.",
             )
-    settings = read_json(folder / "config.json")
-    data = Path(data_path or settings["data_path"])
+    settings = read_object(folder / "config.json")
+    data = Path(data_path or str(settings.get("data_path")))
     if not data.is_dir():
         raise UserError(
             f"the run's data are gone: {data}",

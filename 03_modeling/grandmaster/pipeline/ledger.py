@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from grandmaster.competition.csv_files import read_table
 from grandmaster.errors import UserError
 from grandmaster.storage import file_sha256, read_json, write_csv
 
@@ -41,6 +42,7 @@ COLUMNS = (
 FEWEST = 3
 """Runs with a board score from which a correlation is told at all."""
 WAIT_SECONDS = 20.0
+BEYOND = 1e100  # nan and inf are no scores, nor is what nobody can square
 
 
 def ledger_of(run_folder: Path) -> Path:
@@ -88,10 +90,7 @@ def read_ledger(path: Path) -> pd.DataFrame:
     """
     if not path.exists():
         return pd.DataFrame({name: pd.Series(dtype=object) for name in COLUMNS})
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig").astype(object)
-    except (OSError, ValueError) as error:
-        raise UserError(f"not a table: {error}", where=path, fix="Mend it, or move it away.") from error
+    table = read_table(path, may_be_empty=True).reset_index(drop=True).astype(object)
     if "experiment" not in table:
         raise UserError(
             "the column 'experiment' is missing",
@@ -114,7 +113,8 @@ def correlations(table: pd.DataFrame) -> list[str]:
     for (competition, metric), runs in table.groupby(["competition", "metric"], sort=True):
         for board in BOARDS:
             for column, title in (("cv", "clean CV"), ("corrupted", "corrupted CV")):
-                both = runs[[column, board]].apply(pd.to_numeric, errors="coerce").dropna()
+                both = runs[[column, board]].apply(pd.to_numeric, errors="coerce")
+                both = both[(both.abs() < BEYOND).all(axis=1)]
                 if len(both) >= FEWEST:
                     found = _correlation(both[column].to_numpy(), both[board].to_numpy())
                     lines.append(f"{competition}, {metric}: {title} against the {board} score: {found}")

@@ -19,7 +19,7 @@ from grandmaster.images.policy import light_policy
 from grandmaster.models.adaptation import Adaptation
 from grandmaster.models.memory_format import MemoryFormat
 from grandmaster.models.weights import Weights
-from grandmaster.storage import plain, read_bytes, write_atomic
+from grandmaster.storage import JSON_DAMAGE, plain, read_bytes, write_atomic
 from grandmaster.training.losses import UsedLoss
 
 T = TypeVar("T")
@@ -202,7 +202,7 @@ def read_plan(path: Path, competition: Competition) -> Plan:
     """
     try:
         plan = msgspec.json.decode(read_bytes(path), type=Plan)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except JSON_DAMAGE as error:
         raise UserError(
             f"bad plan: {error}", where=path, fix="Mend the line, or delete the file to have it made anew."
         ) from None

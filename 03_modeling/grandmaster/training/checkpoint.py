@@ -25,6 +25,8 @@ from grandmaster.training.optimiser import Bend
 
 _POINTER, _BEST, _BEST_FACTS = "last.json", "best.safetensors", "best.json"
 _PASSES, _EASE = "passes.json", "ease.json"
+_ANEW = "Delete the folder it lies in; the same command then trains this fit anew."
+
 
 Kept = TypeVar("Kept")
 
@@ -117,12 +119,14 @@ def load_state(
             where=folder,
             fix="Use another --experiment_name, or delete this folder to train it anew.",
         )
-    _load_weights(folder / pointer.files.weights, model)
+    files = pointer.files
+    _load_weights(_file(folder, files.weights, "weights"), model)
     if average is not None:
-        _load_weights(folder / (pointer.files.average or "no average"), average)
-    with _damage_named(folder / pointer.files.state):
-        kept = torch.load(folder / pointer.files.state, weights_only=True, map_location="cpu")
-        optimiser, scaler = kept["optimiser"], kept["scaler"]
+        _load_weights(_file(folder, files.average, "averaged weights"), average)
+    state_file = _file(folder, files.state, "state")
+    with _damage_named(state_file):
+        kept = torch.load(state_file, weights_only=True, map_location="cpu")
+        optimiser, scaler = dict(kept["optimiser"]), dict(kept["scaler"])
     return TrainState(
         epoch=pointer.epoch,
         step=pointer.step,
@@ -139,6 +143,13 @@ def load_state(
 def _pointer(folder: Path) -> _Pointer:
     with _damage_named(folder / _POINTER):
         return msgspec.convert(read_json(folder / _POINTER), _Pointer)
+
+
+def _file(folder: Path, name: str | None, what: str) -> Path:
+    """The file that `last.json` names; it lies in the fit's own folder, or the pointer is not ours."""
+    if not name or Path(name).name != name or "\0" in name:
+        raise UserError(f"it names no file of {what}", where=folder / _POINTER, fix=_ANEW)
+    return folder / name
 
 
 def _load_weights(path: Path, model: nn.Module) -> None:
@@ -162,7 +173,7 @@ def _damage_named(path: Path) -> Iterator[None]:
         raise UserError(
             f"this checkpoint is damaged, or not of this fit: {line}",
             where=path,
-            fix="Delete the folder it lies in; the same command then trains this fit anew.",
+            fix=_ANEW,
         ) from error
 
 

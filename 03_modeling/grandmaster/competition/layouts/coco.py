@@ -17,7 +17,7 @@ import msgspec
 import pandas as pd
 
 from grandmaster.competition.csv_files import first_few
-from grandmaster.competition.files import Split
+from grandmaster.competition.files import Split, inside
 from grandmaster.competition.folder import CompetitionFolder, NotThisLayout
 from grandmaster.competition.labels import NameMap
 from grandmaster.competition.layouts.reading import Reading
@@ -31,6 +31,7 @@ from grandmaster.competition.layouts.tables import (
 from grandmaster.competition.sample_form import SampleForm
 from grandmaster.competition.targets import TrainingTable
 from grandmaster.errors import UserError
+from grandmaster.storage import JSON_DAMAGE
 
 
 class _Annotation(msgspec.Struct):
@@ -106,7 +107,7 @@ def _json_file(folder: CompetitionFolder, split: Split) -> Path | None:
             where=folder.root,
             fix=f"Say which in competition.yaml: `{split}: {files[0]}`.",
         )
-    return folder.root / files[0] if files else None
+    return inside(folder.root / files[0], folder.root) if files else None
 
 
 def _read(path: Path) -> _Coco:
@@ -116,7 +117,7 @@ def _read(path: Path) -> _Coco:
         raise UserError(f"cannot read: {error.strerror or error}", where=path) from error
     except msgspec.ValidationError as error:
         raise UserError(f"not in the format of COCO: {error}", where=path) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except JSON_DAMAGE as error:
         raise UserError(f"not valid JSON: {error}", where=path) from error
     return content if isinstance(content, _Coco) else _Coco(images=content)
 
