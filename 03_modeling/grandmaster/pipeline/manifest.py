@@ -33,5 +33,12 @@ def mark_done(manifest: Path, inputs: dict[str, Any], outputs: Iterable[Path]) -
     Args:
         outputs: files below the manifest's folder.
     """
-    hashes = {str(path.relative_to(manifest.parent)): file_sha256(path) for path in sorted(outputs)}
+    hashes = {path.relative_to(manifest.parent).as_posix(): file_sha256(path) for path in sorted(outputs)}
     write_json(manifest, {"inputs": inputs, "outputs": hashes})
+
+
+def without_output(manifest: Path, path: Path) -> None:
+    """Let a finished step have one output less, before that file is removed."""
+    known = read_json(manifest)
+    if known["outputs"].pop(path.relative_to(manifest.parent).as_posix(), None) is not None:
+        write_json(manifest, known)
