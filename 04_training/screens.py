@@ -19,6 +19,7 @@ from utils import duration
 
 if TYPE_CHECKING:
     from grandmaster.competition.table import Competition
+    from grandmaster.pipeline.disk import Kept
     from grandmaster.pipeline.doctor import Check
     from grandmaster.pipeline.later import Later
     from grandmaster.pipeline.plan import ModelPlan, Plan
@@ -99,9 +100,12 @@ def _start(model: ModelPlan) -> Text:
     return line.append(f"\n{model.licence}", style="dim") if model.licence else line
 
 
-def _kept_gb(model: ModelPlan) -> float:
-    """Disk, GB, of the float32 weights that a fold leaves behind."""
-    return model.million_parameters * 4e6 / 2**30
+def _kept_gb(model: ModelPlan, keep_weights: Kept) -> float:
+    """Disk, GB, of the weights that a fold leaves behind."""
+    from grandmaster.pipeline.disk import WEIGHT_BYTES
+
+    kept = 0.0 if keep_weights == "predictions" else WEIGHT_BYTES[keep_weights]
+    return model.million_parameters * 1e6 * kept / 2**30
 
 
 def _models_table(plan: Plan) -> Table:
@@ -110,9 +114,12 @@ def _models_table(plan: Plan) -> Table:
     table = Table(box=SIMPLE_HEAD, title=heading, title_justify="left", title_style="bold", show_footer=True)
     minutes = sum(model.minutes_per_fold for model in plan.models) * folds
     memory = max((model.memory_gb for model in plan.models), default=0.0)
-    # Folds leave their best weights; the one in training also has its optimiser's state.
-    state = max((model.disk_gb - _kept_gb(model) for model in plan.models), default=0.0)
-    disk = sum(_kept_gb(model) for model in plan.models) * folds + state
+    # Folds leave their best weights; the one in training also has its states to go on from, and weights in any case.
+    kept = sum(_kept_gb(model, plan.keep_weights) for model in plan.models) * folds
+    counted = 0.0 if plan.keep_weights == "predictions" else 1.0
+    disk = kept + max(
+        (model.disk_gb - counted * _kept_gb(model, "full") for model in plan.models), default=0.0
+    )
     table.add_column(text("plan.backbone"), text("plan.total"), style="cyan", overflow="fold")
     table.add_column(text("plan.weights"), overflow="fold", max_width=28)
     table.add_column(text("plan.size"), justify="right", no_wrap=True)
@@ -124,7 +131,7 @@ def _models_table(plan: Plan) -> Table:
     table.add_column(text("plan.memory"), _size(memory), justify="right", no_wrap=True)
     table.add_column(text("plan.disk"), _size(disk), justify="right", no_wrap=True)
     for model in plan.models:
-        table.add_row(*_model_row(model, folds))
+        table.add_row(*_model_row(model, folds, plan.keep_weights))
     return table
 
 
@@ -138,7 +145,7 @@ def _later_table(later: Sequence[Later]) -> Table:
     return table
 
 
-def _model_row(model: ModelPlan, folds: int) -> tuple[RenderableType, ...]:
+def _model_row(model: ModelPlan, folds: int, keep_weights: Kept) -> tuple[RenderableType, ...]:
     return (
         Text(model.backbone),
         _start(model),
@@ -149,7 +156,7 @@ def _model_row(model: ModelPlan, folds: int) -> tuple[RenderableType, ...]:
         f"x {folds}",
         duration(model.minutes_per_fold * 60 * folds),
         _size(model.memory_gb),
-        _size(_kept_gb(model) * folds),
+        _size(_kept_gb(model, keep_weights) * folds),
     )
 
 

@@ -38,6 +38,7 @@ TrainingMode = Literal["fine_tuning", "full_training"]
 ClassBalance = Literal["off", "weights", "sampling"]
 BlendMethod = Literal["auto", "mean", "best_single", "rank_mean", "shrunk", "greedy", "stacking"]
 BatchNormMode = Literal["train", "frozen", "re_estimated"]
+KeepWeights = Literal["auto", "full", "half", "predictions"]
 
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
 
@@ -431,7 +432,7 @@ class HardwareConfig(Section, frozen=True, kw_only=True):
         Annotated[float, Meta(ge=0, le=100_000)] | None,
         Meta(
             description="most that decoded pictures may take on disk, GB, in .cache beside the runs, where later runs find "
-            "them; 0: none are kept; open: a quarter of what is free"
+            "them; 0: none are kept; open: a quarter of what is free beside what the fits need beside the fits"
         ),
     ] = None
 
@@ -456,6 +457,13 @@ class RunConfig(Section, frozen=True, kw_only=True):
             "made; --allow_test_training says the same"
         ),
     ] = False
+    keep_weights: Annotated[
+        KeepWeights,
+        Meta(
+            description="what fits leave on disk: full (float32), half (rounded to 16 bits before they predict) or "
+            "predictions (weights are removed once all is predicted: no export, no distillation); auto: the first that fits"
+        ),
+    ] = "auto"
 
 
 class Config(Section, frozen=True, kw_only=True):

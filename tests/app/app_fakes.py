@@ -87,6 +87,7 @@ class Plan:
     )
     folds_total: int = 5
     folds_trained: int = 5
+    keep_weights: str = "full"
     notes: tuple[str, ...] = ("swin_large starts from scratch",)
     operations: tuple[Any, ...] = (
         types.SimpleNamespace(

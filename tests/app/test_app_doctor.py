@@ -61,6 +61,15 @@ def test_disk(free: float | None, status: str) -> None:
     assert doctor.check_disk(free, Path("/x/runs")).status == status
 
 
+@pytest.mark.parametrize(
+    ("free", "kept"), [(20.0, "predictions only"), (40.0, "in half precision"), (60.0, "all weights")]
+)
+def test_what_a_full_run_could_keep_is_said(free: float, kept: str) -> None:
+    found = doctor.check_disk(free, Path("/x/runs")).found
+    assert found.startswith(f"{free:.1f} GB free for runs/")
+    assert found.endswith(kept)
+
+
 def test_hub() -> None:
     assert doctor.check_hub(True, has_weights=False).status == "good"
     assert doctor.check_hub(False, has_weights=True).status == "good"

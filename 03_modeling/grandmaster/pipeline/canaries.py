@@ -68,6 +68,7 @@ SETTINGS = (
     "hardware.workers=0",
     "hardware.threads=1",
     "run.time_limit=none",
+    "run.keep_weights=full",
 )
 EPOCHS_BY_HEART = 24
 """After these the net knows its training pictures by heart, shuffled labels and all."""

@@ -39,6 +39,7 @@ class RunContext:
 
     Attributes:
         clock: how much time is left.
+        disk_needed: bytes that the fits which are left will take of the disk.
         predicted: files of test predictions that this process made or found made.
         workers_lost: a picture-loading process was killed or hung; no more of them are started.
     """
@@ -52,6 +53,7 @@ class RunContext:
     models_wanted: int
     progress: Progress
     clock: Clock = field(default_factory=Clock)
+    disk_needed: int = 0
     predicted: set[Path] = field(default_factory=set)
     workers_lost: bool = False
     _stores: dict[tuple[str, int], PictureStore] = field(default_factory=dict)
@@ -200,7 +202,9 @@ class RunContext:
                 size,
                 memory_budget=int(psutil.virtual_memory().available * STORE_SHARE_OF_MEMORY),
                 extras=extra_files(self.competition, frame),
-                cache=picture_room(self.cache_folder, self.config.hardware.picture_cache_gb),
+                cache=picture_room(
+                    self.cache_folder, self.config.hardware.picture_cache_gb, needed=self.disk_needed
+                ),
                 threads=self.hardware.cores,
             )
         return self._stores[key]

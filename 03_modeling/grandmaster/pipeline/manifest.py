@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from grandmaster.storage import file_sha256, plain, read_bytes, write_json
+from grandmaster.storage import JSON_DAMAGE, file_sha256, plain, read_bytes, write_json
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -45,7 +45,7 @@ def read_manifest(manifest: Path) -> Manifest | None:
     raw = read_bytes(manifest)
     try:
         return msgspec.json.decode(raw, type=Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except JSON_DAMAGE:
         return None
 
 
@@ -55,5 +55,12 @@ def mark_done(manifest: Path, inputs: dict[str, Any], outputs: Iterable[Path]) -
     Args:
         outputs: files below the manifest's folder.
     """
-    hashes = {str(path.relative_to(manifest.parent)): file_sha256(path) for path in sorted(outputs)}
+    hashes = {path.relative_to(manifest.parent).as_posix(): file_sha256(path) for path in sorted(outputs)}
     write_json(manifest, {"inputs": inputs, "outputs": hashes})
+
+
+def without_output(manifest: Path, path: Path) -> None:
+    """Let a finished step have one output less, before that file is removed."""
+    known, name = read_manifest(manifest), path.relative_to(manifest.parent).as_posix()
+    if known is not None and known.outputs.pop(name, None) is not None:
+        write_json(manifest, known)

@@ -19,6 +19,7 @@ from grandmaster.images.policy import light_policy
 from grandmaster.models.adaptation import Adaptation
 from grandmaster.models.memory_format import MemoryFormat
 from grandmaster.models.weights import Weights
+from grandmaster.pipeline.disk import Kept
 from grandmaster.storage import JSON_DAMAGE, plain, read_bytes, write_atomic
 from grandmaster.training.losses import UsedLoss
 
@@ -53,6 +54,7 @@ class Decisions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     tta_views: Decision[Literal[1, 2, 4, 8]]
     workers: Decision[Annotated[int, Meta(ge=0)]]
     channels: Decision[Count] = Decision(value=3, reason="red, green and blue")
+    keep_weights: Decision[Kept] = Decision(value="full", reason="all weights in float32")
 
 
 class ModelPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -69,7 +71,7 @@ class ModelPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         minutes_per_fold: estimate, training and prediction.
         test_minutes_per_fold: the part of it that predicting the test set takes.
         memory_gb: estimated peak, of the GPU or of the process.
-        disk_gb: estimated, a fold, while it trains.
+        disk_gb: estimated, a fold, while it trains: its best weights and two states to go on from.
         reasons: field -> why, for those that were chosen rather than set.
     """
 
@@ -139,6 +141,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def folds_trained(self) -> int:
         """How many of them are trained."""
         return self.decisions.folds_trained.value
+
+    @property
+    def keep_weights(self) -> Kept:
+        """What fits leave on the disk."""
+        return self.decisions.keep_weights.value
 
     @property
     def augmentation(self) -> TrainingAugmentation:

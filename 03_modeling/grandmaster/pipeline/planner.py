@@ -348,8 +348,8 @@ def _plan_model(
         minutes_per_fold=round(forwards / rate / 60 / STEPS_SHARE[hardware.device], 4),
         test_minutes_per_fold=round(test_forwards / rate / 60 / STEPS_SHARE[hardware.device], 4),
         memory_gb=round(memory.memory_gb, 1),
-        # best weights, and while it trains weights, average and two moments of AdamW
-        disk_gb=round(cost.parameters * 4 * 5 / 2**30, 2),
+        # Best weights, and twice (while it is replaced) weights, average and two moments of AdamW.
+        disk_gb=round(cost.parameters * 4 * (9 if recipe.ema_decay > 0 else 7) / 2**30, 2),
         reasons=reasons | recipe.reasons,
     )
 

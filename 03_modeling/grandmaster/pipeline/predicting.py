@@ -20,6 +20,7 @@ from grandmaster.pipeline.manifest import is_done, mark_done
 from grandmaster.pipeline.members import Member, compared_on, finished_members, member_spec
 from grandmaster.prediction.views import ViewValues, views_path
 from grandmaster.storage import digest, file_sha256, read_json, write_json
+from grandmaster.training.checkpoint import best_sha256
 from grandmaster.training.spec import FitSpec
 
 
@@ -44,7 +45,7 @@ def predict_member(context: RunContext, member: Member, spec: FitSpec) -> None:
     task = f"predict {member.name}"
     inputs = {
         "fit": spec.digest,
-        "weights": file_sha256(kept / "best.safetensors"),
+        "weights": best_sha256(kept),
         "data": context.data_hash,
         "views": views,
     }

@@ -17,6 +17,7 @@ from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.finding_rate import rate_task
 from grandmaster.pipeline.folds import make_folds
 from grandmaster.pipeline.hardware import planning_hardware
+from grandmaster.pipeline.keeping import require_room, with_kept_weights
 from grandmaster.pipeline.later import later_work
 from grandmaster.pipeline.manifest import is_done, mark_done, read_manifest
 from grandmaster.pipeline.plan import ModelPlan, Plan, read_plan, write_plan
@@ -113,6 +114,7 @@ def plan(context: RunContext) -> None:
         context.progress.message(
             "Plan: as edited in plan.json." if _is_edited(path, manifest) else "Plan: decided before.", "good"
         )
+        require_room(context, context.plan)
     elif path.exists() and _is_edited(path, manifest):
         raise UserError(
             "plan.json was edited, but the data or the settings it was made for have changed",
@@ -121,6 +123,7 @@ def plan(context: RunContext) -> None:
         )
     else:
         made = _make(context, keep_speeds=True)
+        require_room(context, made)  # before there is a plan: settings can still be changed then
         write_plan(path, made)
         mark_done(manifest, inputs, [path])
     for note in context.plan.notes:
@@ -174,7 +177,7 @@ def _make(context: RunContext, *, keep_speeds: bool) -> Plan:
         context.fingerprint = _look_at_pictures(context, start_cache=False).fingerprint
     if not (context.folder / "shift.json").exists():
         context.shift = _compared(context)
-    return make_timed_plan(
+    made = make_timed_plan(
         context.competition,
         context.fingerprint,
         context.shift,
@@ -184,6 +187,7 @@ def _make(context: RunContext, *, keep_speeds: bool) -> Plan:
         models_wanted=context.models_wanted,
         cache=ProbeCache(context.cache_folder, read_only=not keep_speeds),
     )
+    return with_kept_weights(context, made)
 
 
 def _compared(context: RunContext) -> dict[str, Any]:

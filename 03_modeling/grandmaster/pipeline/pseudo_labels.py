@@ -38,6 +38,7 @@ from grandmaster.pipeline.members import (
 )
 from grandmaster.pipeline.pacing import SHARE_OF_TIME, StageBrake
 from grandmaster.pipeline.predicting import predict_member
+from grandmaster.pipeline.releasing import release
 from grandmaster.pipeline.techniques import Technique, forget, record, scored_on
 from grandmaster.pipeline.timed_plan import end_seconds
 from grandmaster.pipeline.training import fit, make_spec, score_line
@@ -124,9 +125,11 @@ def _round(context: RunContext, number: int, standing: Sequence[Member]) -> bool
     for _, own, _ in [each for each in made if each not in undone]:
         line = score_line(context, read_json(own.folder / "result.json"))
         context.progress.finish(f"train {own.name}", f"done before: {line}")
+        release(context, own)
     _expect(context, undone, specs)
     for before, own, teaching in undone:
         _fit(context, before, own, teaching, specs[own.name])
+        release(context, own)
     return _compare(context, number, standing, [own for _, own, _ in made], specs, labels)
 
 

@@ -22,6 +22,7 @@ from grandmaster.pipeline import (
     distilling,
     exploring,
     finding_rate,
+    keeping,
     labels,
     outcome,
     predicting,
@@ -219,6 +220,7 @@ def open_context(request: RunRequest, progress: Progress) -> RunContext:
 
 def _open(request: RunRequest, progress: Progress, clock: Clock | None = None) -> RunContext:
     distilling.check_student(request.config)
+    keeping.refuse_clash(request.config)
     pseudo_labels.rounds_wanted(request.config)  # refuses what the rules of the competition do not allow
     settings = request.config.data
     competition = with_label_fixes(read_competition(request.data_path, settings), settings.label_fixes)

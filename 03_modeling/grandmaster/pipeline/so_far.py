@@ -14,6 +14,7 @@ from grandmaster.pipeline.members import finished_members, planned_member
 from grandmaster.pipeline.outcome import read_rule, set_members, submission_path, submitted_members
 from grandmaster.pipeline.plan import ModelPlan
 from grandmaster.pipeline.predicting import ensemble, predict_member
+from grandmaster.pipeline.releasing import release
 from grandmaster.pipeline.training import make_spec
 
 
@@ -43,10 +44,11 @@ def train(context: RunContext) -> None:
     """The stage that trains; after the first fit, and with a time limit after every fit, there is a submission."""
 
     def after_fit(model: ModelPlan, fold: int) -> None:
-        if context.predicted and not context.clock.limited:
-            return
-        predict_member(context, planned_member(context, model, fold), make_spec(context, model, fold))
-        _write(context)
+        member = planned_member(context, model, fold)
+        if not context.predicted or context.clock.limited:
+            predict_member(context, member, make_spec(context, model, fold))
+            _write(context)
+        release(context, member)
 
     training.train(context, after_fit)
 

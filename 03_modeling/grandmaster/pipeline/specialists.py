@@ -35,6 +35,7 @@ from grandmaster.pipeline.techniques import Technique, forget, record
 from grandmaster.pipeline.timed_plan import end_seconds
 from grandmaster.prediction.pairs import Pair, confused_pairs
 from grandmaster.storage import digest, file_sha256, read_json
+from grandmaster.training.checkpoint import best_sha256
 
 NAME, TITLE = "specialist", "Pair specialist"
 
@@ -147,7 +148,7 @@ def _inputs(context: RunContext, member: Member, chosen: ChosenPairs) -> dict[st
     settings = context.config.specialist
     return {
         "fit": member_spec(context, member).digest,
-        "weights": file_sha256(member.folder / "checkpoint" / "best.safetensors"),
+        "weights": best_sha256(member.folder / "checkpoint"),
         "data": context.data_hash,
         "pairs": chosen.of_fold(member.fold),
         "draws": settings.draws,

@@ -14,6 +14,7 @@ from grandmaster.errors import UserError
 from grandmaster.models.head import make_head
 from grandmaster.models.passes import Passes, is_out_of_memory
 from grandmaster.pipeline.context import RunContext
+from grandmaster.pipeline.disk import FitSize, free_bytes, need
 from grandmaster.pipeline.fold_pictures import Teaching, fold_data, store_size
 from grandmaster.pipeline.held_out import out_of_fold
 from grandmaster.pipeline.manifest import is_done, mark_done, read_manifest
@@ -111,6 +112,7 @@ def make_spec(
         prediction_batch=model.prediction_batch,
         tta_views=decided.tta_views.value,
         seed=settings.seed,
+        half_weights=decided.keep_weights.value == "half",
     )
 
 
@@ -174,7 +176,8 @@ def train(context: RunContext, after_fit: Callable[[ModelPlan, int], None] = lam
                 _fail(context, model, fold, failed, more=len(waiting) > 1 or bool(done_fits))
                 continue
         after_fit(model, fold)
-        if (model, fold) == fits[-1] and (another := pace.another(fits, finished_fits(context))):
+        another = pace.another(fits, finished_fits(context)) if (model, fold) == fits[-1] else None
+        if another is not None and _has_room(context, another[0]):
             context.revisions.add(*another)
             fits.append(another)  # and this loop comes to it
     finished = finished_fits(context)
@@ -212,6 +215,18 @@ def _fail(context: RunContext, model: ModelPlan, fold: int, failed: FitFailed, *
     context.progress.message(f"{name} failed{rest}: {failed}", "error")
     for task in ("train", "predict"):
         context.progress.finish(f"{task} {name}", "failed")
+
+
+def _has_room(context: RunContext, model: ModelPlan) -> bool:
+    """Whether the disk has room for a fit that the plan did not count."""
+    free = free_bytes(context.folder)
+    size = FitSize(
+        backbone=model.backbone,
+        parameters=round(model.million_parameters * 1e6),
+        averaged=model.ema_decay > 0,
+        predictions=0,
+    )
+    return free is None or need([size], context.plan.keep_weights).total <= free
 
 
 def _last_epochs(context: RunContext, fits: Sequence[Fit]) -> dict[str, list[dict[str, Any]]]:

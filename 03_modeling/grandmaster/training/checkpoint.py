@@ -1,7 +1,8 @@
 """What a fit leaves on disk: always one whole state to go on from, and the best weights.
 
 `last.json` names the files of the newest complete state; it is replaced only after they are on disk, and older
-files are removed only after that. Weights are safetensors; the rest is `torch.save`, read with `weights_only=True`.
+files are removed only after that: until the last new file is there the old ones are the only whole state, so for a
+moment there are two. Weights are safetensors; the rest is `torch.save`, read with `weights_only=True`.
 """
 
 from __future__ import annotations
@@ -18,13 +19,15 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from grandmaster.errors import UserError
+from grandmaster.models.half import rounded
 from grandmaster.models.passes import Passes
-from grandmaster.storage import read_json, read_object, write_atomic, write_json
+from grandmaster.storage import file_sha256, read_json, read_object, write_atomic, write_json
 from grandmaster.training.divergence import Ease
 from grandmaster.training.optimiser import Bend
 
-_POINTER, _BEST, _BEST_FACTS = "last.json", "best.safetensors", "best.json"
+_POINTER, BEST, _BEST_FACTS = "last.json", "best.safetensors", "best.json"
 _PASSES, _EASE = "passes.json", "ease.json"
+_REMOVED = "removed.json"
 _ANEW = "Delete the folder it lies in; the same command then trains this fit anew."
 
 
@@ -207,9 +210,15 @@ def _kept(path: Path, kind: type[Kept], fit_digest: str) -> Kept | None:
         return None  # damaged: what it could have told is found out again
 
 
-def save_best(folder: Path, model: nn.Module, facts: dict[str, Any]) -> None:
-    """Write the weights to predict with, and beside them what they are."""
-    write_atomic(folder / _BEST, save(_tensors(model)))
+def save_best(folder: Path, model: nn.Module, facts: dict[str, Any], *, half: bool = False) -> None:
+    """Write the weights to predict with, and beside them what they are.
+
+    Args:
+        half: rounded to half precision, see `models.half`; `load_best` then gives the rounded ones.
+    """
+    (folder / _REMOVED).unlink(missing_ok=True)  # of a fit of this folder that was to be another
+    tensors = _tensors(model)
+    write_atomic(folder / BEST, save(rounded(tensors, model) if half else tensors))
     write_json(folder / _BEST_FACTS, facts)
 
 
@@ -217,11 +226,43 @@ def load_best(folder: Path, model: nn.Module, *, fit_digest: str) -> None:
     """Load the best weights into `model`.
 
     Raises:
-        UserError: there are none, they belong to another fit, or they are damaged.
+        UserError: there are none, they were removed, they belong to another fit, or they are damaged.
     """
     if read_object(folder / _BEST_FACTS).get("fit") != fit_digest:
         raise UserError("these weights belong to a fit with other settings", where=folder / _BEST_FACTS)
-    _load_weights(folder / _BEST, model)
+    if are_removed(folder):
+        raise UserError(
+            "the weights of this fit were removed when its predictions were on disk (keep_weights: predictions)",
+            where=folder / BEST,
+            fix="Delete the fit's folder to train it anew; to keep weights, start with "
+            "--set run.keep_weights=half and another --experiment_name.",
+        )
+    _load_weights(folder / BEST, model)
+
+
+def mark_removed(folder: Path) -> None:
+    """Say, before `remove_best`, that the best weights are not needed any more, and keep their hash."""
+    if not are_removed(folder):
+        write_json(folder / _REMOVED, {"sha256": file_sha256(folder / BEST)})
+
+
+def are_removed(folder: Path) -> bool:
+    """Whether the best weights were given up."""
+    return (folder / _REMOVED).exists()
+
+
+def remove_best(folder: Path) -> None:
+    """Remove the best weights, after `mark_removed`."""
+    assert are_removed(folder), "their hash would be lost"
+    (folder / BEST).unlink(missing_ok=True)
+
+
+def best_sha256(folder: Path) -> str:
+    """Hash of the best weights, also after they were removed."""
+    if are_removed(folder):
+        known: str = read_json(folder / _REMOVED)["sha256"]
+        return known
+    return file_sha256(folder / BEST)
 
 
 def _tensors(model: nn.Module) -> dict[str, torch.Tensor]:

@@ -64,7 +64,7 @@ class FoldData:
 
 @dataclass(frozen=True, kw_only=True)
 class FitResult:
-    """What came of a fit; `model` holds the best epoch's weights.
+    """What came of a fit; `model` holds the best epoch's weights as they are stored.
 
     Attributes:
         planned_epochs: as many as it was to have in the end, which a brake may have changed.
@@ -321,7 +321,7 @@ def _fit(
                 "classes": spec.classes_hash,
                 "head": spec.head,
             }
-            checkpoint.save_best(kept, judged, facts)
+            checkpoint.save_best(kept, judged, facts, half=spec.half_weights)
         state.history = [
             *state.history,
             {
@@ -357,7 +357,7 @@ def _fit(
             where=spec.backbone,
             fix="Use fewer folds (--set folds.count=...) or another metric (--set data.metric=...).",
         )
-    checkpoint.load_best(kept, net, fit_digest=spec.digest)
+    checkpoint.load_best(kept, net, fit_digest=spec.digest)  # as stored: what is predicted with from here on
     net.eval()
     return FitResult(
         model=net,

@@ -37,6 +37,7 @@ class FitSpec(msgspec.Struct, frozen=True, kw_only=True):
         memory_format: of the model and its inputs; like `fused` and `compile` it changes rounding, so it is kept.
         fused: whether the optimiser's step is one pass over the weights.
         compile: whether forward and backward go through torch.compile.
+        half_weights: the best weights are stored rounded to half precision, and predict as stored.
         pictures_hash: of the ids and targets that are trained and validated on.
         teaching_hash: of what is taught beside or instead of the labels: soft targets, weights, further pictures and
             their augmentation; empty: nothing.
@@ -88,6 +89,7 @@ class FitSpec(msgspec.Struct, frozen=True, kw_only=True):
     prediction_batch: int
     tta_views: int
     seed: int
+    half_weights: bool = False
 
     @property
     def digest(self) -> str:
