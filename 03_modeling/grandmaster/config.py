@@ -432,7 +432,7 @@ class HardwareConfig(Section, frozen=True, kw_only=True):
         Annotated[float, Meta(ge=0, le=100_000)] | None,
         Meta(
             description="most that decoded pictures may take on disk, GB, in .cache beside the runs, where later runs find "
-            "them; 0: none are kept; open: a quarter of what is free beside what the fits need beside the fits"
+            "them; 0: none are kept; open: a quarter of what is free beside what the fits need"
         ),
     ] = None
 

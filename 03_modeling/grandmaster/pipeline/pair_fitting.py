@@ -22,8 +22,9 @@ from grandmaster.models.passes import in_passes
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.fitted import fitted_on_device
 from grandmaster.pipeline.fold_pictures import fold_data
-from grandmaster.pipeline.held_out import SCORING_SEED, predict_pictures, smaller_passes, workers_for
+from grandmaster.pipeline.held_out import SCORING_SEED, predict_pictures, smaller_passes
 from grandmaster.pipeline.members import Member, member_spec
+from grandmaster.pipeline.workers import with_workers
 from grandmaster.prediction.pairs import Pair, fit_pair, pair_name
 from grandmaster.prediction.predict import ViewPredictions
 from grandmaster.storage import write_json
@@ -96,8 +97,17 @@ class _Fit:
         """The regression of one pair; None where one of its classes has no training pictures."""
         if not len(dataset):
             return None
+        features, first, weights = with_workers(
+            self.context, self.task, lambda workers: self._gather(dataset, pair, workers)
+        )
+        balanced = self.context.plan.decisions.class_balance.value != "off"
+        return fit_pair(features, first, weights, balanced=balanced)
+
+    def _gather(
+        self, dataset: PictureDataset, pair: Pair, workers: int
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], npt.NDArray[np.float32]]:
+        """Features of n pictures (n, d), whether each is of the pair's first class, and how much it counts."""
         features, first, weights = [], [], []
-        workers = workers_for(self.context)
         for draw in range(self.context.config.specialist.draws):
             seen = dataset.with_seed(dataset.seed + draw)
             for batch in eval_loader(seen, batch_size=self.spec.prediction_batch, workers=workers):
@@ -112,10 +122,7 @@ class _Fit:
                     first.append(targets.numpy()[counted] == pair[0])
                     weights.append(share.numpy()[counted])
                 self.context.progress.advance(self.task, len(batch.rows))
-        balanced = self.context.plan.decisions.class_balance.value != "off"
-        return fit_pair(
-            np.concatenate(features), np.concatenate(first), np.concatenate(weights), balanced=balanced
-        )
+        return np.concatenate(features), np.concatenate(first), np.concatenate(weights)
 
     @torch.inference_mode()
     def _features(self, pictures: torch.Tensor) -> npt.NDArray[np.float32]:
