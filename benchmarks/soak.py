@@ -3,7 +3,8 @@
     python benchmarks/soak.py [--epochs 20] [--images 400] [--workers 2]
 
 Prints the slope of resident memory (this process and its workers) over the epochs after the first five, in MB an epoch,
-with its standard error, and what of processes, threads and open files is there after the run that was not before it.
+with its standard error, and what of processes, threads, open files and shared memory is there after the run that was not
+before it.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ def open_things() -> dict[str, int]:
         "threads": threading.active_count(),
         "files": len(own.open_files()),
         "descriptors": own.num_fds() if hasattr(own, "num_fds") else own.num_handles(),
+        "shared memory files": sum(1 for _ in Path("/dev/shm").glob("torch_*")),
     }
 
 
