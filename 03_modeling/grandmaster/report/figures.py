@@ -311,8 +311,8 @@ def _dress(axes: Axes, *, grid: bool) -> None:
 
 
 def _plain(text: str) -> str:
-    """ASCII and the few signs that matplotlib's own font has: it warns of every other one that it measures."""
-    return "".join(sign if sign.isascii() or sign in "·–→×" else "?" for sign in text)
+    """What is printed of ASCII, and the few signs that matplotlib's own font has: it warns of every other that it measures."""
+    return "".join(sign if " " <= sign <= "~" or sign in "·–→×" else "?" for sign in text)
 
 
 @contextlib.contextmanager
