@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shutil
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from small_competition import Record, request, write_competition
+from small_competition import Record, handed_in, request, write_competition
 
 from grandmaster.competition.predictions import Predictions
 from grandmaster.errors import UserError
-from grandmaster.pipeline import keeping, releasing
+from grandmaster.pipeline import keeping
 from grandmaster.pipeline.disk import (
     MARGIN_BYTES,
     TIERS,
@@ -32,8 +30,7 @@ from grandmaster.pipeline.fitted import load_fitted
 from grandmaster.pipeline.fold_pictures import fold_data
 from grandmaster.pipeline.held_out import predict_held
 from grandmaster.pipeline.members import member_spec, planned_member
-from grandmaster.pipeline.plan import Decision
-from grandmaster.pipeline.run import RunRequest, open_context, plan_only, run_pipeline
+from grandmaster.pipeline.run import open_context, run_pipeline
 from grandmaster.progress import SilentProgress
 
 GB = 2**30
@@ -63,21 +60,8 @@ def runs(data, tmp_path_factory) -> dict[str, Path]:
     found = {}
     for tier in TIERS:
         found[tier] = tmp_path_factory.mktemp(tier) / "run"
-        go(request(data, found[tier], f"run.keep_weights={tier}"))
+        handed_in(request(data, found[tier], f"run.keep_weights={tier}"))
     return found
-
-
-def go(wanted: RunRequest, progress: SilentProgress | None = None) -> dict[str, Any]:
-    """All stages but the report, which takes the longest; the content of `final_results.json`."""
-    run_pipeline(dataclasses.replace(wanted, until="submit"), progress or SilentProgress())
-    found: dict[str, Any] = json.loads((wanted.run_folder / "final_results.json").read_text())
-    return found
-
-
-def edit_plan(folder: Path, tier: str) -> None:
-    plan = json.loads((folder / "plan.json").read_text())
-    plan["decisions"]["keep_weights"]["value"] = tier
-    (folder / "plan.json").write_text(json.dumps(plan))
 
 
 # --- arithmetic ---------------------------------------------------------------------------------------
@@ -101,7 +85,6 @@ def test_the_need_is_weights_and_two_states_and_predictions_and_a_margin():
 @pytest.mark.parametrize(
     ("spare", "tier"), [(0, "full"), (-1, "half"), (GB, "full")], ids=["just", "a byte less", "plenty"]
 )
-@pytest.mark.fault(30, "room for less than all weights in float32")
 def test_the_first_that_fits_is_kept(spare, tier):
     needs = [need(FITS, each) for each in TIERS]
     chosen, why, fits = choose_tier(needs, needs[0].total + spare)
@@ -110,7 +93,6 @@ def test_the_first_that_fits_is_kept(spare, tier):
     assert ("not full" in why) == (tier == "half")
 
 
-@pytest.mark.fault(30, "room for predictions only, and for nothing")
 def test_without_room_for_weights_predictions_are_kept_and_without_room_for_those_it_does_not_fit():
     needs = [need(FITS, each) for each in TIERS]
     assert needs[0].total > needs[1].total > needs[2].total
@@ -150,65 +132,25 @@ def test_a_state_takes_what_is_counted(data, tmp_path):
     assert size.state < written < size.state + 60_000  # names and shapes
 
 
-# --- refused before training ---------------------------------------------------------------------------
+# --- what the plan says ----------------------------------------------------------------------------------
 
 
-@pytest.mark.fault(30, "a run that would not fit the disk is begun")
-def test_a_run_that_does_not_fit_is_refused_before_training_and_can_be_changed(data, tmp_path, monkeypatch):
-    folder, record = tmp_path / "run", Record()
-    monkeypatch.setattr(keeping, "free_bytes", lambda folder: 50 * 2**20)
-    with pytest.raises(UserError) as refused:
-        run_pipeline(request(data, folder), record)
-    said = str(refused.value)
-    assert "too little room on the disk: this run needs 7" in said
-    assert "50 MB are free" in said
-    assert str(folder) in said
-    assert "--output" in said
-    assert not list(folder.rglob("*.safetensors"))
-    assert not (folder / "plan.json").exists()
-    assert any("too little room" in note for note in plan_only(request(data, folder), record).notes)
+def test_the_plan_says_what_is_kept_and_why(data, runs, monkeypatch):
     monkeypatch.setattr(keeping, "free_bytes", lambda folder: 10 * GB)
-    run_pipeline(request(data, folder, "run.keep_weights=half", until="plan"), record)
-
-
-@pytest.mark.fault(30, "a run whose disk filled up meanwhile is resumed")
-def test_a_resumed_run_keeps_what_was_decided_and_counts_what_is_left(data, runs, tmp_path, monkeypatch):
-    folder = tmp_path / "run"
-    shutil.copytree(runs["full"], folder)
-    monkeypatch.setattr(keeping, "free_bytes", lambda folder: 1)
-    wanted = request(data, folder, "run.keep_weights=full")
-    go(wanted)  # all is trained: nothing more is needed
-    shutil.rmtree(folder / "fold_1")
-    with pytest.raises(UserError, match=r"1 fits x .*--output") as refused:
-        go(wanted)
-    assert "keep_weights=" not in str(refused.value)
-    # Less than the two fits took once: the one that is done is not counted again.
-    left = need([keeping._size(open_context(wanted, SilentProgress()), *_model(wanted))], "full").total
-    monkeypatch.setattr(keeping, "free_bytes", lambda folder: left)
-    go(wanted)
-    assert (folder / "submission_run.csv").read_bytes() == (runs["full"] / "submission_run.csv").read_bytes()
-
-
-def _model(wanted: Any) -> tuple[Any, Any]:
-    plan = open_context(wanted, SilentProgress()).plan
-    return plan, plan.models[0]
-
-
-def test_the_plan_says_what_is_kept_and_why(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(keeping, "free_bytes", lambda folder: 10 * GB)
-    decided = plan_only(request(data, tmp_path / "run"), SilentProgress()).decisions.keep_weights
+    context = open_context(request(data, runs["full"]), SilentProgress())
+    decided = keeping.with_kept_weights(context, context.plan).decisions.keep_weights
     assert decided.value == "full"
     assert "2 fits x" in decided.reason
     assert decided.reason.endswith("10.0 GB free")
-    told = plan_only(request(data, tmp_path / "run", "run.keep_weights=half"), SilentProgress())
-    assert told.decisions.keep_weights.value == "half"
-    assert told.decisions.keep_weights.reason.startswith("as set; ")
+    told = open_context(request(data, runs["half"]), SilentProgress()).plan.decisions.keep_weights
+    assert told.value == "half"
+    assert told.reason.startswith("as set; all weights, in half precision: 2 fits x")
 
 
-def test_rounds_and_students_are_counted(data, tmp_path):
+def test_rounds_and_students_are_counted(data, runs):
     def fits(*settings: str) -> int:
-        context = open_context(request(data, tmp_path / "run", *settings), SilentProgress())
-        return len(keeping._wanted(context, plan_only(request(data, tmp_path / "run"), SilentProgress()), ()))
+        context = open_context(request(data, runs["full"], *settings), SilentProgress())
+        return len(keeping._wanted(context, context.plan, ()))
 
     assert fits() == 2
     assert fits("run.allow_test_training=true", "pseudo_label.rounds=2") == 6
@@ -260,7 +202,7 @@ def test_half_takes_half_and_passes_the_gate_and_resuming_changes_nothing(data, 
     assert results["submission"]["problems"] == []
     stamps = {path: path.stat().st_mtime_ns for path in folder.glob("fold_*/**/*") if path.is_file()}
     record = Record()
-    again = go(request(data, folder, "run.keep_weights=half"), record)
+    again = handed_in(request(data, folder, "run.keep_weights=half"), record)
     assert record.notes["train test_resnet fold 0"].startswith("done before")
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
     assert again["cross_validation"] == results["cross_validation"]
@@ -279,34 +221,6 @@ def test_without_weights_all_predictions_are_those_of_full(runs):
     assert submissions[0] == submissions[1]
 
 
-class Killed(Exception):
-    pass
-
-
-@pytest.mark.parametrize("step", ["mark_removed", "without_output", "remove_best"])
-@pytest.mark.fault(29, "killed between the steps that remove weights")
-def test_killed_while_weights_are_removed_nothing_is_trained_again(data, runs, tmp_path, monkeypatch, step):
-    def killed(*_: Any) -> None:
-        raise Killed
-
-    folder = tmp_path / "run"
-    shutil.copytree(runs["full"], folder)
-    edit_plan(folder, "predictions")
-    wanted = request(data, folder, "run.keep_weights=full")
-    with monkeypatch.context() as patch:
-        patch.setattr(releasing, step, killed)
-        with pytest.raises(Killed):
-            go(wanted)
-    assert len(list(folder.rglob("best.safetensors"))) == 2
-    record = Record()
-    assert go(wanted, record)["submission"]["problems"] == []
-    assert not list(folder.rglob("best.safetensors"))
-    for fold in (0, 1):
-        assert record.notes[f"train test_resnet fold {fold}"].startswith("done before")
-        assert record.notes[f"predict test_resnet fold {fold}"] == "done before"
-    assert (folder / "submission_run.csv").read_bytes() == (runs["full"] / "submission_run.csv").read_bytes()
-
-
 def test_what_needs_removed_weights_says_so(data, runs, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(runs["predictions"], folder)
@@ -314,32 +228,29 @@ def test_what_needs_removed_weights_says_so(data, runs, tmp_path):
         export_fit(folder / "fold_0" / "test_resnet", tmp_path / "out")
     (folder / "test" / "test_resnet_fold0.npz").unlink()
     with pytest.raises(UserError, match=r"weights of this fit were removed.*Delete the fit's folder"):
-        go(request(data, folder, "run.keep_weights=predictions"))
+        handed_in(request(data, folder, "run.keep_weights=predictions"))
     shutil.rmtree(folder / "fold_0")
-    go(request(data, folder, "run.keep_weights=predictions"))
+    handed_in(request(data, folder, "run.keep_weights=predictions"))
     submission = (folder / "submission_run.csv").read_bytes()
     assert submission == (runs["predictions"] / "submission_run.csv").read_bytes()
 
 
-def test_distillation_needs_weights_and_is_refused_before_training(data, tmp_path, monkeypatch):
+def test_distillation_needs_weights_and_is_refused_before_training(data, runs, tmp_path, monkeypatch):
     clash = ("run.keep_weights=predictions", "distill.on=true")
     with pytest.raises(UserError, match=r"this run keeps no weights.*distill.on=true"):
         run_pipeline(request(data, tmp_path / "asked", *clash), SilentProgress())
+    # Asked for only when the weights are gone:
+    context = open_context(request(data, runs["predictions"], "distill.on=true"), SilentProgress())
+    with pytest.raises(UserError, match="this run keeps no weights"):
+        keeping.require_room(context, context.plan)
     # With room for predictions only:
     context = open_context(request(data, tmp_path / "run", "distill.on=true"), SilentProgress())
-    plan = plan_only(request(data, tmp_path / "run"), SilentProgress())
+    plan = open_context(request(data, runs["full"]), SilentProgress()).plan
     sizes = [one.size for one in keeping._wanted(context, plan, ())]
     monkeypatch.setattr(keeping, "free_bytes", lambda folder: need(sizes, "half").total - 1)
+    plan = keeping.with_kept_weights(context, plan)
+    assert plan.keep_weights == "half"
     with pytest.raises(UserError, match=r"too little room.*or leave out distill.on"):
-        run_pipeline(request(data, tmp_path / "run", "distill.on=true"), SilentProgress())
-    # Asked for only when the weights are gone:
-    plan = msgspec.structs.replace(
-        plan,
-        decisions=msgspec.structs.replace(
-            plan.decisions, keep_weights=Decision(value="predictions", reason="")
-        ),
-    )
-    with pytest.raises(UserError, match="this run keeps no weights"):
         keeping.require_room(context, plan)
 
 
@@ -352,7 +263,7 @@ def test_rounds_of_pseudo_labels_go_without_weights(data, tmp_path):
         "pseudo_label.confidence=0.34",
         "training.epochs=1",
     )
-    results = go(request(data, folder, *settings))
+    results = handed_in(request(data, folder, *settings))
     assert results["submission"]["problems"] == []
     assert len(list((folder / "pseudo_label").rglob("oof.npz"))) == 2
     assert len(list((folder / "pseudo_label").rglob("removed.json"))) == 2

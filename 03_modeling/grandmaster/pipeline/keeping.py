@@ -63,7 +63,7 @@ def with_kept_weights(context: RunContext, plan: Plan) -> Plan:
     sizes = [one.size for one in _wanted(context, plan, ())]
     chosen, why, fits = choose_tier([need(sizes, tier) for tier in tiers], free_bytes(context.folder))
     decision = Decision[Kept](value=chosen.tier, reason=why if asked == "auto" else f"as set; {why}")
-    note = () if fits else (f"The disk has too little room. {why}.",)
+    note = () if fits else (f"The disk has too little room: {why}.",)
     return msgspec.structs.replace(
         plan,
         decisions=msgspec.structs.replace(plan.decisions, keep_weights=decision),
