@@ -74,6 +74,12 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(FaultTable(Path(path)))
 
 
+@pytest.fixture(autouse=True)
+def _usual_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables are as wide as without a terminal, wherever the tests were started."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 @pytest.fixture
 def injected(request: pytest.FixtureRequest) -> Iterator[list[object]]:
     """To be appended to at every injection, where a test does more than one."""

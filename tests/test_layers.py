@@ -16,6 +16,7 @@ LEVELS = {
     "errors": 0,
     "teaching_config": 0,
     "storage": 1,
+    "texts": 0,
     "progress": 1,
     "config": 1,
     "settings": 2,

@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from grandmaster.config import Config, ExtraImages
 from grandmaster.errors import UserError, did_you_mean
-from grandmaster.storage import JSON_DAMAGE, is_clean
+from grandmaster.texts import JSON_DAMAGE, is_clean
 
 
 class FieldInfo(msgspec.Struct, frozen=True, kw_only=True):

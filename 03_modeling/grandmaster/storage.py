@@ -20,9 +20,8 @@ import numpy as np
 import pandas as pd
 
 from grandmaster.errors import UserError
+from grandmaster.texts import JSON_DAMAGE
 
-# What msgspec raises on texts that are no JSON; thousands of nested brackets end in the last.
-JSON_DAMAGE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 # What NumPy raises on `.npz` files that are damaged, whatever was hit: archive, header, claimed size, content.
 NPZ_DAMAGE = (
     OSError,
@@ -180,11 +179,6 @@ def _reading_json(path: Path) -> Iterator[None]:
         yield
     except JSON_DAMAGE as error:
         raise UserError(f"not valid JSON: {error}", where=path, fix="Mend it or delete it.") from error
-
-
-def is_clean(text: str) -> bool:
-    """Whether a text can be written to files and named to the system: no NUL, no half of a surrogate pair."""
-    return "\0" not in text and not any("\ud800" <= sign <= "\udfff" for sign in text)
 
 
 def write_csv(path: Path, frame: pd.DataFrame) -> None:

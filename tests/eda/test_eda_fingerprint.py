@@ -64,6 +64,7 @@ def test_fingerprint_has_the_agreed_form(planted):
     fingerprint = make_fingerprint(planted, CONFIG, progress, threads=2)
     assert list(fingerprint) == [
         "analysis_size",
+        "contents",
         "train",
         "test",
         "fill_value",

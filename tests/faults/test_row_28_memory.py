@@ -22,6 +22,8 @@ from training.training_cases import make_data, make_spec
 EPOCHS, SETTLED = 20, 6
 MEGABYTE = 2**20
 
+pytestmark = pytest.mark.slow  # whole runs in processes of their own
+
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:

@@ -19,6 +19,8 @@ from grandmaster.pipeline.speed import Probe, ProbeCache
 from grandmaster.storage import plain, write_json
 from pipeline.small_competition import Record, write_competition
 
+pytestmark = pytest.mark.slow  # whole runs in processes of their own
+
 KEYS = 40
 
 

@@ -13,6 +13,8 @@ from app.app_fakes import run_environment
 from faults.command import PROGRAM, arguments
 from pipeline.small_competition import write_competition
 
+pytestmark = pytest.mark.slow  # whole runs in processes of their own
+
 # Put before everything that is imported: every name looked up and every address connected to is written down and refused.
 # Sockets of this machine (AF_UNIX) are how processes talk.
 WATCHMAN = """

@@ -33,7 +33,10 @@ from grandmaster.pipeline.heartbeat import FILE_NAME, Beat, Heartbeat, beating
 from grandmaster.storage import read_json, write_json
 from pipeline.small_competition import Record, write_competition
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no signals")
+pytestmark = [
+    pytest.mark.slow,  # whole runs in processes of their own
+    pytest.mark.skipif(sys.platform == "win32", reason="no signals"),
+]
 INTERRUPTED = 130
 
 

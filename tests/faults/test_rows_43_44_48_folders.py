@@ -18,6 +18,8 @@ from grandmaster.pipeline.heartbeat import FILE_NAME
 from grandmaster.pipeline.run import run_pipeline
 from pipeline.small_competition import Record, request, write_competition
 
+pytestmark = pytest.mark.slow  # whole runs in processes of their own
+
 BAD_INPUT = 2
 
 

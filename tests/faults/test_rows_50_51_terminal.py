@@ -13,7 +13,10 @@ import pytest
 
 from app import app_fakes
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no such signals, no such terminals")
+pytestmark = [
+    pytest.mark.slow,  # whole runs in processes of their own
+    pytest.mark.skipif(sys.platform == "win32", reason="no such signals, no such terminals"),
+]
 INTERRUPTED = 130
 
 

@@ -233,7 +233,7 @@ def in_numpy_file(trace: Path) -> bytes:
 @pytest.mark.parametrize(
     "make",
     [
-        in_torch_file,
+        pytest.param(in_torch_file, marks=pytest.mark.slow),
         pytest.param(pickled, marks=pytest.mark.slow),
         pytest.param(in_numpy_file, marks=pytest.mark.slow),
     ],

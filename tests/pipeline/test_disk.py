@@ -237,7 +237,7 @@ def test_what_needs_removed_weights_says_so(data, runs, tmp_path):
 
 def test_distillation_needs_weights_and_is_refused_before_training(data, runs, tmp_path, monkeypatch):
     clash = ("run.keep_weights=predictions", "distill.on=true")
-    with pytest.raises(UserError, match=r"this run keeps no weights.*distill.on=true"):
+    with pytest.raises(UserError, match=r"distill.on ask.*this run keeps no weights"):
         run_pipeline(request(data, tmp_path / "asked", *clash), SilentProgress())
     # Asked for only when the weights are gone:
     context = open_context(request(data, runs["predictions"], "distill.on=true"), SilentProgress())

@@ -35,7 +35,7 @@ from grandmaster.competition.csv_files import first_few
 from grandmaster.competition.files import inside
 from grandmaster.config import DataConfig
 from grandmaster.errors import UserError, did_you_mean
-from grandmaster.storage import is_clean
+from grandmaster.texts import is_clean
 
 FILE_NAME = "competition.yaml"
 MOST_SIGNS, DEEPEST, MOST_SHOWN = 1_000_000, 10, 200

@@ -13,7 +13,7 @@ from typing import Literal
 
 from grandmaster.competition.csv_files import first_few
 from grandmaster.errors import UserError, did_you_mean
-from grandmaster.storage import is_clean
+from grandmaster.texts import is_clean
 
 Split = Literal["train", "test"]
 

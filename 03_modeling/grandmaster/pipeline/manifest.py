@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from grandmaster.storage import JSON_DAMAGE, file_sha256, plain, read_bytes, write_json
+from grandmaster.storage import file_sha256, plain, read_bytes, write_json
+from grandmaster.texts import JSON_DAMAGE
 
 
 class Manifest(msgspec.Struct, frozen=True):

@@ -20,7 +20,8 @@ from grandmaster.models.adaptation import Adaptation
 from grandmaster.models.memory_format import MemoryFormat
 from grandmaster.models.weights import Weights
 from grandmaster.pipeline.disk import Kept
-from grandmaster.storage import JSON_DAMAGE, plain, read_bytes, write_atomic
+from grandmaster.storage import plain, read_bytes, write_atomic
+from grandmaster.texts import JSON_DAMAGE
 from grandmaster.training.losses import UsedLoss
 
 T = TypeVar("T")

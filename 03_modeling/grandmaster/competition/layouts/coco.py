@@ -31,7 +31,7 @@ from grandmaster.competition.layouts.tables import (
 from grandmaster.competition.sample_form import SampleForm
 from grandmaster.competition.targets import TrainingTable
 from grandmaster.errors import UserError
-from grandmaster.storage import JSON_DAMAGE
+from grandmaster.texts import JSON_DAMAGE
 
 
 class _Annotation(msgspec.Struct):
