@@ -35,6 +35,7 @@ from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.hardware import describe_environment, planning_hardware, read_hardware
 from grandmaster.pipeline.plan import Plan
 from grandmaster.pipeline.planner import FREE_SETTINGS
+from grandmaster.pipeline.training_modes import check_inference_only
 from grandmaster.progress import Progress
 from grandmaster.storage import plain, read_json, write_json
 
@@ -203,10 +204,11 @@ def open_context(request: RunRequest, progress: Progress) -> RunContext:
 
 
 def _open(request: RunRequest, progress: Progress, clock: Clock | None = None) -> RunContext:
-    distilling.check_student(request.config)
     pseudo_labels.rounds_wanted(request.config)  # refuses what the rules of the competition do not allow
     settings = request.config.data
     competition = with_label_fixes(read_competition(request.data_path, settings), settings.label_fixes)
+    distilling.check_student(request.config, competition)
+    check_inference_only(request.config, competition)
     if request.change is not None:
         competition = request.change(competition)
     for line in competition.understood:
