@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import re
 from functools import lru_cache
+from typing import Any
 
 import msgspec
 
@@ -68,7 +69,7 @@ def facts_of(entry: ModelEntry, *, count: bool = True) -> Facts:
         parameters=count_parameters(entry.factory, entry.backbone.model_args) if count else None,
         input_size=config.input_size[-1] if config else entry.backbone.input_size,
         pretrained_on=(stated.pretrained_on if stated else "")
-        or (pretrained_on(config.tag) if config and has_weights else "nothing"),
+        or (pretrained_on(config.tag or "") if config and has_weights else "nothing"),
         licence_code=_licence_of_package("timm") or "unknown",
         licence_weights=(stated.licence_weights if stated else "")
         or (config and config.license)
@@ -84,7 +85,7 @@ def count_parameters(timm_name: str, model_args: ModelArgs = ()) -> int:
     import torch
 
     with torch.device("meta"):
-        model = timm.create_model(timm_name.split(".")[0], **dict(model_args))
+        model: Any = timm.create_model(timm_name.split(".")[0], **dict(model_args))
     head = {id(parameter) for parameter in model.get_classifier().parameters()}
     return sum(parameter.numel() for parameter in model.parameters() if id(parameter) not in head)
 
@@ -100,7 +101,7 @@ def pretrained_on(tag: str) -> str:
 def _licence_of_package(name: str) -> str:
     """As the installed package states it; empty: not installed, or it says nothing."""
     try:
-        stated = importlib.metadata.metadata(name)
+        stated: Any = importlib.metadata.metadata(name)
     except importlib.metadata.PackageNotFoundError:
         return ""
     return str(stated.get("License-Expression") or stated.get("License") or "")
