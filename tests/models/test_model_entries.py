@@ -184,7 +184,8 @@ def test_a_schema_that_contradicts_itself_is_refused():
 @named([entry for entry in TIMM if entry.id not in LARGE_SEVEN])
 def test_every_model_of_timms_takes_a_training_step(entry):
     """The seven large ones do in test_seven_backbones."""
-    size = 224 if entry.id == "vit_base" else 64
+    # Transformers at their own size: with another they have other tables of positions.
+    size = 224 if entry.id in ("vit_base", "swin_base") else 64
     model = build_model(entry.factory, NONE, classes=5, input_size=size).train()
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.0)
     before = [parameter.detach().clone() for parameter in model.parameters()]
