@@ -239,6 +239,10 @@ def read_settings(options: argparse.Namespace) -> Settings:
     if config.data.label_fixes is not None:  # a path, which has to mean the same wherever the run is resumed
         fixes = data_loader.resolve(config.data.label_fixes)
         config = with_settings(config, [f"data.label_fixes={fixes}"])
+    if config.model.registry_file is not None:  # likewise
+        added = data_loader.resolve(config.model.registry_file)
+        config = with_settings(config, [f"model.registry_file={added}"])
+    _check_training_mode(config)
     return Settings(
         mode=mode,
         config=config,
@@ -258,6 +262,22 @@ def read_settings(options: argparse.Namespace) -> Settings:
         allow_test_training=options.allow_test_training,
         canary=options.canary,
     )
+
+
+def _check_training_mode(config: Config) -> None:
+    """Refuse what a model of the registry does not support before the data are looked at.
+
+    Raises:
+        UserError: in the words that a run has for it.
+    """
+    from grandmaster.models.registry import ENTRIES
+    from grandmaster.models.registry.modes import require_mode, require_trainable
+
+    for name in config.model.backbones or ():
+        if name in ENTRIES:
+            require_trainable(ENTRIES[name])
+            if config.training.mode is not None:
+                require_mode(ENTRIES[name], config.training.mode)
 
 
 def one_line(error: BaseException) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, get_args
 
 from rich.box import ROUNDED
 from rich.cells import cell_len
@@ -18,12 +19,17 @@ from rich.text import Text
 
 import data_loader
 import grandmaster_train
+import models
 import options
 import utils
 from config import MODES
+from grandmaster.config import TrainingMode
 from grandmaster.errors import UserError
 from live_view import make_view
 from messages import language, text
+
+if TYPE_CHECKING:
+    from grandmaster.models.registry import ModelEntry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +106,7 @@ def items() -> list[Item]:
         Item(title=text("menu.plan"), action=show_plan),
         Item(title=text("menu.report"), action=open_report),
         Item(title=text("menu.resume"), action=resume),
+        Item(title=text("menu.models"), action=show_models),
     ]
     if not found():
         lines.append(Item(title=text("menu.sample"), action=make_sample))
@@ -132,6 +139,46 @@ def show_plan() -> None:
         if name not in ("debug", "explore")
     ]
     choose(text("menu.which_mode"), [*modes, Item(title=text("menu.back"), action=lambda: None)]).action()
+
+
+def show_models() -> None:
+    """The models of the registry; of the one that is chosen, its guide and its training modes."""
+    from grandmaster.models.registry import ENTRIES
+    from grandmaster.models.registry.modes import badge
+
+    lines = [
+        Item(
+            title=_columns((entry.id, 24), (entry.title, 24), (badge(entry), 0)),
+            about=entry.purpose,
+            action=partial(show_modes, entry),
+        )
+        for entry in ENTRIES.values()
+    ]
+    choose(text("menu.which_model"), [*lines, Item(title=text("menu.back"), action=lambda: None)]).action()
+
+
+def show_modes(entry: ModelEntry) -> None:
+    """What can be done with one model; a mode that it does not support says why."""
+    from grandmaster.models.registry.modes import refusal
+
+    def about(mode: TrainingMode) -> str:
+        modes = entry.training_modes
+        if mode == modes.recommended:
+            return text("menu.recommended_mode")
+        return text("menu.discouraged_mode") if mode in modes.discouraged else ""
+
+    lines = [Item(title=text("menu.guide"), action=partial(models.main, ["--guide", entry.id]))]
+    for mode in get_args(TrainingMode):
+        why = refusal(entry, mode)
+        action = (
+            partial(train, "quick_test", "--models", entry.id, "--set", f"training.mode={mode}")
+            if why is None
+            else partial(print, why)
+        )
+        said = about(mode) if why is None else text("menu.refused_mode")
+        lines.append(Item(title=text("menu.train_so", mode=mode), about=said, action=action))
+    question = text("menu.which_training", name=entry.title)
+    choose(question, [*lines, Item(title=text("menu.back"), action=lambda: None)]).action()
 
 
 def show_found() -> None:

@@ -34,7 +34,7 @@ MetricName = Literal[
 ]
 AugmentationPolicy = Literal["auto", "none", "light", "test_like"]
 LossName = Literal["auto", "cross_entropy", "focal", "bce", "arcface", "advanced", "squared_error"]
-TrainingMode = Literal["fine_tuning", "full_training"]
+TrainingMode = Literal["fine_tuning", "full_training", "inference_only"]
 ClassBalance = Literal["off", "weights", "sampling"]
 BlendMethod = Literal["auto", "mean", "best_single", "rank_mean", "shrunk", "greedy", "stacking"]
 BatchNormMode = Literal["train", "frozen", "re_estimated"]
@@ -234,6 +234,10 @@ class ModelConfig(Section, frozen=True, kw_only=True):
             description="folder with weights (.safetensors; .pth, .pt, .bin without code), used before the hub"
         ),
     ] = None
+    registry_file: Annotated[
+        str | None,
+        Meta(description="YAML file of models that you add; open: models.yaml in the competition's folder"),
+    ] = None
     drop_rate: Annotated[Fraction, Meta(description="dropout before the classifier")] = 0.1
     drop_path: Annotated[Fraction, Meta(description="stochastic depth of the backbones that know it")] = 0.1
 
@@ -270,8 +274,8 @@ class TrainingConfig(Section, frozen=True, kw_only=True):
     mode: Annotated[
         TrainingMode | None,
         Meta(
-            description="from loaded weights, or from random ones (full_training); each has its own rates, epochs and "
-            "batch; open: by whether weights are at hand"
+            description="from loaded weights, or from random ones (full_training), each with its own rates, epochs and "
+            "batch; or no training, loaded weights predict (inference_only); open: by whether weights are at hand"
         ),
     ] = None
     epochs: Annotated[

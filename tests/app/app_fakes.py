@@ -300,7 +300,13 @@ def _start(folder: Path, program: str, arguments: list[str]) -> int:
         asked = {"runs": pipeline.runs, "plans": pipeline.plans, "explored": pipeline.explored}
         plain = {
             kind: [
-                {"mode": request.mode, "folder": request.run_folder.name, "data": request.data_path.name}
+                {
+                    "mode": request.mode,
+                    "folder": request.run_folder.name,
+                    "data": request.data_path.name,
+                    "models": request.config.model.backbones,
+                    "training": request.config.training.mode,
+                }
                 for request in requests
             ]
             for kind, requests in asked.items()

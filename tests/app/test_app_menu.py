@@ -21,7 +21,7 @@ PROGRAM = [app_fakes.__file__]
 DOWN, ENTER = "\x1b[B", "\r"
 ITEMS = [
     *("quick_test", "full_training", "competition_ready", "explore", "debug"),
-    *("found", "plan", "report", "resume"),
+    *("found", "plan", "report", "resume", "models"),
 ]
 
 
@@ -224,7 +224,8 @@ def test_resume_takes_the_newest_unfinished_run(home: Path) -> None:
     add_unfinished_run(home)
     output = piped(home, ITEMS.index("resume") + 1)
     assert "Resuming old_run: python 04_training/grandmaster_train.py --mode quick_test" in output
-    assert asked(home)["runs"] == [{"mode": "quick_test", "folder": "old_run", "data": "toy"}]
+    (run,) = asked(home)["runs"]
+    assert (run["mode"], run["folder"], run["data"]) == ("quick_test", "old_run", "toy")
 
 
 def test_a_finished_run_that_was_begun_again_can_be_resumed(home: Path) -> None:
@@ -267,3 +268,17 @@ def test_report_opens_in_a_browser_where_there_is_a_display(
     run_training.open_report()
     assert opened == [(home / "runs/toy_quick_test/report.html").as_uri()]
     assert "Opened in the browser" in capsys.readouterr().out
+
+
+def test_a_model_is_trained_in_a_mode_that_it_supports_and_refused_in_another(home: Path) -> None:
+    from grandmaster.models.registry import ENTRIES
+    from grandmaster.models.registry.modes import refusal
+
+    places = {name: number for number, name in enumerate(ENTRIES, start=1)}
+    menu = ITEMS.index("models") + 1
+    piped(home, menu, places["resnet18"], 2)
+    (run,) = asked(home)["runs"]
+    assert (run["mode"], run["models"], run["training"]) == ("quick_test", ["resnet18"], "fine_tuning")
+    output = piped(home, menu, places["dfine_x"], 3)
+    assert refusal(ENTRIES["dfine_x"], "full_training") in output
+    assert asked(home)["runs"] == []

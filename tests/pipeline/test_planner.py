@@ -384,7 +384,13 @@ def test_full_training_starts_from_random_weights_though_there_are_some(known, t
     tuned = plan(known, CPU, *at_hand, "training.mode=fine_tuning").models[0]
     scratch = plan(known, CPU, *at_hand, "training.mode=full_training")
     assert (tuned.weights.pretrained, tuned.batch_norm) == (True, "frozen")
-    assert scratch.notes == ()  # as asked for: nothing to warn of
+    (note,) = scratch.notes
+    assert note.startswith("48 pictures are few for full_training of mobilenetv3_large_100")
+    assert "Recommended for 48 pictures: fine_tuning of a small model such as resnet18" in note
+    assert scratch.decisions.training_mode.value == "full_training"
+    assert scratch.decisions.training_mode.reason.startswith(
+        "as set; recommended for 48 pictures: fine_tuning"
+    )
     (model,) = scratch.models
     assert (model.weights.source, model.batch_norm, model.layer_decay) == ("none", "train", 1.0)
     assert model.weights.reason == "training.mode is full_training"

@@ -16,6 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from grandmaster.models.builder import build_model
+from grandmaster.models.registry import ModelArgs
 from grandmaster.models.weights import Weights
 
 GIB = 2**30
@@ -46,6 +47,7 @@ def count_activations(
     micro_batch: int,
     grad_checkpointing: bool,
     mixed: bool,
+    model_args: ModelArgs = (),
 ) -> Activations:
     """Run forward and backward on torch's fake tensors and add up what is alive.
 
@@ -56,7 +58,7 @@ def count_activations(
     Args:
         mixed: in bfloat16 (float16 takes as much), with the weights in float32.
     """
-    weights = Weights(source="none", mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    weights = Weights(source="none", mean=(0.0,) * 3, std=(1.0,) * 3, model_args=dict(model_args))
     with torch.device("meta"):
         model = build_model(
             timm_name, weights, classes=1000, input_size=input_size, grad_checkpointing=grad_checkpointing

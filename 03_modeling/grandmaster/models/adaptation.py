@@ -24,8 +24,8 @@ class Adaptation(msgspec.Struct, frozen=True, kw_only=True):
     """Stored weights beside the model that they are loaded into.
 
     Attributes:
-        classes: outputs of the stored classifier (None: it has none) and of the model's. The classifier is always a
-            new one: its outputs mean other things.
+        classes: outputs of the stored classifier (None: it has none) and of the model's.
+        classifier_kept: the stored classifier is used. Else it is a new one: its outputs mean other things.
         channels: that the stored and the model's first layer take. timm repeats the stored ones in turn and scales
             them by `channel_scale`, so that a picture given twice makes the features that it made.
         resized: tensor -> stored and new shape: position embeddings and the like, interpolated by timm.
@@ -44,6 +44,7 @@ class Adaptation(msgspec.Struct, frozen=True, kw_only=True):
     body: int
     missing: tuple[str, ...] = ()
     unexpected: tuple[str, ...] = ()
+    classifier_kept: bool = False
 
     @property
     def channel_scale(self) -> float:
@@ -55,7 +56,8 @@ class Adaptation(msgspec.Struct, frozen=True, kw_only=True):
         """All of it in one line."""
         stored, ours = self.classes
         before = "none" if stored is None else f"{stored:,}"
-        parts = [f"classifier {before} -> {ours:,} outputs, new"]
+        kept = f"classifier of {ours:,} outputs, as stored"
+        parts = [kept if self.classifier_kept else f"classifier {before} -> {ours:,} outputs, new"]
         if self.channels[0] != self.channels[1]:
             parts.append(
                 f"first layer {self.channels[0]} -> {self.channels[1]} channels, repeated and scaled by "

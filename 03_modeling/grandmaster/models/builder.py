@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from grandmaster.errors import UserError
 from grandmaster.models.adaptation import adaptation_of
 from grandmaster.models.cosine import use_cosine_classifier
+from grandmaster.models.registry import ModelArgs
 from grandmaster.models.weight_files import Shapes, tensor_shapes
 from grandmaster.models.weight_folder import stored_channels
 from grandmaster.models.weights import Weights
@@ -31,6 +32,7 @@ def build_model(
     drop_path: float = 0.0,
     grad_checkpointing: bool = False,
     cosine_scale: float = 0.0,
+    keep_classifier: bool = False,
 ) -> nn.Module:
     """Create a classifier, loaded from where `weights` says; never silently random.
 
@@ -42,6 +44,7 @@ def build_model(
         in_channels: of the input; loaded weights of three channels are repeated in turn and scaled by 3 / in_channels.
         drop_path: stochastic depth, where the architecture has it.
         cosine_scale: of a classifier by cosines (ArcFace), instead of a linear one; 0: linear.
+        keep_classifier: load the stored classifier too, which has to have as many classes, instead of a new one.
 
     Returns:
         (b, in_channels, input_size, input_size) pictures -> (b, classes) logits.
@@ -70,7 +73,8 @@ def build_model(
         overlay = {"file": str(weights.path), "custom_load": False}
         args |= {
             "pretrained": True,
-            "pretrained_cfg_overlay": overlay | _stored_input(timm_name, config, stored),
+            "pretrained_cfg_overlay": overlay
+            | _stored_input(timm_name, config, stored, classes=classes if keep_classifier else -1),
         }
     try:
         model = _create(timm_name, args, drop_path)
@@ -82,7 +86,7 @@ def build_model(
             where=weights.source,
             fix="Check the file or the network, or allow a random start with --set model.pretrained=false.",
         ) from error
-    if weights.pretrained:
+    if weights.pretrained and not keep_classifier:
         _start_head_small(model)
     if cosine_scale > 0:
         use_cosine_classifier(model, cosine_scale)
@@ -119,10 +123,13 @@ def _start_head_small(model: Any) -> None:
                 nn.init.zeros_(module.bias)
 
 
-def _stored_input(timm_name: str, config: Any, stored: Shapes) -> dict[str, Any]:
-    """What timm is to believe of this file instead of what it knows of its own weights."""
-    # As many classes as no competition has: the classifier is always a new one, whatever the file's learnt to tell.
-    told: dict[str, Any] = {"num_classes": -1}
+def _stored_input(timm_name: str, config: Any, stored: Shapes, *, classes: int) -> dict[str, Any]:
+    """What timm is to believe of this file instead of what it knows of its own weights.
+
+    Args:
+        classes: -1, as many as no competition has: the classifier is a new one, whatever the file's learnt to tell.
+    """
+    told: dict[str, Any] = {"num_classes": classes}
     if config is not None and config.input_size:
         told["input_size"] = (stored_channels(timm_name, stored), *config.input_size[1:])
     return told
@@ -149,12 +156,14 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @lru_cache(maxsize=64)
-def count_cost(timm_name: str, input_size: int, classes: int, in_channels: int = 3) -> Cost:
+def count_cost(
+    timm_name: str, input_size: int, classes: int, in_channels: int = 3, model_args: ModelArgs = ()
+) -> Cost:
     """Count parameters, operations and kept activations on torch's `meta` device: no memory, no arithmetic.
 
     Operations by torch's FlopCounterMode; activations by hooks on every tensor that autograd saves, each storage once.
     """
-    weights = Weights(source="none", mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    weights = Weights(source="none", mean=(0.0,) * 3, std=(1.0,) * 3, model_args=dict(model_args))
     with torch.device("meta"):
         model = build_model(
             timm_name, weights, classes=classes, input_size=input_size, in_channels=in_channels

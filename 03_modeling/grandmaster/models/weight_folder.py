@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from grandmaster.errors import UserError
-from grandmaster.models.registry import Backbone
+from grandmaster.models.registry import Backbone, ModelArgs
 from grandmaster.models.weight_files import SUFFIXES, Shapes, tensor_shapes
 from grandmaster.storage import file_sha256
 
@@ -98,7 +98,7 @@ def search(backbone: Backbone, folder: Path) -> Search:
     if len(fitting) > 1:
         raise _several(backbone, architecture, fitting, folder)
     if fitting:
-        count = len(body_shapes(backbone.timm_name))
+        count = len(body_shapes(backbone.timm_name, backbone.model_args))
         reason = (
             f"no file is named for it, but {fitting[0].name} has its tensors ({count} names and shapes agree)"
         )
@@ -120,13 +120,13 @@ def owner_of(stem: str) -> str | None:
 
 
 @lru_cache(maxsize=64)
-def body_shapes(timm_name: str) -> Shapes:
+def body_shapes(timm_name: str, model_args: ModelArgs = ()) -> Shapes:
     """Names and shapes of the backbone's tensors at timm's own input size, without its classifier; made without memory."""
     import timm
     import torch
 
     with torch.device("meta"):
-        model = timm.create_model(timm_name.split(".")[0])
+        model = timm.create_model(timm_name.split(".")[0], **dict(model_args))
     heads = classifier_names(model)
     return {
         name: tuple(tensor.shape) for name, tensor in model.state_dict().items() if not name.startswith(heads)
@@ -217,7 +217,7 @@ def _known_hash(path: Path) -> str | None:
 
 def _misfit(backbone: Backbone, path: Path) -> str | None:
     """Why the tensors of a file are not those of the backbone; None: they are."""
-    body = body_shapes(backbone.timm_name)
+    body = body_shapes(backbone.timm_name, backbone.model_args)
     numbers = sum(math.prod(shape) for shape in body.values())
     if not numbers * 1.9 < path.stat().st_size < numbers * 40:
         return "another number of weights"  # half precision is 2 bytes, with an optimiser's state up to 20

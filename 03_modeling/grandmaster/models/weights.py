@@ -67,26 +67,23 @@ def find_weights(backbone: Backbone, *, weights_dir: Path | None, pretrained: bo
 
     config = timm.get_pretrained_cfg(backbone.timm_name, allow_unregistered=True)
     mean, std = (config.mean, config.std) if config else ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    own: dict[str, Any] = {"mean": mean, "std": std, "model_args": dict(backbone.model_args)}
     if not pretrained:
-        return Weights(source="none", mean=mean, std=std, reason="model.pretrained is false")
+        return Weights(source="none", **own, reason="model.pretrained is false")
     if weights_dir is not None:
         looked = search(backbone, weights_dir)
         if looked.path is not None:
-            return _describe_file(looked.path, looked.reason, mean, std)
+            return _describe_file(looked.path, looked.reason, own)
     if not config or not (config.hf_hub_id or config.url):
-        return Weights(
-            source="none", mean=mean, std=std, reason="timm has no pretrained weights of this name"
-        )
+        return Weights(source="none", **own, reason="timm has no pretrained weights of this name")
     if _in_hub_cache(config):
-        return Weights(
-            source=f"hub:{backbone.timm_name}", mean=mean, std=std, reason="in the hub's local cache"
-        )
+        return Weights(source=f"hub:{backbone.timm_name}", **own, reason="in the hub's local cache")
     if hub_reachable():
-        return Weights(source=f"hub:{backbone.timm_name}", mean=mean, std=std, reason="the hub is reachable")
+        return Weights(source=f"hub:{backbone.timm_name}", **own, reason="the hub is reachable")
     tried = f", and {weights_dir} holds no file for it" if weights_dir else "; no --weights_dir was given"
     if weights_dir and looked.passed_over:
         tried += f": {first_few(looked.passed_over)}"
-    return Weights(source="none", mean=mean, std=std, reason=f"the hub cannot be reached{tried}")
+    return Weights(source="none", **own, reason=f"the hub cannot be reached{tried}")
 
 
 def architectures_at_hand(weights_dir: Path | None, candidates: list[Backbone]) -> list[Backbone]:
@@ -130,7 +127,13 @@ def non_commercial(licence: str) -> bool:
     return "nc" in licence.lower().replace("_", "-").split("-") or "non-commercial" in licence.lower()
 
 
-def _describe_file(path: Path, reason: str, mean: tuple[float, ...], std: tuple[float, ...]) -> Weights:
+def stated_facts(weights: Weights) -> dict[str, Any]:
+    """What the JSON file beside a file of weights states; of the best weights of a fit: what they were trained for."""
+    return {} if weights.path is None else _sidecar(weights.path)
+
+
+def _describe_file(path: Path, reason: str, own: dict[str, Any]) -> Weights:
+    """A file of weights, with what is known or stated of it in place of the backbone's `own` mean, std and model_args."""
     sha256 = file_sha256(path)
     known, stated = KNOWN_FILES.get(sha256), _sidecar(path)
     if stated.get("sha256", sha256) != sha256:
@@ -139,10 +142,10 @@ def _describe_file(path: Path, reason: str, mean: tuple[float, ...], std: tuple[
             where=path,
             fix="Copy the file again, or mend the JSON file.",
         )
-    facts: dict[str, Any] = {"mean": mean, "std": std, "model_args": {}}
+    facts = own
     if known is not None:
-        facts = {"mean": known.mean, "std": known.std, "model_args": known.model_args}
-    facts |= {key: stated[key] for key in facts if key in stated}
+        facts = {"mean": known.mean, "std": known.std, "model_args": own["model_args"] | known.model_args}
+    facts = facts | {key: stated[key] for key in facts if key in stated}
     return Weights(
         source=f"file:{path.resolve()}",
         sha256=sha256,

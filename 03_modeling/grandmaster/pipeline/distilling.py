@@ -12,10 +12,10 @@ import torch
 
 from grandmaster.competition.comparison import Comparison
 from grandmaster.competition.metrics import METRICS
+from grandmaster.competition.table import Competition
 from grandmaster.config import Config
 from grandmaster.errors import UserError, did_you_mean
 from grandmaster.images.normalise import to_input
-from grandmaster.models.registry import find_backbone
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.exporting import export_fit
 from grandmaster.pipeline.fitted import fitted_on_device
@@ -39,6 +39,7 @@ from grandmaster.pipeline.teachers import teach
 from grandmaster.pipeline.techniques import Technique, forget, record, scored_on
 from grandmaster.pipeline.timed_plan import end_seconds
 from grandmaster.pipeline.training import fit, make_spec, score_line
+from grandmaster.pipeline.training_modes import backbone_of, registered
 from grandmaster.storage import file_sha256, read_json, write_json
 from grandmaster.training.brake import OutOfTime
 from grandmaster.training.divergence import FitFailed
@@ -49,14 +50,14 @@ NAME = "distill"
 TIMED_BATCH, TIMED_PASSES = 8, 5
 
 
-def check_student(config: Config) -> None:
+def check_student(config: Config, competition: Competition) -> None:
     """Refuse a student that nobody knows, before anything is trained.
 
     Raises:
         UserError: names the nearest that there is.
     """
     if config.distill.on and config.distill.student is not None:
-        find_backbone(config.distill.student)
+        backbone_of(config.distill.student, registered(config, competition))
 
 
 def distill(context: RunContext) -> None:

@@ -12,7 +12,6 @@ import msgspec
 from grandmaster.config import Config
 from grandmaster.errors import UserError
 from grandmaster.models.builder import count_cost
-from grandmaster.models.registry import find_backbone
 from grandmaster.pipeline.choosing_labels import why_not
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.disk import (
@@ -29,6 +28,7 @@ from grandmaster.pipeline.members import round_member, student_member
 from grandmaster.pipeline.plan import Decision, ModelPlan, Plan
 from grandmaster.pipeline.pseudo_labels import rounds_wanted
 from grandmaster.pipeline.training import fit_folder
+from grandmaster.pipeline.training_modes import backbone_of, registered
 
 _WHAT_TO_DO = "Free some, choose another folder with --output, or train fewer models (--backbones) or folds (--set folds.train=...)"
 
@@ -153,8 +153,15 @@ def _student(context: RunContext, plan: Plan) -> ModelPlan:
     known = next((model for model in plan.models if model.backbone == wanted), None)
     if wanted is None or known is not None:
         return known or smallest
-    backbone, competition = find_backbone(wanted), context.competition
-    cost = count_cost(backbone.timm_name, backbone.input_size, len(competition.outputs), competition.channels)
+    competition = context.competition
+    backbone = backbone_of(wanted, registered(context.config, competition))
+    cost = count_cost(
+        backbone.timm_name,
+        backbone.input_size,
+        len(competition.outputs),
+        competition.channels,
+        backbone.model_args,
+    )
     return msgspec.structs.replace(
         smallest, backbone=backbone.name, million_parameters=round(cost.parameters / 1e6, 1)
     )

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from grandmaster.competition.table import Competition
 from grandmaster.config import Config
 from grandmaster.models.builder import count_cost
-from grandmaster.models.registry import find_backbone
 from grandmaster.pipeline.choosing_labels import why_not
 from grandmaster.pipeline.plan import ModelPlan, Plan
 from grandmaster.pipeline.pseudo_labels import rounds_wanted
+from grandmaster.pipeline.training_modes import backbone_of, registered
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ def later_work(plan: Plan, competition: Competition, config: Config) -> list[Lat
     """All of it, in the order in which it is done.
 
     Raises:
-        UserError: as `pseudo_labels.rounds_wanted` and `find_backbone`.
+        UserError: as `pseudo_labels.rounds_wanted` and `backbone_of`.
     """
     sizes = _Sizes(plan, competition)
     return [
@@ -95,7 +95,7 @@ def _student(plan: Plan, competition: Competition, config: Config, sizes: _Sizes
     more = sizes.test if config.run.allow_test_training else 0.0
     fit = sizes.fit(student, share=settings.epochs_share, more=more)
     if settings.student is not None and settings.student != student.backbone:
-        wanted = find_backbone(settings.student)
+        wanted = backbone_of(settings.student, registered(config, competition))
         side = config.model.image_size or wanted.input_size
         fit *= _gflop(wanted.timm_name, side, competition) / _gflop(
             student.timm_name, student.input_size, competition

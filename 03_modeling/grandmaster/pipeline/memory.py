@@ -5,8 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from grandmaster.config import Config
+from grandmaster.errors import UserError
 from grandmaster.models.activations import CONTEXT_GIB, GIB, count_activations
-from grandmaster.models.builder import Cost
+from grandmaster.models.builder import Cost, count_cost
+from grandmaster.models.registry import Backbone, ModelArgs
 from grandmaster.pipeline.hardware import Hardware
 from grandmaster.pipeline.memory_probe import probe_peaks
 
@@ -50,6 +52,7 @@ def fit_memory(
     input_size: int,
     effective: int,
     batch_norm_learns: bool,
+    model_args: ModelArgs = (),
 ) -> MemoryPlan:
     """The fastest way to pass `effective` pictures a step that fits; what the person set is obeyed.
 
@@ -74,10 +77,12 @@ def fit_memory(
 
     tried: list[tuple[float, int, bool, str]] = []
     for size, again in ways:
-        memory = counted_peak(timm_name, cost, hardware, input_size, size, again, average=average)
+        memory = counted_peak(
+            timm_name, cost, hardware, input_size, size, again, average=average, model_args=model_args
+        )
         how = "counted: weights, gradients, optimiser, average and activations"
         if memory <= room and hardware.device == "cuda" and not hardware.absent:
-            probed = probe_peaks(timm_name, input_size, size, again, hardware.precision)
+            probed = probe_peaks(timm_name, input_size, size, again, hardware.precision, model_args)
             if probed is not None:
                 how = f"probed by real steps; counted {memory:.1f} GB"
                 memory = probed + CONTEXT_GIB + (cost.parameters * 4 / GIB if average else 0.0)
@@ -124,6 +129,7 @@ def counted_peak(
     grad_checkpointing: bool,
     *,
     average: bool,
+    model_args: ModelArgs = (),
 ) -> float:
     """GiB at the fullest moment of training, counted.
 
@@ -139,9 +145,36 @@ def counted_peak(
             micro_batch=micro_batch,
             grad_checkpointing=grad_checkpointing,
             mixed=mixed,
+            model_args=model_args,
         ).peak_gib
     # The step needs a copy of one moment, when the activations are gone.
     return state_gib(cost, hardware, average=average) + max(activations, cost.parameters * 4 / GIB)
+
+
+def least_memory_gb(backbone: Backbone, *, size: int | None = None) -> float:
+    """GiB of the smallest card on which a backbone can be trained at all, counted: one picture a pass, in half precision.
+
+    Args:
+        size: side, px; None: the backbone's own.
+    """
+    side = size or backbone.input_size
+    cost = count_cost(backbone.timm_name, side, 1000, model_args=backbone.model_args)
+    peaks = []
+    for again in (False, True):
+        try:
+            peaks.append(
+                count_activations(
+                    backbone.timm_name,
+                    side,
+                    micro_batch=2 if cost.batch_norm else 1,
+                    grad_checkpointing=again,
+                    mixed=True,
+                    model_args=backbone.model_args,
+                ).peak_gib
+            )
+        except UserError:  # it cannot recompute activations
+            continue
+    return CONTEXT_GIB + cost.parameters * 16 / GIB + max(min(peaks), cost.parameters * 4 / GIB)
 
 
 def state_gib(cost: Cost, hardware: Hardware, *, average: bool) -> float:

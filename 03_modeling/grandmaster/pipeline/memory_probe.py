@@ -12,6 +12,7 @@ import torch
 from grandmaster.models.activations import GIB
 from grandmaster.models.builder import build_model
 from grandmaster.models.passes import is_out_of_memory
+from grandmaster.models.registry import ModelArgs
 from grandmaster.models.weights import Weights
 from grandmaster.training.precision import Precision, PrecisionName
 
@@ -23,6 +24,7 @@ def probe_peaks(
     micro_batch: int,
     grad_checkpointing: bool,
     precision: PrecisionName,
+    model_args: ModelArgs = (),
 ) -> float | None:
     """Peak, GiB, of training with `micro_batch` pictures a pass, without CUDA's context and the average of weights.
 
@@ -39,7 +41,7 @@ def probe_peaks(
     try:
         with ProcessPoolExecutor(1, mp_context=spawn) as pool:
             peaks = pool.submit(
-                measure, timm_name, input_size, (low, high), grad_checkpointing, precision, "cuda"
+                measure, timm_name, input_size, (low, high), grad_checkpointing, precision, "cuda", model_args
             ).result()
     except BrokenProcessPool:
         return None
@@ -63,10 +65,11 @@ def measure(
     grad_checkpointing: bool,
     precision: PrecisionName,
     device: str,
+    model_args: ModelArgs = (),
 ) -> tuple[float, float]:
     """Peak, GiB, that torch's allocator reserves over two optimiser steps of each micro-batch; 0 on a CPU."""
     path = Precision(device, precision)
-    start = Weights(source="none", mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    start = Weights(source="none", mean=(0.0,) * 3, std=(1.0,) * 3, model_args=dict(model_args))
     net = build_model(
         timm_name, start, classes=1000, input_size=input_size, grad_checkpointing=grad_checkpointing
     )

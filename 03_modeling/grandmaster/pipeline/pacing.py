@@ -108,7 +108,7 @@ class Pace:
     def decide(self, remaining: Sequence[Fit], done: Sequence[Fit]) -> tuple[int, int]:
         """How many of the remaining fits are still to be done, and the epochs of the first of them."""
         planned = [model.epochs for model, _ in remaining]
-        if not self.clock.limited or not remaining:
+        if not self.clock.limited or not remaining or not planned[0]:  # nothing to train takes no epochs
             return len(remaining), planned[0] if planned else 0
         candidates = []
         for model, _ in remaining:

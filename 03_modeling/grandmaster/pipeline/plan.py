@@ -56,6 +56,9 @@ class Decisions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     workers: Decision[Annotated[int, Meta(ge=0)]]
     channels: Decision[Count] = Decision(value=3, reason="red, green and blue")
     keep_weights: Decision[Kept] = Decision(value="full", reason="all weights in float32")
+    training_mode: Decision[Literal["fine_tuning", "full_training", "inference_only", "mixed"]] = Decision(
+        value="mixed", reason="as the weights of each model say"
+    )
 
 
 class ModelPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -67,6 +70,7 @@ class ModelPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         adaptation: what is changed of them on loading; None where none are loaded.
         input_size: side, px.
         micro_batch, accumulation: pictures a forward pass, forward passes a step.
+        epochs: 0 in mode inference_only.
         memory_format, fused, compile: how a step is carried out, see `training.spec.FitSpec`.
         ema_decay: of the averaged weights, per step; 0: off.
         minutes_per_fold: estimate, training and prediction.
@@ -85,7 +89,7 @@ class ModelPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     micro_batch: Count
     accumulation: Count
     grad_checkpointing: bool
-    epochs: Count
+    epochs: Annotated[int, Meta(ge=0)]
     learning_rate: Annotated[float, Meta(gt=0.0)]
     layer_decay: Annotated[float, Meta(gt=0.0, le=1.0)]
     ema_decay: Annotated[float, Meta(ge=0.0, lt=1.0)]
@@ -227,6 +231,7 @@ def read_plan(path: Path, competition: Competition) -> Plan:
             where=path,
             fix="Change both alike.",
         )
+    _check_mode(path, plan)
     if decided.metric.value not in METRICS:
         raise UserError(
             f"unknown metric {decided.metric.value!r}",
@@ -261,3 +266,23 @@ def read_plan(path: Path, competition: Competition) -> Plan:
                 raise UserError(f"class_policies names {label!r} twice", where=path)
             named.add(label)
     return plan
+
+
+def _check_mode(path: Path, plan: Plan) -> None:
+    """Mode, weights and epochs of an edited plan have to agree."""
+    mode = plan.decisions.training_mode.value
+    for model in plan.models:
+        loads, idle = model.weights.pretrained, model.epochs == 0
+        fits = {
+            "fine_tuning": loads and not idle,
+            "full_training": not loads and not idle,
+            "inference_only": loads and idle,
+            "mixed": not idle,
+        }
+        if not fits[mode]:
+            start = model.weights.source if loads else "random weights"
+            raise UserError(
+                f"decisions.training_mode is {mode}, but {model.backbone} has {model.epochs} epochs from {start}",
+                where=path,
+                fix="Change them alike, or delete the file and use --set training.mode=...",
+            )

@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from grandmaster.competition.table import Competition
 from grandmaster.config import Config
-from grandmaster.errors import UserError
 from grandmaster.images.loader import plan_workers
 from grandmaster.models.builder import count_cost
-from grandmaster.models.registry import FROM_SCRATCH_ON_CPU, LARGE_SEVEN, SMALL, Backbone, find_backbone
-from grandmaster.models.weights import Weights, architectures_at_hand, find_weights
+from grandmaster.models.registry import SMALL, Backbone, frozen_args
+from grandmaster.models.weights import Weights
 from grandmaster.pipeline.augmenting import choose_augmentation, choose_class_policies, choose_trial
 from grandmaster.pipeline.channels import channels_reason
+from grandmaster.pipeline.choosing_backbones import choose_backbones, choose_folds
 from grandmaster.pipeline.hardware import Hardware
 from grandmaster.pipeline.memory import fit_memory, memory_room
 from grandmaster.pipeline.plan import Decision, Decisions, ModelPlan, Plan
-from grandmaster.pipeline.recipe import batch_norm_mode, choose_recipe, choose_training_loss, wants_weights
+from grandmaster.pipeline.recipe import batch_norm_mode, choose_recipe, choose_training_loss
 from grandmaster.pipeline.speed import ProbeCache, choose_step, images_per_second
 from grandmaster.pipeline.starts import find_start, start_facts, start_notes, start_reason
 from grandmaster.pipeline.targets import choose_mixing, require_fitting_metric, row_notes
+from grandmaster.pipeline.training_modes import (
+    choose_mode,
+    refuse_unsupported,
+    registered,
+    registered_hash,
+    require_classifier,
+    trained_size,
+    trains,
+)
 from grandmaster.storage import digest
 from grandmaster.teaching_config import DistillConfig, PseudoLabelConfig, SpecialistConfig
 from grandmaster.training.timed_step import StepCase
-
-T = TypeVar("T")
 
 # Settings for speed and time, and for what is made of finished fits: they may differ when a run is resumed. (Another
 # number of threads adds in another order, so the last bits may differ.) What comes after the planned fits may also be
@@ -81,15 +87,22 @@ def make_plan(
     require_fitting_metric(competition)
     loss, class_balance = choose_training_loss(config, competition)
     notes = row_notes(competition)
-    chosen = _choose_backbones(hardware, config, models_wanted)
+    added = registered(config, competition)
+    chosen = choose_backbones(hardware, config, models_wanted, added)
+    refuse_unsupported(chosen.value, config, added)
     augmentation, operations, corruption = choose_augmentation(shift, config)
     starts = {backbone.name: find_start(backbone, config) for backbone in chosen.value}
     notes += start_notes(chosen.value, starts, config)
+    training_mode, mode_notes = choose_mode(chosen.value, starts, config, competition, added)
+    notes += mode_notes
     train_pictures = len(competition.train) * (config.folds.count - 1) // config.folds.count
     test_like = augmentation.value == "test_like"
-    folds_trained = min(config.folds.train or config.folds.count, config.folds.count)
+    folds = choose_folds(config)
+    folds_trained = folds.value
     fits = len(chosen.value) * folds_trained
     trial = choose_trial(config, test_like=test_like, fits=fits)
+    if not trains(config):
+        trial = Decision(value=False, reason="nothing is trained")
     grouped, class_policies = choose_class_policies(
         fingerprint, config, competition.kind, operations, trial=trial.value
     )
@@ -98,10 +111,7 @@ def make_plan(
         device=Decision(value=hardware.device, reason=hardware.device_reason),
         precision=Decision(value=hardware.precision, reason=hardware.precision_reason),
         folds_total=Decision(value=config.folds.count, reason="folds.count"),
-        folds_trained=Decision(
-            value=folds_trained,
-            reason="all folds" if config.folds.train is None else "folds.train",
-        ),
+        folds_trained=folds,
         backbones=Decision(value=tuple(backbone.name for backbone in chosen.value), reason=chosen.reason),
         augmentation=augmentation,
         trial=trial,
@@ -118,6 +128,7 @@ def make_plan(
         tta_views=Decision(value=config.prediction.tta_views, reason="prediction.tta_views"),
         workers=_choose_workers(hardware, config, [b.input_size for b in chosen.value], competition.channels),
         channels=Decision(value=competition.channels, reason=channels_reason(competition)),
+        training_mode=training_mode,
     )
     budget = _budget_minutes(hardware, config, models_wanted)
     models = tuple(
@@ -153,7 +164,7 @@ def make_plan(
             f"about {planned_minutes:.0f} minutes are needed even with the fewest epochs, {config.run.minutes:.0f} were given"
         )
     return Plan(
-        made_for=plan_inputs(fingerprint, shift, config, models_wanted),
+        made_for=plan_inputs(competition, fingerprint, shift, config, models_wanted),
         decisions=decisions,
         operations=operations,
         corruption=corruption,
@@ -164,7 +175,11 @@ def make_plan(
 
 
 def plan_inputs(
-    fingerprint: dict[str, Any], shift: dict[str, Any], config: Config, models_wanted: int
+    competition: Competition,
+    fingerprint: dict[str, Any],
+    shift: dict[str, Any],
+    config: Config,
+    models_wanted: int,
 ) -> str:
     """Hash of what a plan is made from, machine aside: a resumed run keeps its plan on another machine."""
     told, compared = (
@@ -173,35 +188,9 @@ def plan_inputs(
     settings = msgspec.to_builtins(config)
     for section, name in FREE_SETTINGS:
         del settings[section][name]
-    return digest({"fingerprint": told, "shift": compared, "config": settings, "models": models_wanted})
-
-
-def _choose_backbones(hardware: Hardware, config: Config, wanted: int) -> Decision[tuple[Backbone, ...]]:
-    if config.model.backbones is not None:
-        names = config.model.backbones
-        if not names or len(set(names)) < len(names):
-            raise UserError(
-                f"{', '.join(names) or 'nothing'}: name each backbone once", where="model.backbones"
-            )
-        return Decision(value=tuple(find_backbone(name) for name in config.model.backbones), reason="as set")
-    if hardware.device == "cuda":
-        if wanted > 1:
-            return Decision(value=tuple(LARGE_SEVEN.values()), reason="the seven large backbones")
-        return Decision(value=(LARGE_SEVEN["convnext_large"],), reason="best single backbone of the seven")
-    folder = None if config.model.weights_dir is None else Path(config.model.weights_dir)
-    at_hand = architectures_at_hand(folder, list(SMALL.values())) if wants_weights(config) else []
-    if at_hand:
-        return Decision(
-            value=(at_hand[0],),
-            reason="no GPU: a small backbone, one whose pretrained weights are in the folder",
-        )
-    candidate = SMALL["mobilenetv2_100"]
-    if config.model.pretrained and find_weights(candidate, weights_dir=None, pretrained=True).pretrained:
-        return Decision(value=(candidate,), reason="no GPU: a small backbone; its weights come from the hub")
-    return Decision(
-        value=(SMALL[FROM_SCRATCH_ON_CPU],),
-        reason="no GPU and no pretrained weights: the backbone that learns fastest from random ones",
-    )
+    added = registered_hash(config, competition)
+    made_of = {"fingerprint": told, "shift": compared, "config": settings, "models": models_wanted}
+    return digest(made_of | ({"added": added} if added else {}))
 
 
 def _choose_workers(hardware: Hardware, config: Config, sizes: list[int], channels: int) -> Decision[int]:
@@ -241,7 +230,13 @@ def _plan_model(
     on_cpu = hardware.device == "cpu"
     outputs = len(competition.outputs)
     size = config.model.image_size or backbone.input_size
-    small = backbone.name in SMALL or count_cost(backbone.timm_name, size, outputs).training_gflop < 30
+    if not trains(config):
+        size = config.model.image_size or trained_size(weights) or backbone.input_size
+    args = frozen_args(weights.model_args)
+    small = (
+        backbone.name in SMALL
+        or count_cost(backbone.timm_name, size, outputs, model_args=args).training_gflop < 30
+    )
     # A CPU gains nothing from large batches, and a short run needs many steps, from random weights most of all.
     effective = settings.effective_batch or (
         64 if not (on_cpu and small) else 32 if weights.pretrained else 16
@@ -270,7 +265,9 @@ def _plan_model(
 
     rate = speed(size)
     epochs = settings.epochs or highest
-    if minutes is not None and settings.epochs is None:
+    if not trains(config):
+        epochs, reasons["epochs"] = 0, "nothing is trained"
+    elif minutes is not None and settings.epochs is None:
         seconds = minutes * 60 * STEPS_SHARE[hardware.device]
         sizes = [size] if config.model.image_size else _sizes_below(backbone, size)
         for smaller in sizes:
@@ -289,8 +286,10 @@ def _plan_model(
             "fine-tuning converges in about 15" if weights.pretrained else "from random weights"
         )
 
-    cost = count_cost(backbone.timm_name, size, outputs, competition.channels)
-    start = start_facts(backbone, weights, competition, size)
+    cost = count_cost(backbone.timm_name, size, outputs, competition.channels, args)
+    start = start_facts(backbone, weights, competition, size, keep_classifier=not trains(config))
+    if not trains(config):
+        require_classifier(backbone, weights, start["adaptation"], config, competition)
     reasons = {"weights": start_reason(weights, start)} | reasons
     memory = fit_memory(
         backbone.timm_name,
@@ -300,6 +299,7 @@ def _plan_model(
         input_size=size,
         effective=effective,
         batch_norm_learns=batch_norm_mode(weights, config) != "frozen",
+        model_args=args,
     )
     micro, accumulation, checkpointing = memory.micro_batch, memory.accumulation, memory.grad_checkpointing
     reasons |= memory.reasons

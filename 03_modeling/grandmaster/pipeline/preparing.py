@@ -108,7 +108,9 @@ def plan(context: RunContext) -> None:
     """Decide -> `plan.json`, `folds.csv`, `environment.json`; an existing plan, edited or not, is obeyed."""
     path, manifest = context.folder / "plan.json", context.folder / "plan.manifest.json"
     inputs = {
-        "made_for": plan_inputs(context.fingerprint, context.shift, context.config, context.models_wanted)
+        "made_for": plan_inputs(
+            context.competition, context.fingerprint, context.shift, context.config, context.models_wanted
+        )
     }
     if path.exists() and read_plan(path, context.competition).made_for == inputs["made_for"]:
         context.progress.message(
@@ -166,7 +168,9 @@ def planned(context: RunContext) -> Plan:
     """The plan without writing anything: that of an existing run, or one made now."""
     read = ("plan.json", "fingerprint.json", "shift.json")
     if all((context.folder / name).exists() for name in read):
-        asked_for = plan_inputs(context.fingerprint, context.shift, context.config, context.models_wanted)
+        asked_for = plan_inputs(
+            context.competition, context.fingerprint, context.shift, context.config, context.models_wanted
+        )
         if context.plan.made_for == asked_for:
             return context.plan
     return _make(context, keep_speeds=False)

@@ -42,6 +42,7 @@ from grandmaster.pipeline.releasing import release
 from grandmaster.pipeline.techniques import Technique, forget, record, scored_on
 from grandmaster.pipeline.timed_plan import end_seconds
 from grandmaster.pipeline.training import fit, make_spec, score_line
+from grandmaster.pipeline.training_modes import trains
 from grandmaster.prediction.ensemble import blend
 from grandmaster.storage import file_sha256, read_json, write_csv, write_json
 from grandmaster.training.brake import OutOfTime
@@ -62,7 +63,9 @@ def rounds_wanted(config: Config) -> int:
             where=f"pseudo_label.rounds={rounds}",
             fix="If the competition's rules allow it, add --allow_test_training; many forbid it.",
         )
-    return (1 if allowed else 0) if rounds is None else rounds
+    if rounds is None:
+        return 1 if allowed and trains(config) else 0
+    return rounds
 
 
 def pseudo_label(context: RunContext) -> None:

@@ -48,13 +48,14 @@ def with_mode(weights: Weights, backbone: Backbone, config: Config) -> Weights:
     """The start that was found, with the mode as its reason where that decided.
 
     Raises:
-        UserError: fine-tuning without weights to tune.
+        UserError: fine-tuning without weights to tune, or predicting without weights.
     """
     if config.training.mode == "full_training":
         return msgspec.structs.replace(weights, reason="training.mode is full_training")
-    if config.training.mode == "fine_tuning" and not weights.pretrained:
+    if config.training.mode in ("fine_tuning", "inference_only") and not weights.pretrained:
+        use = "fine-tune" if config.training.mode == "fine_tuning" else "predict with"
         raise UserError(
-            f"{backbone.name} has no weights to fine-tune: {weights.reason}",
+            f"{backbone.name} has no weights to {use}: {weights.reason}",
             where="training.mode",
             fix="Give --weights_dir or a connection to the hub, or leave training.mode open.",
         )
@@ -184,7 +185,7 @@ def fractions(settings: TrainingConfig, *, epochs: int, learning_rate: float) ->
     warmup = (
         settings.warmup_fraction
         if settings.warmup_epochs is None
-        else min(1.0, settings.warmup_epochs / epochs)
+        else min(1.0, settings.warmup_epochs / max(1, epochs))
     )
     final = (
         settings.final_rate_fraction

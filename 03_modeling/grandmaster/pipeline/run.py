@@ -39,6 +39,7 @@ from grandmaster.pipeline.heartbeat import Heartbeat, beating
 from grandmaster.pipeline.later import Later, later_work
 from grandmaster.pipeline.plan import Plan
 from grandmaster.pipeline.planner import FREE_SETTINGS
+from grandmaster.pipeline.training_modes import check_inference_only
 from grandmaster.progress import Progress
 from grandmaster.storage import plain, read_json, read_object, write_json
 
@@ -219,11 +220,12 @@ def open_context(request: RunRequest, progress: Progress) -> RunContext:
 
 
 def _open(request: RunRequest, progress: Progress, clock: Clock | None = None) -> RunContext:
-    distilling.check_student(request.config)
     keeping.refuse_clash(request.config)
     pseudo_labels.rounds_wanted(request.config)  # refuses what the rules of the competition do not allow
     settings = request.config.data
     competition = with_label_fixes(read_competition(request.data_path, settings), settings.label_fixes)
+    distilling.check_student(request.config, competition)
+    check_inference_only(request.config, competition)
     if request.change is not None:
         competition = request.change(competition)
     for line in competition.understood:

@@ -20,7 +20,7 @@ from grandmaster.errors import UserError
 from grandmaster.models.builder import count_cost
 from grandmaster.models.memory_format import MemoryFormat
 from grandmaster.models.passes import free_memory, is_out_of_memory
-from grandmaster.models.registry import Backbone
+from grandmaster.models.registry import Backbone, frozen_args
 from grandmaster.models.weights import Weights
 from grandmaster.pipeline.hardware import Hardware, cpu_name, measure_gflops
 from grandmaster.storage import write_atomic
@@ -93,6 +93,10 @@ class ProbeCache:
         """What was measured before."""
         return self._known.get(key)
 
+    def items(self) -> list[tuple[str, Probe]]:
+        """All that was measured."""
+        return list(self._known.items())
+
     def put(self, key: str, probe: Probe) -> None:
         """Remember; a folder that cannot be written costs the next run its measurements again, nothing else."""
         self._known[key] = probe
@@ -157,7 +161,8 @@ def choose_step(
         return _by_rule(default, "not measured: the GPU that is planned for is not here")
     if case.device == "cpu" and not small:
         # ResNeXt101-32x32d trains 1.12 and predicts 1.35 times as fast this way (benchmarks/LOG.md).
-        grouped = count_cost(case.timm_name, case.size, case.classes, case.channels).grouped
+        args = frozen_args(case.weights.model_args)
+        grouped = count_cost(case.timm_name, case.size, case.classes, case.channels, args).grouped
         why = "rule for a CPU, not measured: one step of a large backbone takes seconds"
         return _by_rule(other, f"{why}; grouped convolutions") if grouped else _by_rule(default, why)
     key = _key(case, hardware)
@@ -229,7 +234,7 @@ def images_per_second(
         measured = choose_step(case, hardware, small=True, steps=0, cache=cache).images_per_second
         if measured is not None:
             return measured
-    cost = count_cost(backbone.timm_name, size, classes, channels)
+    cost = count_cost(backbone.timm_name, size, classes, channels, frozen_args(weights.model_args))
     peak = ABSENT_GPU_GFLOPS if hardware.absent else measure_gflops(hardware.device, hardware.precision)
     return peak * TRAINING_EFFICIENCY / cost.training_gflop
 
@@ -287,9 +292,10 @@ def _key(case: StepCase, hardware: Hardware) -> str:
         hardware.gpu_name if case.device == "cuda" else f"{cpu_name()}, {torch.get_num_threads()} threads"
     )
     recomputed = ", recomputing" if case.grad_checkpointing else ""
+    args = f"; {case.weights.model_args}" if case.weights.model_args else ""
     return (
         f"{device}; torch {torch.__version__}; timm {timm.__version__}; {case.timm_name}, {case.classes} outputs; "
-        f"{case.size} px x {case.channels}; {case.micro_batch} x {case.accumulation}; {case.precision}{recomputed}"
+        f"{case.size} px x {case.channels}; {case.micro_batch} x {case.accumulation}; {case.precision}{recomputed}{args}"
     )
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from grandmaster.competition.table import Competition
 from grandmaster.config import Config
 from grandmaster.models.adaptation import adaptation_of
@@ -51,23 +53,31 @@ def start_notes(chosen: tuple[Backbone, ...], starts: Mapping[str, Weights], con
 
 
 def start_facts(
-    backbone: Backbone, weights: Weights, competition: Competition, input_size: int
+    backbone: Backbone,
+    weights: Weights,
+    competition: Competition,
+    input_size: int,
+    *,
+    keep_classifier: bool = False,
 ) -> dict[str, Any]:
     """The fields of a `ModelPlan` on its weights: `licence` and `adaptation`.
+
+    Args:
+        keep_classifier: the stored classifier is used as it is.
 
     Raises:
         UserError: the file of weights cannot be read.
     """
-    return {
-        "licence": licence_of(backbone.timm_name, weights),
-        "adaptation": adaptation_of(
-            backbone.timm_name,
-            weights,
-            classes=len(competition.outputs),
-            channels=competition.channels,
-            input_size=input_size,
-        ),
-    }
+    adaptation = adaptation_of(
+        backbone.timm_name,
+        weights,
+        classes=len(competition.outputs),
+        channels=competition.channels,
+        input_size=input_size,
+    )
+    if adaptation is not None and keep_classifier:
+        adaptation = msgspec.structs.replace(adaptation, classifier_kept=True)
+    return {"licence": licence_of(backbone.timm_name, weights), "adaptation": adaptation}
 
 
 def start_reason(weights: Weights, facts: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ from grandmaster.pipeline.clock import Clock
 from grandmaster.pipeline.hardware import Hardware
 from grandmaster.pipeline.plan import Decision, ModelPlan, Plan
 from grandmaster.pipeline.schedule import Candidate, Schedule, SizeCost, choose_schedule, given_up
+from grandmaster.pipeline.training_modes import trains
 
 # Of the time left. Not less: what the planner's speeds leave out is in its estimates already, the first epoch shows what
 # is wrong with them, and a fit that turns out too long is shortened.
@@ -55,7 +56,7 @@ def make_timed_plan(
     def planned(settings: Config) -> Plan:
         return planner.make_plan(competition, fingerprint, shift, hardware, settings, **how)
 
-    if not clock.limited:
+    if not clock.limited or not trains(config):
         return planned(config)
     pictures = len(competition.train) + len(competition.test)
     before = clock.left()
@@ -124,7 +125,7 @@ def make_timed_plan(
             policies = ()
     return msgspec.structs.replace(
         plans[0],
-        made_for=planner.plan_inputs(fingerprint, shift, config, how["models_wanted"]),
+        made_for=planner.plan_inputs(competition, fingerprint, shift, config, how["models_wanted"]),
         decisions=msgspec.structs.replace(decided, **changed),
         class_policies=policies,
         models=tuple(_with_reason(plan.models[0], config, reason) for plan in plans),

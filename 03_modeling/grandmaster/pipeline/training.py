@@ -27,6 +27,7 @@ from grandmaster.pipeline.speed import BUSY_WHEN_PROBED, ProbeCache
 from grandmaster.pipeline.workers import with_workers
 from grandmaster.prediction.views import views_path
 from grandmaster.storage import plain, read_json, read_jsonl, write_json
+from grandmaster.training.as_loaded import take_as_loaded
 from grandmaster.training.brake import Brake
 from grandmaster.training.checkpoint import has_state, remove_state
 from grandmaster.training.divergence import FitFailed
@@ -293,8 +294,8 @@ def _train_one(context: RunContext, pace: Pace, model: ModelPlan, fold: int, *, 
         known=_known_passes(context, model, fold),
         brake=brake,
     )
-    planned = 60 * (model.minutes_per_fold - model.test_minutes_per_fold) * result["epochs"] / model.epochs
-    if result["seconds"] < BUSY_WHEN_PROBED * planned:
+    planned = 60 * (model.minutes_per_fold - model.test_minutes_per_fold) * result["epochs"]
+    if result["seconds"] * model.epochs < BUSY_WHEN_PROBED * planned:
         ProbeCache(context.cache_folder).forget(model.timm_name)
 
 
@@ -329,21 +330,14 @@ def fit(
     task = f"train {name}"
     data, precision = fold_data(context, spec, teaching), context.make_precision()
     try:
-        fitted = with_workers(
-            context,
-            task,
-            lambda workers: fit_fold(
-                spec,
-                data,
-                folder,
-                precision,
-                workers=workers,
-                progress=context.progress,
-                task=task,
-                known=known,
-                brake=brake,
-            ),
-        )
+
+        def work(workers: int) -> FitResult:
+            how: dict[str, Any] = {"workers": workers, "progress": context.progress, "task": task}
+            if spec.epochs == 0:
+                return take_as_loaded(spec, data, folder, precision, **how)
+            return fit_fold(spec, data, folder, precision, **how, known=known, brake=brake)
+
+        fitted = with_workers(context, task, work)
     except (RuntimeError, MemoryError) as error:
         # That of training passes is recovered from inside; this is the model itself, or the machine.
         if not is_out_of_memory(error):

@@ -303,9 +303,11 @@ def _fit(
         if spec.batch_norm == "re_estimated":
             with fabric.autocast():
                 re_estimate_batch_norm(judged, inputs_of(batches.epoch(state.epoch), spec))
-        clean_loss, clean = _score(fabric, judged, data.validation, data, spec, workers)
+        clean_loss, clean = score_pictures(fabric, judged, data.validation, data, spec, workers)
         corrupted = (
-            None if data.corrupted is None else _score(fabric, judged, data.corrupted, data, spec, workers)[1]
+            None
+            if data.corrupted is None
+            else score_pictures(fabric, judged, data.corrupted, data, spec, workers)[1]
         )
         chosen = corrupted if spec.selection == "corrupted" and corrupted is not None else clean
         better = bool(np.isfinite(chosen)) and (
@@ -314,14 +316,7 @@ def _fit(
         state.epoch, state.step = state.epoch + 1, step
         if better:
             state.best_score, state.best_epoch = chosen, state.epoch
-            facts = {
-                "fit": spec.digest,
-                "epoch": state.epoch,
-                "score": chosen,
-                "classes": spec.classes_hash,
-                "head": spec.head,
-            }
-            checkpoint.save_best(kept, judged, facts, half=spec.half_weights)
+            checkpoint.save_best(kept, judged, best_facts(spec, state.epoch, chosen), half=spec.half_weights)
         state.history = [
             *state.history,
             {
@@ -370,11 +365,26 @@ def _fit(
         history=state.history,
         seconds=round(sum(line["seconds"] for line in state.history), 1),
         images_per_second=float(np.median([line["images_per_second"] for line in state.history])),
-        memory_gb=_peak_memory_gb(spec.device),
+        memory_gb=peak_memory_gb(spec.device),
         parameters=sum(parameter.numel() for parameter in net.parameters()),
         passes=passes,
         ease=ease,
     )
+
+
+def best_facts(spec: FitSpec, epoch: int, score: float) -> dict[str, Any]:
+    """What is kept beside a fit's best weights: whose they are, and what they have to be used with."""
+    return {
+        "fit": spec.digest,
+        "epoch": epoch,
+        "score": score,
+        "classes": spec.classes_hash,
+        "head": spec.head,
+        "mean": spec.weights.mean,
+        "std": spec.weights.std,
+        "model_args": spec.weights.model_args,
+        "input_size": spec.input_size,
+    }
 
 
 def start_model(spec: FitSpec, *, grad_checkpointing: bool) -> nn.Module:
@@ -397,13 +407,14 @@ def start_model(spec: FitSpec, *, grad_checkpointing: bool) -> nn.Module:
         drop_path=spec.drop_path,
         grad_checkpointing=grad_checkpointing,
         cosine_scale=spec.loss.cosine_scale,
+        keep_classifier=spec.epochs == 0,
     )
 
 
-def _score(
+def score_pictures(
     fabric: Any, model: nn.Module, dataset: PictureDataset, data: FoldData, spec: FitSpec, workers: int
 ) -> tuple[float, float]:
-    """Mean loss, and the competition's metric.
+    """Mean loss of a model on pictures that it was not trained on, and the competition's metric.
 
     Raises:
         Diverged: a prediction is not finite.
@@ -428,7 +439,7 @@ def _out_of_patience(state: checkpoint.TrainState, spec: FitSpec, epochs: int) -
     return 0 < spec.patience <= state.epoch - state.best_epoch
 
 
-def _peak_memory_gb(device: str) -> float:
+def peak_memory_gb(device: str) -> float:
     """GiB: on a GPU the most that the allocator held, with CUDA's context; on a CPU the process as it is now."""
     if device == "cuda":
         return round(torch.cuda.max_memory_reserved() / GIB + CONTEXT_GIB, 2)

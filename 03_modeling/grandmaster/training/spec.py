@@ -26,6 +26,7 @@ class FitSpec(msgspec.Struct, frozen=True, kw_only=True):
         selection: validation pictures on which the best epoch is chosen: as they are, or corrupted like the test set.
         input_size: side of the square input, px.
         in_channels: of the input: red, green and blue, and those of further images.
+        epochs: 0: nothing is trained, the loaded weights predict as they are.
         micro_batch, accumulation: pictures a forward pass, forward passes an optimiser step.
         balanced_sampling: every class is seen equally often, rather than every picture.
         learning_rate: peak; scaled per layer by `layer_decay`, or set by `rate_groups`.

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 import msgspec
 
 from grandmaster.errors import UserError, did_you_mean
+
+# Arguments of `timm.create_model`, as something that can be a key: sorted, lists as tuples.
+ModelArgs = tuple[tuple[str, Any], ...]
 
 
 class Backbone(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,6 +26,7 @@ class Backbone(msgspec.Struct, frozen=True, kw_only=True):
         layer_decay: rate factor a layer towards the input when fine-tuning (BEiT, arXiv 2106.08254).
         scratch_rate: peak AdamW rate from random weights, for 64 pictures a step.
         note: what a user should know before choosing it.
+        model_args: further arguments of `timm.create_model`.
     """
 
     name: str
@@ -31,6 +37,7 @@ class Backbone(msgspec.Struct, frozen=True, kw_only=True):
     layer_decay: float = 1.0
     scratch_rate: float = 1e-3
     note: str = ""
+    model_args: ModelArgs = ()
 
 
 # fmt: off
@@ -65,6 +72,26 @@ LARGE_SEVEN: dict[str, Backbone] = {
     ),
 }
 
+# Between the two: for a GPU of any size, at the sizes that their weights were trained with.
+MEDIUM: dict[str, Backbone] = {
+    "resnet50": Backbone(
+        name="resnet50", timm_name="resnet50.a1_in1k", input_size=224,
+        fine_tune_rate=2e-4, layer_decay=0.85, scratch_rate=2e-3,
+    ),
+    "efficientnetv2_s": Backbone(
+        name="efficientnetv2_s", timm_name="tf_efficientnetv2_s.in21k_ft_in1k", input_size=300,
+        fine_tune_rate=3e-4, layer_decay=0.9, scratch_rate=2e-3,
+    ),
+    "vit_base": Backbone(
+        name="vit_base", timm_name="vit_base_patch16_224.augreg2_in21k_ft_in1k", input_size=224,
+        fine_tune_rate=5e-5, layer_decay=0.75,
+    ),
+    "swin_base": Backbone(
+        name="swin_base", timm_name="swin_base_patch4_window7_224.ms_in22k_ft_in1k", input_size=224,
+        fine_tune_rate=1e-4, layer_decay=0.8,
+    ),
+}
+
 # For machines without a GPU, best first. The sizes are those at which two cores finish in minutes.
 SMALL: dict[str, Backbone] = {
     "mobilenetv2_100": Backbone(
@@ -91,19 +118,35 @@ SMALL: dict[str, Backbone] = {
 
 FROM_SCRATCH_ON_CPU = "resnet10t"
 
-BACKBONES: dict[str, Backbone] = {**LARGE_SEVEN, **SMALL}
-assert len(BACKBONES) == len(LARGE_SEVEN) + len(SMALL), "two backbones of one name"
+BACKBONES: dict[str, Backbone] = {**LARGE_SEVEN, **MEDIUM, **SMALL}
+assert len(BACKBONES) == len(LARGE_SEVEN) + len(MEDIUM) + len(SMALL), "two backbones of one name"
+
+_NONE: Mapping[str, Backbone] = {}
 
 
-@lru_cache(maxsize=256)
-def find_backbone(name: str) -> Backbone:
+def frozen_args(given: Mapping[str, Any]) -> ModelArgs:
+    """Arguments of a model as a key."""
+    return tuple(
+        sorted((name, tuple(value) if isinstance(value, list) else value) for name, value in given.items())
+    )
+
+
+def find_backbone(name: str, added: Mapping[str, Backbone] = _NONE) -> Backbone:
     """The registered backbone of that name, or any of timm's models with timm's own input size.
+
+    Args:
+        added: what a person registered besides.
 
     Raises:
         UserError: neither we nor timm know it.
     """
-    if name in BACKBONES:
-        return BACKBONES[name]
+    if name in added:
+        return added[name]
+    return BACKBONES[name] if name in BACKBONES else _timms(name, tuple(added))
+
+
+@lru_cache(maxsize=256)
+def _timms(name: str, added: tuple[str, ...]) -> Backbone:
     import timm
 
     architecture, _, tag = name.partition(".")
@@ -113,7 +156,7 @@ def find_backbone(name: str) -> Backbone:
             f"{architecture} has no weights {tag!r}", where="model.backbones", fix=did_you_mean(tag, tags)
         )
     if not timm.is_model(architecture):
-        known = [*BACKBONES, *timm.list_models()]
+        known = [*BACKBONES, *added, *timm.list_models()]
         raise UserError(
             f"no backbone is called {name!r}", where="model.backbones", fix=did_you_mean(name, known)
         )
