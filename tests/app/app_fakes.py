@@ -7,6 +7,7 @@ roots on PYTHONPATH. FAKE_BEHAVIOUR in the environment says how the pipeline beh
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
@@ -198,6 +199,7 @@ class FakePipeline:
         sample = types.ModuleType("grandmaster.competition.sample")
         sample.__dict__.update(make_sample=make_sample)
         decode = types.ModuleType("grandmaster.images.decode")
+        decode.__dict__.update(vars(importlib.import_module("grandmaster.images.decode")))
         decode.__dict__.update(PictureError=FakePictureError, read_picture=read_picture)
         return {module.__name__: module for module in (run, reader, sample, decode)}
 

@@ -1,4 +1,7 @@
-"""The entries of other libraries' models. They are looked at, never imported: their tasks have trainers of their own."""
+"""The entries of other libraries' models. They are looked at, never imported: their tasks have trainers of their own.
+
+What a library that is not here would have to tell (parameters, the licence of weights) is left open rather than typed from memory.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ from grandmaster.models.registry.entry import (
 )
 from grandmaster.models.registry.timm_models import DOCUMENT
 
-_YOLO = "docs.ultralytics.com, page of the model"
+_SOURCE = DOCUMENT.removeprefix("documented: ")
+_YOLO = f"{_SOURCE}; licence of the code as the package states it"
 _NOT_TO_PREDICT: dict[TrainingMode, str] = {
     "inference_only": "it is meant to be tuned to the task's own classes"
 }
@@ -58,7 +62,7 @@ def _yolo_modes(task: Task) -> TrainingModes:
     )
 
 
-def _yolo(name: str, task: Task, title: str, million: float, *, small: bool) -> ModelEntry:
+def _yolo(name: str, task: Task, title: str, *, small: bool) -> ModelEntry:
     learnt = {
         "segmentation": "COCO (masks)",
         "pose": "COCO-Pose (key points of persons)",
@@ -74,11 +78,9 @@ def _yolo(name: str, task: Task, title: str, million: float, *, small: bool) -> 
         small=small,
         training_modes=_yolo_modes(task),
         documented=Documented(
-            million_parameters=million,
             input_size=640,
             pretrained_on=learnt,
             licence_code="AGPL-3.0",
-            licence_weights="AGPL-3.0",
             source=_YOLO,
         ),
         purpose="fast, and good with few pictures" if small else "more accurate than the smallest",
@@ -108,8 +110,7 @@ def _world(name: str, title: str) -> ModelEntry:
             input_size=640,
             pretrained_on="pictures and words (CC3M, Objects365 and others)",
             licence_code="AGPL-3.0",
-            licence_weights="GPL-3.0",
-            source=f"{_YOLO}; github.com/AILab-CVPR/YOLO-World",
+            source=_YOLO,
         ),
         purpose="finds objects that are named in words, without training",
         notes="naming classes needs a text model, which is downloaded on first use",
@@ -156,8 +157,7 @@ def _upscaler(factor: int) -> ModelEntry:
         Documented(
             pretrained_on="DIV2K, Flickr2K (pairs)",
             licence_code="Apache-2.0",
-            licence_weights="Apache-2.0",
-            source=f"{DOCUMENT}; model card",
+            source=_SOURCE,
         ),
         f"makes pictures {factor} times as large",
         notes="numbers of pictures are pairs of a large and a small one",
@@ -165,18 +165,18 @@ def _upscaler(factor: int) -> ModelEntry:
 
 
 OTHER_ENTRIES: tuple[ModelEntry, ...] = (
-    _yolo("yolo11n", "detection", "YOLO11n", 2.6, small=True),
-    _yolo("yolo11m", "detection", "YOLO11m", 20.1, small=False),
-    _yolo("yolov8n", "detection", "YOLOv8n", 3.2, small=True),
-    _yolo("yolov8s", "detection", "YOLOv8s", 11.2, small=False),
+    _yolo("yolo11n", "detection", "YOLO11n", small=True),
+    _yolo("yolo11m", "detection", "YOLO11m", small=False),
+    _yolo("yolov8n", "detection", "YOLOv8n", small=True),
+    _yolo("yolov8s", "detection", "YOLOv8s", small=False),
     _world("yolov8s-worldv2", "YOLO-World-v2-s"),
     _world("yolov8m-worldv2", "YOLO-World-v2-m"),
-    _yolo("yolo11n-seg", "segmentation", "YOLO11n-seg", 2.9, small=True),
-    _yolo("yolo11m-seg", "segmentation", "YOLO11m-seg", 22.4, small=False),
-    _yolo("yolov8n-seg", "segmentation", "YOLOv8n-seg", 3.4, small=True),
-    _yolo("yolov8s-seg", "segmentation", "YOLOv8s-seg", 11.8, small=False),
-    _yolo("yolo11n-pose", "pose", "YOLO11n-pose", 2.9, small=True),
-    _yolo("yolov8n-pose", "pose", "YOLOv8n-pose", 3.3, small=True),
+    _yolo("yolo11n-seg", "segmentation", "YOLO11n-seg", small=True),
+    _yolo("yolo11m-seg", "segmentation", "YOLO11m-seg", small=False),
+    _yolo("yolov8n-seg", "segmentation", "YOLOv8n-seg", small=True),
+    _yolo("yolov8s-seg", "segmentation", "YOLOv8s-seg", small=False),
+    _yolo("yolo11n-pose", "pose", "YOLO11n-pose", small=True),
+    _yolo("yolov8n-pose", "pose", "YOLOv8n-pose", small=True),
     _transformers(
         "dfine_x",
         "D-FINE-X",
@@ -187,12 +187,10 @@ OTHER_ENTRIES: tuple[ModelEntry, ...] = (
             "its weights come of several stages of training",
         ),
         Documented(
-            million_parameters=62,
             input_size=640,
             pretrained_on="COCO",
             licence_code="Apache-2.0",
-            licence_weights="Apache-2.0",
-            source="arXiv 2410.13842; model card",
+            source=_SOURCE,
         ),
         "accurate detection under a permissive licence",
     ),
@@ -206,11 +204,9 @@ OTHER_ENTRIES: tuple[ModelEntry, ...] = (
             "of this size it would take more pictures than anyone labels",
         ),
         Documented(
-            million_parameters=304,
             pretrained_on="a large segmentation data set",
             licence_code="Apache-2.0",
-            licence_weights="MIT",
-            source=f"{DOCUMENT}; model card",
+            source=_SOURCE,
         ),
         "accurate segmentation with a plain transformer",
     ),
@@ -230,8 +226,7 @@ OTHER_ENTRIES: tuple[ModelEntry, ...] = (
         Documented(
             million_parameters=16.7,
             licence_code="MIT",
-            licence_weights="BSD-3-Clause",
-            source="counted with spandrel 0.4.2; github.com/xinntao/Real-ESRGAN",
+            source="counted with spandrel 0.4.2",
         ),
         "makes pictures 4 times as large",
         library="spandrel",
