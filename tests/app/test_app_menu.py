@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -59,6 +60,11 @@ def piped(home: Path, *numbers: int | str, **environment: str) -> str:
     return end.stdout + end.stderr
 
 
+def _hear_ctrl_c() -> None:
+    """What is started in the background by a shell has Ctrl-C ignored, and hands that on: not so in a terminal."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def terminal(home: Path, **environment: str) -> Iterator[pexpect.spawn]:
     """The menu in a terminal of 50 x 110."""
@@ -73,6 +79,7 @@ def terminal(home: Path, **environment: str) -> Iterator[pexpect.spawn]:
         dimensions=(50, 110),
         encoding="utf-8",
         timeout=30,
+        preexec_fn=_hear_ctrl_c,
     )
     try:
         yield child
