@@ -61,6 +61,9 @@ TIMED = {
     "rates.json",
     "fingerprint.json",
     "distill.json",
+    # Hashes of manifests, which are of the files above.
+    "students.json",
+    "standing.json",
 }
 
 
