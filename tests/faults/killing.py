@@ -137,7 +137,10 @@ def finished_files(folder: Path) -> dict[Path, int]:
     """Time of writing of everything that a manifest says is done."""
     found = {}
     for manifest in folder.rglob("*manifest.json"):
-        for name in json.loads(manifest.read_text())["outputs"]:
+        known = json.loads(manifest.read_text())
+        if known["inputs"].get("chosen", "not asked") is None:
+            continue  # a blend of what was there, with nothing chosen: it stands until the last fit is done
+        for name in known["outputs"]:
             path = manifest.parent / name
             if path.exists():
                 found[path] = path.stat().st_mtime_ns
