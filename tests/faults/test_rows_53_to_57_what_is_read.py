@@ -23,7 +23,7 @@ from faults.command import as_nobody
 from grandmaster.errors import UserError
 from grandmaster.pipeline.run import run_pipeline
 from grandmaster.storage import read_json
-from pipeline.small_competition import Record, request, write_competition
+from pipeline.small_competition import Killed, KillInSecondFold, Record, request, write_competition
 
 ONCE = ("folds.train=2", "training.epochs=2")
 
@@ -39,24 +39,6 @@ def _one_thread() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
     return write_competition(tmp_path_factory.mktemp("data") / "squares")
-
-
-class Killed(Exception):
-    pass
-
-
-class KillInSecondFold(Record):
-    """Killed in the second epoch of the second fold: one fit is finished, one has a state."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen = 0
-
-    def advance(self, task: str, units: int = 1, **facts: Any) -> None:
-        if task == "train test_resnet fold 1" and units:
-            self.seen += 1
-            if self.seen == 6:
-                raise Killed
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,9 @@ import numpy as np
 
 from grandmaster.competition.predictions import Predictions
 from grandmaster.images.dataset import PictureDataset
-from grandmaster.models.memory_format import to_memory_format
 from grandmaster.pipeline.blending import blend_members, files_of, how_chosen, may_choose
 from grandmaster.pipeline.context import RunContext
-from grandmaster.pipeline.fitted import load_fitted
+from grandmaster.pipeline.fitted import fitted_on_device
 from grandmaster.pipeline.held_out import predict_pictures
 from grandmaster.pipeline.judging import Judge, mean_target
 from grandmaster.pipeline.manifest import is_done, mark_done
@@ -53,9 +52,7 @@ def predict_member(context: RunContext, member: Member, spec: FitSpec) -> None:
     if is_done(manifest, inputs):
         context.progress.finish(task, "done before")
         return
-    precision = context.make_precision(result.get("precision"))
-    net = precision.fabric.to_device(load_fitted(spec, member.folder))
-    net = to_memory_format(net, spec.memory_format)
+    net, precision = fitted_on_device(context, spec, member.folder)
     store = context.store("test", spec.store_size)
     readable = np.array([row for row in range(len(store)) if row not in store.unreadable], np.int64)
     values = np.tile(mean_target(context), (len(store), 1))
