@@ -173,6 +173,10 @@ TEXTS: dict[str, dict[Language, str]] = {
         "en": "{used} of {limit}; nothing was given up",
         "ko": "{limit} 중 {used} 사용; 포기한 것 없음",
     },
+    "end.steps": {
+        "en": "{time}, {steps} % of it steps of training and prediction",
+        "ko": "{time}, 그중 {steps} %는 학습과 예측 단계",
+    },
     # --- debug ----------------------------------------------------------------------------------
     "debug.title": {"en": "System check", "ko": "시스템 점검"},
     "debug.check": {"en": "check", "ko": "항목"},

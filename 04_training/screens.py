@@ -17,6 +17,8 @@ from data_loader import shown
 from messages import text
 from utils import duration
 
+from grandmaster.report.wall_time import wall_time
+
 if TYPE_CHECKING:
     from grandmaster.competition.table import Competition
     from grandmaster.pipeline.disk import Kept
@@ -212,7 +214,11 @@ def _time_lines(results: dict[str, Any]) -> Text:
     """The time taken, and what a time limit made the run give up."""
     limited = results.get("time")
     if not limited or limited["limit_seconds"] is None:
-        return Text(duration(results["total_seconds"]))
+        spent = wall_time(results.get("seconds", {}), results.get("steps"))
+        if spent is None or spent.overhead is None:
+            return Text(duration(results["total_seconds"]))
+        steps = f"{100 * (1 - spent.overhead):.0f}"
+        return Text(text("end.steps", time=duration(results["total_seconds"]), steps=steps))
     spans = {"used": duration(limited["used_seconds"]), "limit": duration(limited["limit_seconds"])}
     line = Text(text("end.limit" if limited["gave_up"] else "end.limit_kept", **spans))
     for lost in limited["gave_up"]:

@@ -120,7 +120,13 @@ def prepare(step: str, place: Path, steps: list[str]) -> None:
     if before in steps and (place / before / "final_results.json").exists():
         shutil.copytree(place / before, folder)
         # Other settings make another run, with a plan of its own; its fits are known by what they depend on.
-        for name in ("config.json", "plan.json", "plan.manifest.json", "timings.json"):
+        for name in (
+            "config.json",
+            "plan.json",
+            "plan.manifest.json",
+            "timings.json",
+            "timings_of_steps.json",
+        ):
             (folder / name).unlink(missing_ok=True)
         return
     folder.mkdir(parents=True)

@@ -18,6 +18,7 @@ LEVELS = {
     "storage": 1,
     "texts": 0,
     "progress": 1,
+    "stopwatch": 1,
     "config": 1,
     "settings": 2,
     "competition": 2,

@@ -51,6 +51,7 @@ SHIFT = {
 TIMED = {
     "environment.json",
     "timings.json",
+    "timings_of_steps.json",
     "final_results.json",
     "training_results.json",
     "result.json",

@@ -105,6 +105,16 @@ def test_out_of_fold_predictions_come_from_models_that_did_not_see_them(finished
         assert set(predicted) == set(folds.index[folds == fold])
 
 
+def test_the_time_is_told_by_what_it_was_spent_on(finished):
+    _, results = finished
+    seconds, steps = results["seconds"], results["steps"]
+    assert steps["train"].keys() == {"training", "prediction", "waiting"}
+    assert steps["predict"].keys() == {"prediction", "waiting"}
+    assert all(took > 0 for took in steps["train"].values())
+    for stage, spent in steps.items():  # the rest is the pipeline's own
+        assert sum(spent.values()) <= seconds[stage] + 0.02
+
+
 def test_run_again_trains_nothing_and_changes_nothing_that_counts(finished, data, tmp_path):
     folder, results = finished
     again = tmp_path / "squares"

@@ -391,6 +391,10 @@ def write_run(
             "test_pictures": len(competition.test),
             "quarantined": 1,
             "seconds": seconds,
+            "steps": {
+                "train": {"training": 400.0, "prediction": 30.0, "waiting": 10.0},
+                "predict": {"prediction": 60.0, "waiting": 1.0},
+            },
             "total_seconds": sum(seconds.values()),
             "command": COMMAND,
             "created": "2026-03-14T15:09:26+09:00",

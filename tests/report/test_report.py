@@ -49,6 +49,12 @@ def test_page_needs_nothing_from_outside(page: Page, finished: Path) -> None:
     )
 
 
+def test_time_is_told_by_what_it_was_spent_on(page: Page) -> None:
+    text = page.text("technique")
+    assert "93.8 % of it were steps of training and prediction, 6.2 % everything else" in text
+    assert "waiting for pictures 2.1" in text
+
+
 def test_page_text_names_no_address_and_no_import(run: Path, competition: Competition) -> None:
     html = write_report(run, competition).read_text(encoding="utf-8")
     assert not re.search(r"https?://|@import|url\((?!#)|javascript:", html)

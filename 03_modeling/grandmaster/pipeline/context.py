@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -24,11 +25,14 @@ from grandmaster.pipeline.picture_room import picture_room
 from grandmaster.pipeline.plan import Plan, TrainingAugmentation, read_plan
 from grandmaster.pipeline.revisions import Revisions
 from grandmaster.progress import Progress
+from grandmaster.stopwatch import Kind
 from grandmaster.storage import digest, read_json, write_json
 from grandmaster.training.precision import Precision, PrecisionName
 
 # Pictures in memory may take this share of what is free; the rest belongs to training.
 STORE_SHARE_OF_MEMORY = 0.35
+
+Told = TypeVar("Told")
 
 
 @dataclass(kw_only=True)
@@ -213,16 +217,34 @@ class RunContext:
         """Target of every row of `trainable`, as `Competition.targets`."""
         return self.competition.targets[self.trainable["place"].to_numpy()]
 
-    def add_seconds(self, stage: str, seconds: float) -> None:
-        """Remember time spent in a stage, over all starts of this run."""
+    def add_seconds(self, stage: str, seconds: float, steps: Mapping[Kind, float] | None = None) -> None:
+        """Remember time spent in a stage, over all starts of this run.
+
+        Args:
+            steps: what of it was training, prediction or waiting for pictures.
+        """
         known = self.seconds()
         known[stage] = round(known.get(stage, 0.0) + seconds, 2)
         write_json(self.folder / "timings.json", known)
+        if steps:
+            by_stage = self.steps()
+            before = by_stage.get(stage, {})
+            by_stage[stage] = {
+                kind: round(before.get(kind, 0.0) + steps.get(kind, 0.0), 2) for kind in before | dict(steps)
+            }
+            write_json(self.folder / "timings_of_steps.json", by_stage)
 
     def seconds(self) -> dict[str, float]:
         """Seconds spent in each stage so far, as far as the file tells."""
-        path = self.folder / "timings.json"
+        return self._told("timings.json", dict[str, float])
+
+    def steps(self) -> dict[str, dict[Kind, float]]:
+        """What of these seconds were training, prediction and waiting for pictures; stages without any are left out."""
+        return self._told("timings_of_steps.json", dict[str, dict[Kind, float]])
+
+    def _told(self, name: str, kind: type[Told]) -> Told:
+        path = self.folder / name
         try:
-            return msgspec.convert(read_json(path), dict[str, float]) if path.exists() else {}
+            return msgspec.convert(read_json(path), kind) if path.exists() else kind()
         except (UserError, msgspec.ValidationError):
-            return {}  # damaged, and no reason to stop
+            return kind()  # damaged, and no reason to stop

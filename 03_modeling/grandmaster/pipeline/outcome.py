@@ -77,7 +77,7 @@ def report(context: RunContext) -> None:
     context.progress.start("report", 1)
     path = context.folder / "final_results.json"
     results = read_json(path)
-    results["seconds"] = context.seconds()
+    results["seconds"], results["steps"] = context.seconds(), context.steps()
     results["total_seconds"] = round(sum(results["seconds"].values()), 1)
     results["time"] = _time(context)
     write_json(path, results)
@@ -168,6 +168,7 @@ def _results(
         "test_pictures": len(competition.test),
         "quarantined": len(broken),
         "seconds": context.seconds(),
+        "steps": context.steps(),
         "total_seconds": round(sum(context.seconds().values()), 1),
         "command": context.command,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -28,6 +28,7 @@ from grandmaster.pipeline.workers import with_workers
 from grandmaster.prediction.pairs import Pair, fit_pair, pair_name
 from grandmaster.prediction.predict import ViewPredictions
 from grandmaster.storage import write_json
+from grandmaster.stopwatch import spending
 from grandmaster.training.fit import FoldData
 from grandmaster.training.precision import Precision
 from grandmaster.training.spec import FitSpec
@@ -111,7 +112,8 @@ class _Fit:
         for draw in range(self.context.config.specialist.draws):
             seen = dataset.with_seed(dataset.seed + draw)
             for batch in eval_loader(seen, batch_size=self.spec.prediction_batch, workers=workers):
-                found = self._features(batch.pictures)
+                with spending("prediction"):
+                    found = self._features(batch.pictures)
                 # A mixed picture counts for both that are in it; the other one is of the pair, too.
                 for targets, share in (
                     (batch.targets, 1 - batch.other_shares),

@@ -41,6 +41,7 @@ from grandmaster.pipeline.plan import Plan
 from grandmaster.pipeline.planner import FREE_SETTINGS
 from grandmaster.pipeline.training_modes import check_inference_only
 from grandmaster.progress import Progress
+from grandmaster.stopwatch import Stopwatch
 from grandmaster.storage import plain, read_json, read_object, write_json
 
 # Name -> what it does; the order is the order of the run, the names are what --until takes.
@@ -115,6 +116,8 @@ def run_pipeline(request: RunRequest, progress: Progress) -> dict[str, Any]:
             so_far.without_pictures(context)
             environment = describe_environment(context.hardware, command=request.command, mode=request.mode)
             write_json(request.run_folder / "environment.json", environment)
+            if request.started is not None:
+                context.add_seconds("start", time.monotonic() - request.started)
             if not _do(STAGE_FUNCTIONS, context, request.until, heartbeat):
                 return {}
         results: dict[str, Any] = read_json(request.run_folder / "final_results.json")
@@ -185,16 +188,27 @@ def _do(
     pictures = len(context.competition.train) + len(context.competition.test)
     context.progress.expect({"inspect": 0.01 * pictures / context.hardware.cores})
     for name, stage in stages.items():
-        started = time.perf_counter()
-        if heartbeat is not None:
+        if heartbeat is None:
+            stage(context)
+        else:
             heartbeat.enter(name)
-        stage(context)
-        if heartbeat is not None:
-            context.add_seconds(name, time.perf_counter() - started)
+            with _timed(context, name):
+                stage(context)
         if name == until and name != list(stages)[-1]:
             context.progress.message(f"Stopped after stage {name!r}, as asked.")
             return False
     return True
+
+
+@contextmanager
+def _timed(context: RunContext, stage: str) -> Iterator[None]:
+    """Notes what the stage takes, also when it is stopped."""
+    watch, started = Stopwatch(), time.perf_counter()
+    try:
+        with watch.counting():
+            yield
+    finally:
+        context.add_seconds(stage, time.perf_counter() - started, watch.seconds)
 
 
 def plan_only(request: RunRequest, progress: Progress) -> Plan:

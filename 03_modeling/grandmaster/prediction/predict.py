@@ -20,6 +20,7 @@ from grandmaster.models.passes import in_passes
 from grandmaster.models.weights import Weights
 from grandmaster.prediction.tta import predict_views
 from grandmaster.prediction.views import are_kept
+from grandmaster.stopwatch import spending, waiting_for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,14 +84,15 @@ def predict(
         )
         return predict_views(forward, inputs, views).cpu()
 
-    for batch in eval_loader(dataset, batch_size=batch_size, workers=workers):
-        by_view = torch.cat(in_passes(of_views, batch.pictures, model, on_smaller), dim=1)
-        rows.append(batch.rows.numpy())
-        plain.append(by_view[0].numpy())
-        averaged.append(by_view.mean(dim=0).numpy())
-        if keep:
-            every.append(by_view.numpy())
-        on_batch(len(batch.rows))
+    with spending("prediction"):
+        for batch in waiting_for(eval_loader(dataset, batch_size=batch_size, workers=workers)):
+            by_view = torch.cat(in_passes(of_views, batch.pictures, model, on_smaller), dim=1)
+            rows.append(batch.rows.numpy())
+            plain.append(by_view[0].numpy())
+            averaged.append(by_view.mean(dim=0).numpy())
+            if keep:
+                every.append(by_view.numpy())
+            on_batch(len(batch.rows))
     return ViewPredictions(
         rows=np.concatenate(rows),
         plain=np.concatenate(plain),

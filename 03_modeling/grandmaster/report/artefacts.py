@@ -139,6 +139,7 @@ class FinalResults(Artefact, frozen=True, kw_only=True):
     test_pictures: int | None = None
     quarantined: int | None = None
     seconds: dict[str, float | None] | None = None
+    steps: dict[str, dict[str, float | None]] | None = None
     total_seconds: float | None = None
     time: TimeLimit | None = None
     failed: tuple[str, ...] = ()

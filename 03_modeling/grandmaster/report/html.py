@@ -32,6 +32,7 @@ from grandmaster.report.shift import kind_rows
 from grandmaster.report.suspects import describe_suspects
 from grandmaster.report.techniques import technique_rows
 from grandmaster.report.values import FILTERS
+from grandmaster.report.wall_time import WallTime, wall_time
 from grandmaster.storage import write_atomic
 
 HERE = Path(__file__).parent
@@ -64,15 +65,6 @@ class ModelCurves:
 
     backbone: str
     curves: tuple[Curve, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stage:
-    """A stage's time and its share of all stages."""
-
-    name: str
-    seconds: float
-    share: float
 
 
 def write_report(run_folder: Path, competition: Competition) -> Path:
@@ -125,7 +117,7 @@ def render_report(run: RunArtefacts, competition: Competition) -> str:
         oof_numbers=numbers,
         model_scores=_model_scores(run, headline),
         tta_gain=_tta_gain(run),
-        stages=_stages(run),
+        time=_time(run),
         suspects=describe_suspects(run, competition),
         techniques=technique_rows(run.techniques),
     )
@@ -238,11 +230,8 @@ def _tta_gain(run: RunArtefacts) -> float | None:
     return tta.score_with - tta.score_without
 
 
-def _stages(run: RunArtefacts) -> tuple[Stage, ...]:
-    seconds = (run.final and run.final.seconds) or (run.training and run.training.seconds) or {}
-    known = {name: value for name, value in seconds.items() if value is not None and value >= 0}
-    total = sum(known.values())
-    return tuple(
-        Stage(name=name, seconds=value, share=value / total if total else 0.0)
-        for name, value in known.items()
-    )
+def _time(run: RunArtefacts) -> WallTime | None:
+    final = run.final
+    if final is not None and final.seconds:
+        return wall_time(final.seconds, final.steps)
+    return wall_time(run.training.seconds, None) if run.training is not None else None

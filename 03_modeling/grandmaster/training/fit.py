@@ -22,6 +22,7 @@ from grandmaster.models.activations import CONTEXT_GIB, GIB
 from grandmaster.models.builder import build_model
 from grandmaster.models.passes import Passes, free_memory, is_out_of_memory
 from grandmaster.progress import Progress
+from grandmaster.stopwatch import spending, waiting_for
 from grandmaster.storage import write_atomic
 from grandmaster.training import checkpoint
 from grandmaster.training.batch_norm import re_estimate_batch_norm
@@ -268,20 +269,21 @@ def _fit(
                 raise OutOfTime
 
         try:
-            train_loss, step = train_one_epoch(
-                fabric,
-                model,
-                optimiser,
-                schedule,
-                average,
-                batches.epoch(state.epoch),
-                spec,
-                precision,
-                epoch=state.epoch,
-                first_step=state.step,
-                on_batch=on_batch,
-                micro_batch=passes.micro_batch,
-            )
+            with spending("training"):
+                train_loss, step = train_one_epoch(
+                    fabric,
+                    model,
+                    optimiser,
+                    schedule,
+                    average,
+                    waiting_for(batches.epoch(state.epoch)),
+                    spec,
+                    precision,
+                    epoch=state.epoch,
+                    first_step=state.step,
+                    on_batch=on_batch,
+                    micro_batch=passes.micro_batch,
+                )
         except (RuntimeError, MemoryError) as error:
             if is_out_of_memory(error):
                 raise MemoryShort(state.epoch + 1, passes.smaller(net)) from error
@@ -301,8 +303,8 @@ def _fit(
                 "warn",
             )
         if spec.batch_norm == "re_estimated":
-            with fabric.autocast():
-                re_estimate_batch_norm(judged, inputs_of(batches.epoch(state.epoch), spec))
+            with spending("training"), fabric.autocast():
+                re_estimate_batch_norm(judged, inputs_of(waiting_for(batches.epoch(state.epoch)), spec))
         clean_loss, clean = score_pictures(fabric, judged, data.validation, data, spec, workers)
         corrupted = (
             None
@@ -420,7 +422,8 @@ def score_pictures(
         Diverged: a prediction is not finite.
     """
     loader = eval_loader(dataset, batch_size=spec.prediction_batch, workers=workers)
-    places, truth, values, loss = validate(fabric, model, loader, spec)
+    with spending("prediction"):
+        places, truth, values, loss = validate(fabric, model, waiting_for(loader), spec)
     if not np.isfinite(values).all():
         raise Diverged(
             f"{spec.backbone}, fold {spec.fold} predicts validation pictures with what is not finite"
