@@ -45,6 +45,8 @@ RESULTS: dict[str, Any] = {
         "problems": [],
         "warnings": ["class 3 is never predicted"],
     },
+    "seconds": {"inspect": 5.0, "train": 120.0},
+    "steps": {"train": {"training": 100.0, "prediction": 10.0, "waiting": 5.0}},
     "total_seconds": 125.0,
 }
 

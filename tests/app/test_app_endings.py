@@ -77,7 +77,7 @@ def test_done(pipeline: FakePipeline, home: Path, capsys: pytest.CaptureFixture[
         "passed with warnings",
         "class 3 is never predicted",
         "runs/toy_quick_test/report.html",
-        "2m 05s",
+        "2m 05s, 88 % of it steps of training and prediction",
     ):
         assert part in shown
     log = (home / "runs/toy_quick_test/train.log").read_text()
