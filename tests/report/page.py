@@ -45,7 +45,7 @@ class Page(HTMLParser):
             return
         section = next((attrs.get("id") for name, attrs in self.open if name == "section"), None)
         self.pieces.append((section or "", data))
-        if inside and inside[-1] == "td" and self._inside("table", "confusion"):
+        if "td" in inside and self._inside("table", "confusion"):
             self.cells[-1].append(data)
 
     def _inside(self, tag: str, css: str) -> bool:

@@ -17,7 +17,7 @@ from grandmaster.errors import UserError
 from grandmaster.report.artefacts import Epoch
 from grandmaster.report.figures import curves_figure
 from grandmaster.report.html import write_report
-from grandmaster.report.out_of_fold import MOST_CLOSE_CALLS, MOST_WORST
+from grandmaster.report.out_of_fold import MOST_CELLS, MOST_CLOSE_CALLS, MOST_IN_CELL, MOST_WORST, judge
 from report.page import Page
 from report.run_builder import COMMAND, make_competition, make_probabilities, render, write_run
 
@@ -47,6 +47,31 @@ def test_page_needs_nothing_from_outside(page: Page, finished: Path) -> None:
         and (attrs["content"] or "").startswith("default-src 'none'")
         for attrs in page.having("meta")
     )
+
+
+def test_cells_of_the_matrix_open_their_pictures(finished: Path, competition: Competition) -> None:
+    oof = Predictions.load(finished / "ensemble" / "oof.npz")
+    judged = judge(oof, competition)
+    labels = dict(zip(competition.train["id"], competition.targets, strict=True))
+    said = dict(zip(oof.ids, oof.values.argmax(axis=1), strict=True))
+    wrong = {(int(labels[name]), int(said[name])) for name in oof.ids if labels[name] != said[name]}
+    assert judged.cells.keys() == wrong
+    for (truth, predicted), cell in judged.cells.items():
+        inside = [name for name in oof.ids if (labels[name], said[name]) == (truth, predicted)]
+        assert cell.count == len(inside)
+        assert {item.id for item in cell.shown} <= set(inside)
+        confidences = [item.confidence for item in cell.shown]
+        assert confidences == sorted(confidences, reverse=True)
+        assert len(cell.shown) == min(len(inside), MOST_IN_CELL)
+
+
+def test_every_cell_that_is_a_link_has_its_pictures_in_the_page(page: Page) -> None:
+    links = {
+        attrs["href"] for tag, attrs in page.tags if tag == "a" and "confused-" in (attrs.get("href") or "")
+    }
+    cells = {f"#{attrs['id']}" for attrs in page.having("div", "cell")}
+    assert links
+    assert links == cells
 
 
 def test_time_is_told_by_what_it_was_spent_on(page: Page) -> None:
@@ -321,7 +346,10 @@ def test_usual_large_run_stays_small(tmp_path: Path) -> None:
     (run / "fingerprint.json").write_text(json.dumps(finger))
 
     page = read(run, competition)
-    assert len(page.having("img")) == 8 + 8 + 6 * 3 + 24 + 12
+    cells = judge(Predictions.load(run / "ensemble" / "oof.npz"), competition).cells.values()
+    assert len(cells) == MOST_CELLS
+    opened = sum(len(cell.shown) for cell in cells)
+    assert len(page.having("img")) == 8 + 8 + 6 * 3 + 24 + 12 + opened
     html = (run / "report.html").read_text(encoding="utf-8")
     curve = max(len(figure) for figure in re.findall(r"<svg.*?</svg>", html, flags=re.DOTALL))
     assert len(html.encode()) + (7 * 5 - 2) * curve < 6_000_000

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from grandmaster.competition.metrics import confusion, per_class_scores
 from grandmaster.competition.predictions import Predictions
 from grandmaster.competition.table import Competition
-from grandmaster.report.pictures import thumbnail
+from grandmaster.report.pictures import SIDE, thumbnail
 from grandmaster.report.truth import target_places
 
 LARGEST_MATRIX = 30
@@ -19,6 +19,10 @@ MOST_CLASS_ROWS = 60
 MOST_PAIRS = 12
 MOST_WORST = 24
 MOST_CLOSE_CALLS = 12
+MOST_CELLS = 40
+MOST_IN_CELL = 6
+CELL_SIDE = 112
+"""Cells of the confusion matrix that open their pictures, how many of each, and their longer side, px."""
 SURE = 0.9
 """A wrong answer given with more than this is more often a wrong label than a hard picture."""
 
@@ -44,8 +48,9 @@ class ClassScore:
 
 @dataclass(frozen=True, kw_only=True)
 class ConfusedPair:
-    """Pictures of one class taken for another; `share` is of the true class."""
+    """Pictures of one class taken for another; `share` is of the true class, `places` are those of the classes."""
 
+    places: tuple[int, int]
     truth: ClassName
     predicted: ClassName
     count: int
@@ -77,8 +82,28 @@ class Judged:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Cell:
+    """Pictures of one class that were taken for another: what a cell of the matrix opens.
+
+    Attributes:
+        anchor: its place in the page.
+        count: of all of them; `shown` are the surest.
+    """
+
+    anchor: str
+    truth: ClassName
+    predicted: ClassName
+    count: int
+    shown: tuple[Judged, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class OutOfFold:
-    """The section about out-of-fold predictions."""
+    """The section about out-of-fold predictions.
+
+    Attributes:
+        cells: by places of truth and prediction among `names`.
+    """
 
     images: int
     right: int
@@ -88,6 +113,7 @@ class OutOfFold:
     classes_left_out: int
     pairs: tuple[ConfusedPair, ...]
     pairs_in_all: int
+    cells: dict[tuple[int, int], Cell]
     worst: tuple[Judged, ...]
     sure_and_wrong: int
     close_calls: tuple[Judged, ...]
@@ -129,7 +155,7 @@ def judge(predictions: Predictions, competition: Competition) -> OutOfFold:
     closest = np.lexsort((ids, margin))[:MOST_CLOSE_CALLS]
     paths = dict(zip(competition.train["id"], competition.train["path"], strict=True))
 
-    def judged(row: int) -> Judged:
+    def judged(row: int, side: int = SIDE) -> Judged:
         # stable sort of the negated row: ties fall as argmax lets them fall, on the lower class
         first, second = np.argsort(-probabilities[row], kind="stable")[:2]
         chance = float(of_truth[row])
@@ -142,7 +168,19 @@ def judge(predictions: Predictions, competition: Competition) -> OutOfFold:
             truth_probability=chance,
             loss=-float(np.log(chance)) if chance > 0 else float("inf"),
             margin=float(margin[row]),
-            picture=thumbnail(paths[predictions.ids[row]]),
+            picture=thumbnail(paths[predictions.ids[row]], side),
+        )
+
+    cells = {}
+    for truth, said in _fullest_cells(matrix):
+        inside = np.flatnonzero((labels == truth) & (predicted == said))
+        surest = inside[np.lexsort((ids[inside], -confidence[inside]))]
+        cells[truth, said] = Cell(
+            anchor=f"confused-{truth}-{said}",
+            truth=names[truth],
+            predicted=names[said],
+            count=len(inside),
+            shown=tuple(judged(int(row), CELL_SIDE) for row in surest[:MOST_IN_CELL]),
         )
 
     return OutOfFold(
@@ -154,6 +192,7 @@ def judge(predictions: Predictions, competition: Competition) -> OutOfFold:
         classes_left_out=max(0, len(classes) - MOST_CLASS_ROWS),
         pairs=tuple(pairs[:MOST_PAIRS]),
         pairs_in_all=len(pairs),
+        cells=cells,
         worst=tuple(judged(int(row)) for row in hardest),
         sure_and_wrong=int((wrong & (confidence > SURE)).sum()),
         close_calls=tuple(judged(int(row)) for row in closest),
@@ -189,6 +228,7 @@ def _pairs(matrix: npt.NDArray[np.int64], names: tuple[ClassName, ...]) -> list[
     of_class = matrix.sum(axis=1)
     found = [
         ConfusedPair(
+            places=(int(truth), int(predicted)),
             truth=names[truth],
             predicted=names[predicted],
             count=int(matrix[truth, predicted]),
@@ -198,3 +238,11 @@ def _pairs(matrix: npt.NDArray[np.int64], names: tuple[ClassName, ...]) -> list[
         if truth != predicted
     ]
     return sorted(found, key=lambda pair: (-pair.count, -pair.share))
+
+
+def _fullest_cells(matrix: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Places of the confusions that happened most, in the order of the matrix where they are equal."""
+    off = matrix.copy()
+    np.fill_diagonal(off, 0)
+    order = np.argsort(-off.ravel(), kind="stable")[:MOST_CELLS]
+    return [divmod(int(place), len(matrix)) for place in order if off.ravel()[place]]

@@ -18,16 +18,16 @@ QUALITY = 78
 """JPEG quality: below it the text on documents blurs, above it the page only grows."""
 
 
-def thumbnail(path: str | Path) -> str | None:
+def thumbnail(path: str | Path, side: int = SIDE) -> str | None:
     """A picture as a `data:` URI of a small JPEG; None if it cannot be read.
 
-    The longer side is at most `SIDE` px; a smaller picture keeps its size.
+    The longer side is at most `side` px; a smaller picture keeps its size.
     """
     try:
-        picture = read_picture(Path(path), at_least=SIDE)
+        picture = read_picture(Path(path), at_least=side)
     except PictureError:
         return None
-    jpeg = _jpeg(picture)
+    jpeg = _jpeg(picture, side)
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"
 
 
@@ -48,9 +48,9 @@ def whole_picture(path: Path) -> str | None:
     )
 
 
-def _jpeg(picture: npt.NDArray[np.uint8]) -> bytes:
+def _jpeg(picture: npt.NDArray[np.uint8], side: int) -> bytes:
     height, width = picture.shape[:2]
-    scale = min(1.0, SIDE / max(height, width))
+    scale = min(1.0, side / max(height, width))
     wanted = (max(1, round(width * scale)), max(1, round(height * scale)))
     small = cv2.resize(picture, wanted, interpolation=cv2.INTER_AREA)
     written, jpeg = cv2.imencode(
