@@ -63,6 +63,7 @@ class Settings:
     time_limit: str | None
     allow_test_training: bool
     canary: bool = False
+    compare_modes: bool = False
 
 
 def make_parser() -> Parser:
@@ -139,6 +140,12 @@ def make_parser() -> Parser:
         action="store_true",
         help="provoke leaks on purpose (shuffled labels, a watermark in one fold, planted duplicates) on a part of "
         "--data_path, or on made-up data, with these settings: nothing may get through; writes nothing",
+    )
+    add(
+        "--compare_modes",
+        action="store_true",
+        help="train the one model of --models twice, fine-tuned and from scratch, on the same folds with the same seed, "
+        "size and epochs, and compare what each reached and took",
     )
     add("--output", metavar="FOLDER", help="where runs are kept (default: training_results/)")
     add("--plain", action="store_true", help="plain lines instead of the live view")
@@ -242,7 +249,7 @@ def read_settings(options: argparse.Namespace) -> Settings:
     if config.model.registry_file is not None:  # likewise
         added = data_loader.resolve(config.model.registry_file)
         config = with_settings(config, [f"model.registry_file={added}"])
-    _check_training_mode(config)
+    _check_training_mode(config, compared=options.compare_modes)
     return Settings(
         mode=mode,
         config=config,
@@ -261,11 +268,15 @@ def read_settings(options: argparse.Namespace) -> Settings:
         time_limit=options.time_limit,
         allow_test_training=options.allow_test_training,
         canary=options.canary,
+        compare_modes=options.compare_modes,
     )
 
 
-def _check_training_mode(config: Config) -> None:
+def _check_training_mode(config: Config, *, compared: bool) -> None:
     """Refuse what a model of the registry does not support before the data are looked at.
+
+    Args:
+        compared: both modes that can be compared are wanted.
 
     Raises:
         UserError: in the words that a run has for it.
@@ -276,8 +287,9 @@ def _check_training_mode(config: Config) -> None:
     for name in config.model.backbones or ():
         if name in ENTRIES:
             require_trainable(ENTRIES[name])
-            if config.training.mode is not None:
-                require_mode(ENTRIES[name], config.training.mode)
+            wanted = (config.training.mode,) if config.training.mode is not None else ()
+            for mode in ("full_training", "fine_tuning") if compared else wanted:
+                require_mode(ENTRIES[name], mode)
 
 
 def one_line(error: BaseException) -> str:
@@ -340,6 +352,7 @@ def command_line(settings: Settings, data_path: Path, experiment: str, base: Pat
     words += [] if settings.vram is None else ["--vram", settings.vram]
     words += [] if settings.time_limit is None else ["--time_limit", settings.time_limit]
     words += ["--allow_test_training"] if settings.allow_test_training else []
+    words += ["--compare_modes"] if settings.compare_modes else []
     for assignment in settings.assignments:
         words += ["--set", assignment]
     words += [] if settings.results == RESULTS_FOLDER else ["--output", path(settings.results)]

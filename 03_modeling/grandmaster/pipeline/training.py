@@ -32,8 +32,8 @@ from grandmaster.training.brake import Brake
 from grandmaster.training.checkpoint import has_state, remove_state
 from grandmaster.training.divergence import FitFailed
 from grandmaster.training.fit import FitResult, fit_fold
+from grandmaster.training.moved import write_weight_change
 from grandmaster.training.spec import FitSpec
-from grandmaster.training.weight_change import write_weight_change
 
 
 def fit_folder(context: RunContext, model: ModelPlan, fold: int) -> Path:

@@ -1,4 +1,4 @@
-"""How far training moved a network from where it began, layer by layer: a file beside every fit."""
+"""How far training moved a network from where it began, layer by layer."""
 
 from __future__ import annotations
 
@@ -7,13 +7,9 @@ from pathlib import Path
 
 import msgspec
 import torch
-from torch import nn
 
 from grandmaster.errors import UserError
-from grandmaster.storage import read_object, write_json
-from grandmaster.training.fit import start_model
-from grandmaster.training.optimiser import make_optimiser
-from grandmaster.training.spec import FitSpec
+from grandmaster.storage import read_object
 
 FILE_NAME = "weight_change.json"
 TOTAL = "all layers"
@@ -100,26 +96,8 @@ def layer_of(name: str) -> str:
     return ".".join(parts[: place + 1])
 
 
-def write_weight_change(spec: FitSpec, model: nn.Module, folder: Path) -> None:
-    """Write `weight_change.json` of a fit that has just ended; where it began is made anew from its seed and weights.
-
-    Args:
-        model: with the weights that it predicts with.
-    """
-    with torch.random.fork_rng(devices=[]):
-        began = start_model(spec, grad_checkpointing=False)
-    names = {id(parameter): name for name, parameter in began.named_parameters()}
-    rates = {
-        names[id(parameter)]: spec.learning_rate * group.get("lr_scale", 1.0)
-        for group in make_optimiser(began, spec).param_groups
-        for parameter in group["params"]
-    }
-    change = weight_change(began.state_dict(), model.state_dict(), names.values(), rates)
-    write_json(folder / FILE_NAME, change)
-
-
 def read_weight_change(folder: Path) -> WeightChange | None:
-    """What `write_weight_change` wrote of a fit; None: an earlier version did not, or the file is damaged."""
+    """What is kept in a fit's folder; None: an earlier version kept nothing, or the file is damaged."""
     try:
         return msgspec.convert(read_object(folder / FILE_NAME), WeightChange)
     except (UserError, msgspec.ValidationError):
