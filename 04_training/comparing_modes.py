@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from grandmaster.report.mode_comparison import ModesCompared
     from utils import RunLog
 
+# Name of its files; `grandmaster.report.mode_comparison` would load what draws figures.
+COMPARISON = "mode_comparison"
+
 # Begins and goes on with one run: settings, request, command and log, as `grandmaster_train.run` takes them.
 OneRun = Callable[[Settings, "RunRequest", str, "RunLog"], int]
 # What `grandmaster_train.make_request` takes.
@@ -34,6 +37,13 @@ def experiment_name(data_path: Path, settings: Settings) -> str:
     """The default name of a comparison: another model makes another one."""
     (model,) = settings.config.model.backbones or ("",)
     return f"{data_loader.experiment_name(data_path, settings.mode.name)}_modes_{model}"
+
+
+def is_comparison(folder: Path) -> bool:
+    """Whether a folder of results is that of a comparison: it has two runs below it and is none itself."""
+    return (folder / "train.log").is_file() and any(
+        (folder / mode / "config.json").is_file() for mode in ("fine_tuning", "full_training")
+    )
 
 
 def require_possible(settings: Settings, data_path: Path) -> ModelEntry:
@@ -77,7 +87,7 @@ def run_comparison(
 
     entry = require_possible(settings, data_path)
     folder, command = settings.results / experiment, command_line(settings, data_path, experiment, ROOT)
-    write_json(folder / "environment.json", {"command": command, "compares": MODES})
+    write_json(folder / "environment.json", {"command": command})
     log.write(command)
     console, budget = utils.make_console(), list[str]()
     for mode in MODES:
