@@ -12,11 +12,11 @@ from typing import NoReturn
 import data_loader
 from _source_roots import ROOT
 from config import BACKBONES, EXPLORE_STAGES, MODES, STAGES, Mode
+from experiment_files import find_recipe, known_recipes
 from grandmaster import __version__
 from grandmaster.config import Config
 from grandmaster.errors import UserError, did_you_mean
 from grandmaster.settings import fields, with_settings
-from presets import PRESETS
 from time_limit import read_time_limit
 
 SCRIPT = Path(__file__).resolve().with_name("grandmaster_train.py")
@@ -103,7 +103,7 @@ def make_parser() -> Parser:
     add(
         "--preset",
         metavar="NAME",
-        help=f"a recipe by name: {', '.join(PRESETS)} (see below); --set wins over it",
+        help=f"a recipe by name: {', '.join(known_recipes())} (see below), or a YAML file of settings; --set wins over it",
     )
     add(
         "--vram",
@@ -160,8 +160,8 @@ def _modes_help() -> str:
 
 
 def _presets_help() -> str:
-    lines = ["presets (the recipes of the original documents):"]
-    for preset in PRESETS.values():
+    lines = ["presets (the recipes of the original documents; --compare_modes sets training.mode itself):"]
+    for preset in known_recipes().values():
         lines.append(f"  {preset.name:<18} {preset.about}")
         lines += [f"  {'':<18} {setting}" for setting in preset.settings]
     return "\n".join(lines)
@@ -211,8 +211,8 @@ def read_settings(options: argparse.Namespace) -> Settings:
     until = None if options.until is None else choice("--until", options.until, list(mode.stages))
     config = mode.config
     if options.preset is not None:
-        preset = PRESETS[choice("--preset", options.preset, list(PRESETS))]
-        config = with_settings(config, preset.settings, where="--preset")
+        preset = find_recipe(options.preset)
+        config = with_settings(config, preset.settings, where=f"--preset {options.preset}")
     config = with_settings(config, options.set)
     if options.models is not None:
         config = with_settings(config, [f"model.backbones={options.models}"], where="--models")
@@ -259,7 +259,7 @@ def read_settings(options: argparse.Namespace) -> Settings:
         until=until,
         dry_run=options.dry_run,
         plain=options.plain,
-        preset=options.preset,
+        preset=None if options.preset is None else preset.name,
         assignments=tuple(options.set),
         models=options.models,
         folds=options.folds,
@@ -348,7 +348,9 @@ def command_line(settings: Settings, data_path: Path, experiment: str, base: Pat
     words += [] if settings.weights_dir is None else ["--weights_dir", path(settings.weights_dir)]
     words += [] if settings.models is None else ["--models", settings.models]
     words += [] if settings.folds is None else ["--folds", settings.folds]
-    words += [] if settings.preset is None else ["--preset", settings.preset]
+    if settings.preset is not None:
+        named = Path(settings.preset)
+        words += ["--preset", path(named) if named.is_absolute() else settings.preset]
     words += [] if settings.vram is None else ["--vram", settings.vram]
     words += [] if settings.time_limit is None else ["--time_limit", settings.time_limit]
     words += ["--allow_test_training"] if settings.allow_test_training else []
