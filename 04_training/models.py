@@ -26,11 +26,12 @@ MODES: tuple[str, ...] = get_args(TrainingMode)
 _MODE_TITLES = ("tune", "full", "only")  # short for MODES, which the lines below the table name
 _HERE = {"": "✓", "extra not installed": "extra", "task not here yet": "-"}
 # Columns: from so many on there is room for all; licences and data sets of more letters are cut short.
-_WIDE, _LICENCE_WIDTH, _PRETRAINED_WIDTH = 96, 16, 24
+_WIDE, _LICENCE_WIDTH, _PRETRAINED_WIDTH = 96, 14, 23
 _LEGEND = (
     "★ recommended  ✓ supported  ▲ discouraged  - not supported",
-    "tune: fine_tuning  full: full_training  only: inference_only  *: documented, not counted",
-    "here: ✓ is trained here, extra: its package is not installed, -: its task is not here yet",
+    "tune: fine_tuning, full: full_training, only: inference_only",
+    "licence: of the weights; *: documented, not counted",
+    "here: ✓ is trained here, extra: its package is missing, -: not here yet",
     "All about one: models.py --guide NAME",
 )
 _SIGNS = {"recommended": "★", "supported": "✓", "discouraged": "▲", "refused": "-"}
@@ -174,7 +175,7 @@ def _fits(entry: ModelEntry, room: float) -> bool:
 
 
 def models_table(rows: Sequence[tuple[ModelEntry, Facts]], width: int) -> Table:
-    """A line a model, below the name of its task.
+    """A line a model, below the name of its task; within it in the order given.
 
     Args:
         width: of the console, columns; what a narrow one has no room for is in the guide to a model.
@@ -183,18 +184,20 @@ def models_table(rows: Sequence[tuple[ModelEntry, Facts]], width: int) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD)
+    from grandmaster.models.registry import Task
+
+    table = Table(box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
     table.add_column("model", style="cyan", no_wrap=True)
-    table.add_column("million", justify="right", no_wrap=True)
+    table.add_column("million", justify="right", no_wrap=True, min_width=7)
     for title in _MODE_TITLES:
-        table.add_column(title, justify="center", no_wrap=True)
-    table.add_column("weights' licence", no_wrap=True, max_width=_LICENCE_WIDTH)
+        table.add_column(title, justify="center", no_wrap=True, min_width=4)
+    table.add_column("licence", no_wrap=True, max_width=_LICENCE_WIDTH)
     wide = width >= _WIDE
     if wide:
         table.add_column("pretrained on", no_wrap=True, max_width=_PRETRAINED_WIDTH)
-    table.add_column("here", no_wrap=True)
-    task = None
-    for entry, facts in rows:
+    table.add_column("here", no_wrap=True, min_width=5)
+    task, order = None, get_args(Task)
+    for entry, facts in sorted(rows, key=lambda row: order.index(row[0].task)):
         if entry.task != task:
             task = entry.task
             table.add_section()
