@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+import comparing_modes
 import data_loader
 from _source_roots import ROOT
 from config import STAGES
@@ -180,6 +181,17 @@ def execute(settings: Settings, started: float | None = None) -> int:
         if settings.mode.name == "debug":
             return run_debug(settings)
         data_path = data_loader.one_competition(data_loader.find_competitions(settings.data_path))
+        if settings.compare_modes:
+            experiment = settings.experiment or comparing_modes.experiment_name(data_path, settings)
+            command = command_line(settings, data_path, experiment, Path.cwd())
+            if settings.dry_run:
+                return comparing_modes.show_plans(
+                    settings, data_path, experiment, command, make_request=make_request
+                )
+            log = RunLog(settings.results / experiment / "train.log")
+            return comparing_modes.run_comparison(
+                settings, data_path, experiment, log, make_request=make_request, run=run, finished=FINISHED
+            )
         experiment = settings.experiment or data_loader.experiment_name(data_path, settings.mode.name)
         command = command_line(settings, data_path, experiment, Path.cwd())
         request = make_request(settings, data_path, experiment, started or time.monotonic())
@@ -279,6 +291,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     started = process_start() if argv is None else time.monotonic()
     try:
         settings = read_settings(parse_flags(make_parser(), sys.argv[1:] if argv is None else argv))
+        if settings.compare_modes:
+            comparing_modes.check_flags(settings)
     except UserError as error:
         return _bad_input(error)
     with _terminable():

@@ -205,6 +205,31 @@ TEXTS: dict[str, dict[Language, str]] = {
         "en": "Do not trust a score before this is understood: a canary died, or could not tell.",
         "ko": "원인을 알기 전에는 점수를 믿지 마세요: 카나리아가 죽었거나 판별할 수 없었습니다.",
     },
+    # --- fine-tuned or from scratch --------------------------------------------------------------
+    "compare.fine_tuning": {"en": "1 of 2: {model}, fine-tuned", "ko": "1/2: {model} 파인튜닝"},
+    "compare.full_training": {"en": "2 of 2: {model}, from scratch", "ko": "2/2: {model} 처음부터 학습"},
+    "compare.gain": {
+        "en": "Gain of fine-tuning, on the same pictures",
+        "ko": "파인튜닝의 이득 (같은 이미지 기준)",
+    },
+    "compare.pictures": {"en": "validation pictures", "ko": "검증 이미지"},
+    "compare.clean": {"en": "as they are", "ko": "원본"},
+    "compare.corrupted": {"en": "corrupted like test", "ko": "test처럼 변형"},
+    "compare.gains": {"en": "gain", "ko": "이득"},
+    "compare.bootstrap": {"en": "bootstrap", "ko": "부트스트랩"},
+    "compare.corrected_t": {"en": "corrected t", "ko": "보정 t"},
+    "compare.verdict": {"en": "fine-tuned is", "ko": "판정"},
+    "compare.moved": {
+        "en": "How far the weights moved (L2 of the change, as a share of the start)",
+        "ko": "가중치 변화량 (시작 가중치 대비 변화의 L2)",
+    },
+    "compare.layer": {"en": "layer", "ko": "층"},
+    "compare.parameters": {"en": "parameters", "ko": "파라미터"},
+    "compare.page": {"en": "All of it on a page: {path}", "ko": "전체 비교 보고서: {path}"},
+    "menu.compare": {
+        "en": "Compare fine-tuning with training from scratch",
+        "ko": "파인튜닝과 처음부터 학습 비교하기",
+    },
     # --- live view ------------------------------------------------------------------------------
     "live.run": {"en": "whole run", "ko": "전체"},
     "live.left": {"en": "left", "ko": "남음"},

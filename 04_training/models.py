@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,11 +17,23 @@ from options import BAD_INPUT, DONE, Parser, choice, one_line, parse_flags
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
     from grandmaster.models.registry import ModelEntry
     from grandmaster.models.registry.facts import Facts
 
 MODES: tuple[str, ...] = get_args(TrainingMode)
+_MODE_TITLES = ("tune", "full", "only")  # short for MODES, which the lines below the table name
+_HERE = {"": "✓", "extra not installed": "extra", "task not here yet": "-"}
+# Columns: from so many on there is room for all; licences and data sets of more letters are cut short.
+_WIDE, _LICENCE_WIDTH, _PRETRAINED_WIDTH = 96, 14, 23
+_LEGEND = (
+    "★ recommended  ✓ supported  ▲ discouraged  - not supported",
+    "tune: fine_tuning, full: full_training, only: inference_only",
+    "licence: of the weights; *: documented, not counted",
+    "here: ✓ is trained here, extra: its package is missing, -: not here yet",
+    "All about one: models.py --guide NAME",
+)
 _SIGNS = {"recommended": "★", "supported": "✓", "discouraged": "▲", "refused": "-"}
 
 
@@ -107,7 +120,7 @@ def _table(given: argparse.Namespace) -> int:
     found = list(_chosen(given, [*ENTRIES.values(), *_added(given).values()]))
     if not found:
         raise UserError("no model is left", where="the filters", fix="Leave some of them out.")
-    console.print(models_table(found))
+    console.print(models_table(found, console.width))
     images = _number("--images", given.images)
     if images is not None:
         for task in dict.fromkeys(entry.task for entry, _ in found):
@@ -115,10 +128,8 @@ def _table(given: argparse.Namespace) -> int:
                 f"{task.replace('_', '-')} with {int(images):,} pictures: {recommend(task, int(images)).text}"
             )
             console.print(line, soft_wrap=True, markup=False)
-    console.print(
-        "★ recommended  ✓ supported  ▲ discouraged  - not supported.  All about one: models.py --guide NAME",
-        style="dim",
-    )
+    for line in _LEGEND:
+        console.print(line, style="dim", soft_wrap=True, markup=False)
     return DONE
 
 
@@ -163,38 +174,61 @@ def _fits(entry: ModelEntry, room: float) -> bool:
     return entry.backbone is not None and least_memory_gb(entry.backbone) <= GPU_SHARE * room
 
 
-def models_table(rows: Sequence[tuple[ModelEntry, Facts]]) -> Table:
-    """A line a model."""
+def models_table(rows: Sequence[tuple[ModelEntry, Facts]], width: int) -> Table:
+    """A line a model, below the name of its task; within it in the order given.
+
+    Args:
+        width: of the console, columns; what a narrow one has no room for is in the guide to a model.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
-    from grandmaster.models.registry.modes import badge
+    from grandmaster.models.registry import Task
 
-    table = Table(box=SIMPLE_HEAD)
+    table = Table(box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
     table.add_column("model", style="cyan", no_wrap=True)
-    table.add_column("task")
-    table.add_column("million", justify="right", no_wrap=True)
-    for mode in MODES:
-        table.add_column(mode.replace("_", "\n"), justify="center")
-    table.add_column("licence of weights", overflow="fold")
-    table.add_column("pretrained on", overflow="fold")
-    table.add_column("")
-    for entry, facts in rows:
+    table.add_column("million", justify="right", no_wrap=True, min_width=7)
+    for title in _MODE_TITLES:
+        table.add_column(title, justify="center", no_wrap=True, min_width=4)
+    table.add_column("licence", no_wrap=True, max_width=_LICENCE_WIDTH)
+    wide = width >= _WIDE
+    if wide:
+        table.add_column("pretrained on", no_wrap=True, max_width=_PRETRAINED_WIDTH)
+    table.add_column("here", no_wrap=True, min_width=5)
+    task, order = None, get_args(Task)
+    for entry, facts in sorted(rows, key=lambda row: order.index(row[0].task)):
+        if entry.task != task:
+            task = entry.task
+            table.add_section()
+            table.add_row(Text(task.replace("_", "-"), style="bold"))
         million = "?" if facts.parameters is None else f"{facts.parameters / 1e6:.1f}"
         million += "*" if facts.source.startswith("documented") else ""
         table.add_row(
             Text(entry.id),
-            entry.task.replace("_", "-"),
             million,
             *(_sign(entry, mode) for mode in MODES),
             Text(facts.licence_weights),
-            Text(facts.pretrained_on),
-            Text(badge(entry), style="yellow"),
+            *([Text(_short(facts.pretrained_on))] if wide else []),
+            _here(entry),
         )
-    if any(facts.source.startswith("documented") for _, facts in rows):
-        table.caption = "* documented, not counted: the library is not here"
     return table
+
+
+def _short(pretrained_on: str) -> str:
+    """`ImageNet-22k, then ImageNet-1k` -> `ImageNet-22k + 1k`; remarks in brackets are in the guide."""
+    bare = re.sub(r" \([^)]*\)", "", pretrained_on)
+    return re.sub(r"(ImageNet-\w+), then ImageNet-", r"\1 + ", bare).replace(", then ", " + ")
+
+
+def _here(entry: ModelEntry) -> Text:
+    """Whether it can be trained here."""
+    from rich.text import Text
+
+    from grandmaster.models.registry.modes import badge
+
+    missing = badge(entry)
+    return Text(_HERE.get(missing, missing), style="yellow" if missing else "green")
 
 
 def _sign(entry: ModelEntry, mode: str) -> str:

@@ -12,11 +12,11 @@ from typing import NoReturn
 import data_loader
 from _source_roots import ROOT
 from config import BACKBONES, EXPLORE_STAGES, MODES, STAGES, Mode
+from experiment_files import find_recipe, known_recipes
 from grandmaster import __version__
 from grandmaster.config import Config
 from grandmaster.errors import UserError, did_you_mean
 from grandmaster.settings import fields, with_settings
-from presets import PRESETS
 from time_limit import read_time_limit
 
 SCRIPT = Path(__file__).resolve().with_name("grandmaster_train.py")
@@ -63,6 +63,7 @@ class Settings:
     time_limit: str | None
     allow_test_training: bool
     canary: bool = False
+    compare_modes: bool = False
 
 
 def make_parser() -> Parser:
@@ -102,7 +103,7 @@ def make_parser() -> Parser:
     add(
         "--preset",
         metavar="NAME",
-        help=f"a recipe by name: {', '.join(PRESETS)} (see below); --set wins over it",
+        help=f"a recipe by name: {', '.join(known_recipes())} (see below), or a YAML file of settings; --set wins over it",
     )
     add(
         "--vram",
@@ -140,6 +141,12 @@ def make_parser() -> Parser:
         help="provoke leaks on purpose (shuffled labels, a watermark in one fold, planted duplicates) on a part of "
         "--data_path, or on made-up data, with these settings: nothing may get through; writes nothing",
     )
+    add(
+        "--compare_modes",
+        action="store_true",
+        help="train the one model of --models twice, fine-tuned and from scratch, on the same folds with the same seed, "
+        "size and epochs, and compare what each reached and took",
+    )
     add("--output", metavar="FOLDER", help="where runs are kept (default: training_results/)")
     add("--plain", action="store_true", help="plain lines instead of the live view")
     add("--version", action="version", version=f"grandmaster {__version__}")
@@ -153,8 +160,8 @@ def _modes_help() -> str:
 
 
 def _presets_help() -> str:
-    lines = ["presets (the recipes of the original documents):"]
-    for preset in PRESETS.values():
+    lines = ["presets (the recipes of the original documents; --compare_modes sets training.mode itself):"]
+    for preset in known_recipes().values():
         lines.append(f"  {preset.name:<18} {preset.about}")
         lines += [f"  {'':<18} {setting}" for setting in preset.settings]
     return "\n".join(lines)
@@ -204,8 +211,8 @@ def read_settings(options: argparse.Namespace) -> Settings:
     until = None if options.until is None else choice("--until", options.until, list(mode.stages))
     config = mode.config
     if options.preset is not None:
-        preset = PRESETS[choice("--preset", options.preset, list(PRESETS))]
-        config = with_settings(config, preset.settings, where="--preset")
+        preset = find_recipe(options.preset)
+        config = with_settings(config, preset.settings, where=f"--preset {options.preset}")
     config = with_settings(config, options.set)
     if options.models is not None:
         config = with_settings(config, [f"model.backbones={options.models}"], where="--models")
@@ -242,7 +249,7 @@ def read_settings(options: argparse.Namespace) -> Settings:
     if config.model.registry_file is not None:  # likewise
         added = data_loader.resolve(config.model.registry_file)
         config = with_settings(config, [f"model.registry_file={added}"])
-    _check_training_mode(config)
+    _check_training_mode(config, compared=options.compare_modes)
     return Settings(
         mode=mode,
         config=config,
@@ -252,7 +259,7 @@ def read_settings(options: argparse.Namespace) -> Settings:
         until=until,
         dry_run=options.dry_run,
         plain=options.plain,
-        preset=options.preset,
+        preset=None if options.preset is None else preset.name,
         assignments=tuple(options.set),
         models=options.models,
         folds=options.folds,
@@ -261,11 +268,15 @@ def read_settings(options: argparse.Namespace) -> Settings:
         time_limit=options.time_limit,
         allow_test_training=options.allow_test_training,
         canary=options.canary,
+        compare_modes=options.compare_modes,
     )
 
 
-def _check_training_mode(config: Config) -> None:
+def _check_training_mode(config: Config, *, compared: bool) -> None:
     """Refuse what a model of the registry does not support before the data are looked at.
+
+    Args:
+        compared: both modes that can be compared are wanted.
 
     Raises:
         UserError: in the words that a run has for it.
@@ -276,8 +287,9 @@ def _check_training_mode(config: Config) -> None:
     for name in config.model.backbones or ():
         if name in ENTRIES:
             require_trainable(ENTRIES[name])
-            if config.training.mode is not None:
-                require_mode(ENTRIES[name], config.training.mode)
+            wanted = (config.training.mode,) if config.training.mode is not None else ()
+            for mode in ("full_training", "fine_tuning") if compared else wanted:
+                require_mode(ENTRIES[name], mode)
 
 
 def one_line(error: BaseException) -> str:
@@ -336,10 +348,13 @@ def command_line(settings: Settings, data_path: Path, experiment: str, base: Pat
     words += [] if settings.weights_dir is None else ["--weights_dir", path(settings.weights_dir)]
     words += [] if settings.models is None else ["--models", settings.models]
     words += [] if settings.folds is None else ["--folds", settings.folds]
-    words += [] if settings.preset is None else ["--preset", settings.preset]
+    if settings.preset is not None:
+        named = Path(settings.preset)
+        words += ["--preset", path(named) if named.is_absolute() else settings.preset]
     words += [] if settings.vram is None else ["--vram", settings.vram]
     words += [] if settings.time_limit is None else ["--time_limit", settings.time_limit]
     words += ["--allow_test_training"] if settings.allow_test_training else []
+    words += ["--compare_modes"] if settings.compare_modes else []
     for assignment in settings.assignments:
         words += ["--set", assignment]
     words += [] if settings.results == RESULTS_FOLDER else ["--output", path(settings.results)]

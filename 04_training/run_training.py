@@ -22,6 +22,7 @@ import grandmaster_train
 import models
 import options
 import utils
+from comparing_modes import COMPARISON, is_comparison
 from config import MODES
 from grandmaster.config import TrainingMode
 from grandmaster.errors import UserError
@@ -30,6 +31,9 @@ from messages import language, text
 
 if TYPE_CHECKING:
     from grandmaster.models.registry import ModelEntry
+
+
+PAGES = ("report.html", "eda.html", f"{COMPARISON}.html")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +111,7 @@ def items() -> list[Item]:
         Item(title=text("menu.report"), action=open_report),
         Item(title=text("menu.resume"), action=resume),
         Item(title=text("menu.models"), action=show_models),
+        Item(title=text("menu.compare"), action=compare_modes),
     ]
     if not found():
         lines.append(Item(title=text("menu.sample"), action=make_sample))
@@ -181,6 +186,24 @@ def show_modes(entry: ModelEntry) -> None:
     choose(question, [*lines, Item(title=text("menu.back"), action=lambda: None)]).action()
 
 
+def compare_modes() -> None:
+    """A model fine-tuned and from scratch, of those that can be trained both ways."""
+    from grandmaster.models.registry import ENTRIES
+    from grandmaster.models.registry.modes import refusal
+
+    lines = [
+        Item(
+            title=_columns((entry.id, 24), (entry.title, 0)),
+            about=entry.purpose,
+            action=partial(train, "quick_test", "--compare_modes", "--models", entry.id),
+        )
+        for entry in ENTRIES.values()
+        if entry.backbone is not None
+        and not any(refusal(entry, mode) for mode in ("full_training", "fine_tuning"))
+    ]
+    choose(text("menu.which_model"), [*lines, Item(title=text("menu.back"), action=lambda: None)]).action()
+
+
 def show_found() -> None:
     """What each competition folder was read as."""
     from screens import competition_panel
@@ -198,9 +221,7 @@ def show_found() -> None:
 
 def open_report() -> None:
     """The newest report, of a run or about data: in a browser where there is a display, else its path."""
-    pages = (
-        page for name in ("report.html", "eda.html") for page in options.RESULTS_FOLDER.glob(f"*/{name}")
-    )
+    pages = (page for name in PAGES for page in options.RESULTS_FOLDER.glob(f"*/{name}"))
     reports = sorted(pages, key=lambda path: path.stat().st_mtime)
     if not reports:
         print(text("menu.no_report"))
@@ -247,15 +268,19 @@ def found() -> list[Path]:
 
 
 def runs() -> list[Path]:
-    """Run folders that were begun by a stored command, oldest first."""
-    stored = options.RESULTS_FOLDER.glob("*/environment.json")
-    folders = [path.parent for path in stored if (path.parent / "config.json").is_file()]
+    """Run folders, and those of comparisons, that were begun by a stored command, oldest first."""
+    stored = [path.parent for path in options.RESULTS_FOLDER.glob("*/environment.json")]
+    folders = [folder for folder in stored if is_comparison(folder) or (folder / "config.json").is_file()]
     return sorted(folders, key=lambda folder: max(file.stat().st_mtime for file in folder.iterdir()))
 
 
 def is_finished(folder: Path) -> bool:
     """Its results and its report are there, and nothing was begun since: the log's last line says so."""
-    if not all((folder / name).is_file() for name in ("final_results.json", "report.html")):
+    compares = is_comparison(folder)
+    results = (
+        (f"{COMPARISON}.json", f"{COMPARISON}.html") if compares else ("final_results.json", "report.html")
+    )
+    if not all((folder / name).is_file() for name in results):
         return False
     log = folder / "train.log"
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []

@@ -22,7 +22,7 @@ PROGRAM = [app_fakes.__file__]
 DOWN, ENTER = "\x1b[B", "\r"
 ITEMS = [
     *("quick_test", "full_training", "competition_ready", "explore", "debug"),
-    *("found", "plan", "report", "resume", "models"),
+    *("found", "plan", "report", "resume", "models", "compare"),
 ]
 
 
@@ -289,3 +289,24 @@ def test_a_model_is_trained_in_a_mode_that_it_supports_and_refused_in_another(ho
     output = piped(home, menu, places["dfine_x"], 3)
     assert refusal(ENTRIES["dfine_x"], "full_training") in output
     assert asked(home)["runs"] == []
+
+
+def test_the_modes_of_a_model_are_compared(home: Path) -> None:
+    output = piped(home, ITEMS.index("compare") + 1, 1, HF_HUB_OFFLINE="1")
+    assert "resnet18 has no weights to fine-tune" in output
+    assert "yolo11n" not in output
+    assert asked(home)["runs"] == []
+
+
+def test_an_interrupted_comparison_is_resumed_as_one(home: Path) -> None:
+    folder = home / "runs" / "both"
+    (folder / "fine_tuning").mkdir(parents=True)
+    (folder / "fine_tuning" / "config.json").write_text("{}")
+    (folder / "train.log").write_text("2026-01-01 00:00:00 interrupted\n")
+    command = (
+        "python 04_training/grandmaster_train.py --mode quick_test --experiment_name both --compare_modes"
+    )
+    (folder / "environment.json").write_text(json.dumps({"command": f"{command} --models resnet18"}))
+    output = piped(home, ITEMS.index("resume") + 1, HF_HUB_OFFLINE="1")
+    assert f"Resuming both: {command}" in output
+    assert "resnet18 has no weights to fine-tune" in output

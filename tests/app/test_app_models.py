@@ -26,11 +26,39 @@ def output(capsys: pytest.CaptureFixture[str], *flags: str, code: int = 0) -> st
     return err if code else out
 
 
+def models_of(shown: str) -> list[str]:
+    """Those of the table, in order."""
+    return [word for line in shown.splitlines() if (word := line.strip().partition(" ")[0]) in ENTRIES]
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_every_model_has_one_line_of_the_terminal(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    shown = output(capsys)
+    assert sorted(models_of(shown)) == sorted(ENTRIES)
+    table = shown[: shown.index("★ recommended")].splitlines()
+    tasks = {entry.task for entry in ENTRIES.values()}
+    filled = [line for line in table if line.strip() and "─" not in line]
+    assert len(filled) == 1 + len(ENTRIES) + len(tasks), "a line of headings, one a model, one a task"
+    assert max(map(len, shown.splitlines())) <= width
+    head = filled[0].split()
+    assert head[:6] == ["model", "million", "tune", "full", "only", "licence"]
+    (widest,) = (line for line in table if "mobilenetv3_large_100" in line)
+    assert "apache-2.0" in widest
+    assert ("ImageNet-1k" in widest) is (width >= 100)
+    (mixed,) = (line for line in table if "resnext101_32x32d" in line)
+    assert "cc-by-nc-4.0" in mixed
+    assert ("Instagram + ImageNet-1k" in mixed) is (width >= 100)
+
+
 def test_the_table_by_mode_task_and_licence(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shown = output(capsys, "--mode", "inference_only", "--task", "detection", "--images", "499")
     assert "yolov8s-worldv2" in shown
     assert "yolo11n" not in shown.split("with 499 pictures")[0]
-    assert "extra not installed" in shown or "task not here yet" in shown
+    assert "here: ✓ is trained here" in shown
+    assert not any(line.startswith(" yolov8s-worldv2") and "✓  " in line[-6:] for line in shown.splitlines())
     assert "detection with 499 pictures: fine_tuning of a small model such as yolo11n, yolov8n" in shown
     shown = output(capsys, "--licence", "cc-by-nc")
     assert "resnext101_32x32d" in shown
@@ -48,8 +76,7 @@ def test_only_models_whose_weights_are_there_and_that_fit_a_card(
     save_file(timm.create_model("resnet10t").state_dict(), home / "weights" / "resnet10t.safetensors")
     flags = ("--weights_dir", "weights", "--task", "classification")
     shown = output(capsys, *flags, "--fits_vram", "8")
-    rows = [line.split()[0] for line in shown.splitlines() if "classification" in line]
-    assert rows == ["resnet10t"]
+    assert models_of(shown) == ["resnet10t"]
     assert "4.9" in shown
     assert "no model is left" in output(capsys, *flags, "--fits_vram", "0.5", code=2)
 

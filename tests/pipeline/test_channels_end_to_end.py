@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import timm
 import torch
+from masked_competition import write_competition
 from safetensors.torch import save_file
 from small_competition import Record, request
 
@@ -36,26 +37,6 @@ SETTINGS = (
     "augmentation.policy=light",
 )
 REGISTERED = 'data.extra_images=[{"name": "mask", "folder": "masks", "mode": "rgb"}]'
-
-
-def write_competition(root: Path, *, train: int = 60, test: int = 12) -> Path:
-    """Noise in every picture; the mask covers its upper or its lower half, in the order of the classes."""
-    rng = np.random.default_rng(0)
-    rows = {"train": ["ID,target"], "test": ["ID,target"]}
-    for split, count in (("train", train), ("test", test)):
-        for folder in (split, "masks"):
-            (root / folder).mkdir(parents=True, exist_ok=True)
-        for number in range(count):
-            label, name = number % 2, f"{split}{number:03d}"
-            coarse = rng.integers(0, 256, (12, 12, 3), np.uint8)
-            cv2.imwrite(str(root / split / f"{name}.png"), cv2.resize(coarse, (48, 48)))
-            mask = np.zeros((24, 24), np.uint8)
-            mask[12 * label : 12 * label + 12, 4:20] = 255
-            cv2.imwrite(str(root / "masks" / f"{name}.png"), mask)
-            rows[split].append(f"{name}.png,{label if split == 'train' else 0}")
-    (root / "train.csv").write_text("\n".join(rows["train"]) + "\n")
-    (root / "sample_submission.csv").write_text("\n".join(rows["test"]) + "\n")
-    return root
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +83,13 @@ def test_without_the_mask_there_is_nothing_to_learn(data: Path, tmp_path: Path) 
     # The folder named, for the masks are called as the pictures.
     results = run(data, tmp_path / "run", "data.images=train,test")
     assert results["cross_validation"]["score"] < 0.75
+
+
+def test_a_grey_mask_is_one_channel_more_and_tells_as_much(data: Path, tmp_path: Path) -> None:
+    results = run(data, tmp_path / "run", REGISTERED.replace("rgb", "grey"))
+    plan = json.loads((tmp_path / "run" / "plan.json").read_text())
+    assert plan["decisions"]["channels"] == {"value": 4, "reason": "picture 3 + mask 1"}
+    assert results["cross_validation"]["score"] > 0.9
 
 
 def test_plan_and_results_say_channels_adaptation_and_licence(

@@ -24,6 +24,7 @@ from grandmaster.report.figures import IntervalRow, curves_figure, interval_figu
 from grandmaster.report.groups import training_pictures
 from grandmaster.report.headline import Headline, describe_result
 from grandmaster.report.lookalikes import lookalikes, policy_sheet
+from grandmaster.report.moved import MovedLayer, moved_layers
 from grandmaster.report.out_of_fold import judge
 from grandmaster.report.out_of_fold_labels import judge_labels
 from grandmaster.report.out_of_fold_numbers import judge_numbers
@@ -65,6 +66,7 @@ class ModelCurves:
 
     backbone: str
     curves: tuple[Curve, ...]
+    moved: tuple[MovedLayer, ...]
 
 
 def write_report(run_folder: Path, competition: Competition) -> Path:
@@ -110,7 +112,7 @@ def render_report(run: RunArtefacts, competition: Competition) -> str:
         most_test_like=lookalikes(run, training_pictures(competition)),
         sheet=policy_sheet(run.folder),
         models=_planned_models(run),
-        curves=_curves(run.fits, headline.metric_title),
+        curves=_curves(run, headline.metric_title),
         curves_left_out=max(0, len(run.fits) - MOST_CURVES),
         oof=oof,
         oof_labels=labels,
@@ -179,10 +181,16 @@ def _mean(values: Iterable[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def _curves(fits: tuple[Fit, ...], metric_title: str) -> tuple[ModelCurves, ...]:
-    drawn = (Curve(fit=fit, figure=_curve(fit, metric_title)) for fit in fits[:MOST_CURVES])
+def _curves(run: RunArtefacts, metric_title: str) -> tuple[ModelCurves, ...]:
+    drawn = (Curve(fit=fit, figure=_curve(fit, metric_title)) for fit in run.fits[:MOST_CURVES])
     return tuple(
-        ModelCurves(backbone=backbone, curves=tuple(group))
+        ModelCurves(
+            backbone=backbone,
+            curves=tuple(group),
+            moved=moved_layers(
+                run.folder / f"fold_{fit.fold}" / backbone for fit in run.fits if fit.backbone == backbone
+            ),
+        )
         for backbone, group in groupby(drawn, key=lambda curve: curve.fit.backbone)
     )
 

@@ -48,6 +48,11 @@ def percent(value: float | None) -> str:
     return MISSING if value is None or _is_missing(value) else f"{100 * value:.1f}\N{NO-BREAK SPACE}%"
 
 
+def share(value: float | None) -> str:
+    """A share of 1 that may be tiny or above 1, as a percentage with about four digits that mean something."""
+    return MISSING if value is None or _is_missing(value) else f"{number(100 * value)}\N{NO-BREAK SPACE}%"
+
+
 def level(value: float | None) -> str:
     """The coverage of an interval ("95 %"); nothing where it is unknown."""
     return "" if value is None or _is_missing(value) else f"{100 * value:g}\N{NO-BREAK SPACE}%"
@@ -134,6 +139,7 @@ FILTERS = {
     "signed_score": signed_score,
     "count": count,
     "percent": percent,
+    "share": share,
     "level": level,
     "number": number,
     "signed_number": signed_number,
