@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 import time
 from collections.abc import Sequence
@@ -92,11 +91,18 @@ def infer(
     )
     print(f"bundle: {bundle_folder}\ndata:   {data_folder}")
     found = predict(request, Lines())
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    peak = _peak_gb()
     write_json(target.with_name(REPORT), {**vars(found), "peak_gb": round(peak, 2)})
     print("\n".join(told(found)))
     print(f"{target}: {found.rows} rows, {found.seconds:.0f} s, peak memory {peak:.1f} GB")
     return found
+
+
+def _peak_gb() -> float:
+    """Most memory that this process ever had, GB."""
+    import resource  # Windows has none, and Kaggle is none
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def told(found: Inferred) -> list[str]:

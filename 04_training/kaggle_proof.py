@@ -168,14 +168,13 @@ def _carry_out(place: Path, bundle: Path, data: Path, attached: Path, minutes: f
             if name in os.environ
         },
     }
-    ended = subprocess.run(
-        [sys.executable, "-s", str(guard), str(program), *flags],
-        env=environment,
-        cwd=out,
-        capture_output=True,
-        text=True,
-        timeout=60 * minutes + 120,
-    )
+    command = [sys.executable, "-s", str(guard), str(program), *flags]
+    try:
+        ended = subprocess.run(
+            command, env=environment, cwd=out, capture_output=True, text=True, timeout=60 * minutes + 120
+        )
+    except subprocess.TimeoutExpired:
+        raise NotProven(f"it had not ended two minutes after its limit of {minutes:g}") from None
     asked = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
     if asked:
         raise NotProven(f"it asked for what Kaggle does not give: {'; '.join(asked[:3])}")

@@ -26,7 +26,9 @@ from grandmaster.settings import with_settings
 from grandmaster.storage import read_json, write_json
 
 CHANGES = ("prediction.tta_views=4", "model.backbones=test_resnet,test_convnext", "training.epochs=1")
-MACHINE = with_settings(Config(), ["hardware.device=cpu", "hardware.workers=0", "hardware.picture_cache_gb=0"])
+MACHINE = with_settings(
+    Config(), ["hardware.device=cpu", "hardware.workers=0", "hardware.picture_cache_gb=0"]
+)
 PROBABILITIES = "ID,0,1,2\n"
 
 
