@@ -50,6 +50,7 @@ class PictureIndex:
         links: those of them that are links themselves.
         outside: links to folders outside the root, not followed.
         tables: CSV and JSON files, relative to the root; only named here, never read.
+        lenient: an id without a picture is no error: it gets a path of which there is no file.
     """
 
     root: Path
@@ -57,6 +58,7 @@ class PictureIndex:
     links: frozenset[str]
     outside: tuple[str, ...]
     tables: tuple[str, ...]
+    lenient: bool = False
 
     @classmethod
     def of(cls, root: Path) -> PictureIndex:
@@ -230,7 +232,9 @@ class PictureIndex:
             except _LeavesFolder:
                 leaving.append(picture_id)
                 continue
-            if not found:
+            if not found and self.lenient:
+                paths.append(str(self.root / picture_id))
+            elif not found:
                 missing.append(picture_id)
             elif len(found) > 1:
                 several.append((picture_id, found))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from grandmaster.config import DataConfig
 from grandmaster.errors import UserError
 
 
-def read_competition(root: Path, config: DataConfig) -> Competition:
+def read_competition(root: Path, config: DataConfig, *, lenient: bool = False) -> Competition:
     """Find out how a competition's files are laid out, and read them.
 
     The sample submission decides on column names, the order of rows and the form of an id. Ids and labels are
@@ -28,6 +29,8 @@ def read_competition(root: Path, config: DataConfig) -> Competition:
     Args:
         root: the folder that holds the competition's files.
         config: what is not to be found out; counts more than `competition.yaml`.
+        lenient: ids without a picture get a path of which there is no file, instead of an error: for predicting a test set
+            that nobody has seen, where training pictures may have been taken away too.
 
     Raises:
         UserError: no known layout fits (says what was found), something can be read in two ways (says the choices),
@@ -35,6 +38,8 @@ def read_competition(root: Path, config: DataConfig) -> Competition:
             without a name.
     """
     folder = without_extra_images(CompetitionFolder.of(root, config))
+    if lenient:
+        folder = replace(folder, pictures=replace(folder.pictures, lenient=True))
     evidence = Evidence(folder=folder)
     wanted = folder.config.layout
     against: dict[str, list[str]] = {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
@@ -27,17 +28,19 @@ from grandmaster.pipeline.joining import Joined, choose_views_of, joined_mean, o
 from grandmaster.pipeline.members import Member
 from grandmaster.pipeline.resplitting import Resplitting
 from grandmaster.pipeline.specialists import specialists_at_hand
+from grandmaster.prediction.applied import AppliedBlend, AppliedModel
 from grandmaster.prediction.blend_choice import BlendChoice, choose_blend
-from grandmaster.prediction.blend_methods import METHODS, Weighted, kind_of_values
-from grandmaster.prediction.calibration import Temperatures, calibrated, nested_temperatures, tempered
+from grandmaster.prediction.blend_methods import METHODS, kind_of_values
+from grandmaster.prediction.calibration import Temperatures, calibrated, nested_temperatures
 from grandmaster.prediction.views import views_path
-from grandmaster.prediction.weights import equal
-from grandmaster.storage import read_json
+from grandmaster.storage import read_json, write_json
 
 Values = npt.NDArray[np.float32]
 # To have left for choices, seconds: for the submission and the report that come after them, and by what was measured for
 # every number of all models' out-of-fold predictions; more where thresholds or cut points are fitted over and over.
 FEWEST_SECONDS, SECONDS_A_NUMBER, RULE_FACTOR = 20.0, 6e-5, 6.0
+# How values of test pictures come about, to be done again elsewhere.
+APPLIED = "applied.json"
 # Numbers of all models together, 256 MB: above it they are averaged one after the other, and nothing is chosen.
 MOST_VALUES = 64_000_000
 
@@ -119,8 +122,9 @@ def blend_members(
     for kind in kinds:
         written.append(folder / f"{kind}.npz")
         blending.out_of_fold(kind).save(written[-1])
-    written.append(folder / "test.npz")
-    blending.test().save(written[-1])
+    written += [folder / "test.npz", folder / APPLIED]
+    blending.test().save(written[-2])
+    write_json(written[-1], msgspec.to_builtins(blending.applied()))  # which keeps what kind of blend it is
     return written
 
 
@@ -153,24 +157,32 @@ class _Blending:
     def test(self) -> Predictions:
         """Test pictures, by choices made on all."""
         tests = [model.test() for model in self._models]
-        ids = tests[0].ids
-        fits = np.array([len(model.members) for model in self._models], np.float64)
-        chosen = None if self._choice is None else self._choice.fitted
-        if chosen is None or isinstance(chosen, Weighted):
-            weights = equal(len(fits)) if chosen is None else chosen.weights
-            # A model counts as often as it has fits: a mean over fewer is less sure.
-            shares = weights * fits / (weights * fits).sum()
-            total = np.zeros(tests[0].values.shape)
-            for share, found in zip(shares, tests, strict=True):
-                total += share * found.aligned_to(ids).values
-            values = total.astype(np.float32)
-        else:
-            values = chosen.apply(np.stack([found.aligned_to(ids).values for found in tests]))
-        if self._calibration is not None:
-            values = tempered(self._kind, values, self._calibration.used[None])
+        ids, places = tests[0].ids, range(len(tests))
+        values = self.applied().apply(
+            {place: tests[place].aligned_to(ids).values for place in places},
+            {place: len(self._models[place].members) for place in places},
+        )
         if self._specialists is not None:
             values = self._specialists.test(ids, values)
         return self._predictions(ids, values)
+
+    def applied(self) -> AppliedBlend:
+        """How values of test pictures come about, without the specialists."""
+        models = [
+            AppliedModel(
+                name=model.name,
+                members=tuple(member.name for member in model.members),
+                views=None if model.choice is None else tuple(model.choice.without(None).tolist()),
+            )
+            for model in self._models
+        ]
+        return AppliedBlend.of(
+            self._kind,
+            models,
+            None if self._choice is None else self._choice.fitted,
+            temperature=None if self._calibration is None else self._calibration.used[None],
+            specialists=self._specialists is not None and self._specialists.kept,
+        )
 
     def _blended(self, kind: str) -> Values:
         """(n, c) of all pictures, not calibrated; pictures that a model lacks by the mean of those that have them."""

@@ -37,6 +37,7 @@ COLUMNS = (
     "models",
     "folds",
     "submission_sha256",
+    "submitted",
     *BOARDS,
 )
 FEWEST = 3
@@ -80,6 +81,23 @@ def record_board(run_folder: Path, scores: dict[str, float]) -> pd.DataFrame:
         _put(table, line | {board: _text(score) for board, score in scores.items()})
         write_csv(path, table)
     return table
+
+
+def record_submission(run_folder: Path, when: str) -> None:
+    """Note that a run's submission was handed in.
+
+    Args:
+        when: for people; once more is noted beside what stands there.
+
+    Raises:
+        UserError: as `record_run`.
+    """
+    line = _line_of(run_folder)
+    with _held(ledger_of(run_folder)) as path:
+        table = read_ledger(path)
+        before = table.loc[table["experiment"] == line["experiment"], "submitted"].tolist()
+        _put(table, line | {"submitted": "; ".join([*filter(None, before[:1]), when])})
+        write_csv(path, table)
 
 
 def read_ledger(path: Path) -> pd.DataFrame:

@@ -50,6 +50,11 @@ class Resplitting:
 
     # What was chosen, applied; before anything was, nothing changes.
 
+    @property
+    def kept(self) -> bool:
+        """Whether they have a say."""
+        return self._weights is not None
+
     def out_of_fold(self, kind: str, values: Values) -> Values:
         """The blend's values of the pictures of the objective, every part by choices in which it had no say."""
         return values if self._weights is None else self._nested(kind, values, self._weights)

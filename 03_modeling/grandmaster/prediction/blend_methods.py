@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression, Ridge
 
 from grandmaster.competition.objective import Objective, Out
 from grandmaster.competition.table import TargetKind
+from grandmaster.prediction.stacking import fit_stacked
 from grandmaster.prediction.weights import drawn_to_equal, equal, fitted_weights
 
 Floats = npt.NDArray[np.float64]
@@ -23,9 +21,6 @@ Values = npt.NDArray[np.float32]
 GREEDY_STEPS = 25
 # How far fitted weights go back to equal ones, the farthest first: of equals it is taken.
 SHARES = (1.0, 0.75, 0.5, 0.25, 0.0)
-# Inverse of the L2 penalty of a logistic regression on standardised log-probabilities; of a ridge, a row.
-LOGISTIC_STRENGTH, RIDGE_STRENGTH = 0.1, 0.1
-SMALLEST = 1e-6
 # rows x inputs x outputs of a logistic regression that is fitted in about two seconds.
 MOST_STACKED = 50_000_000
 
@@ -69,22 +64,6 @@ class RankMean:
         if self.shares and ranks.shape[1] == 2:  # one order, seen from both ends
             return np.stack([1 - ranks[:, 1], ranks[:, 1]], axis=1).astype(np.float32)
         return (ranks / ranks.sum(axis=1, keepdims=True) if self.shares else ranks).astype(np.float32)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stacked:
-    """A linear model on the models' predictions.
-
-    Attributes:
-        predict: (m, n, c) -> (n, c).
-    """
-
-    predict: Callable[[Values], Values]
-    weights: None = None
-
-    def apply(self, members: Values) -> Values:
-        """(m, n, c) -> (n, c)."""
-        return self.predict(members)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,97 +156,8 @@ def _not_stacked(objective: Objective, models: int) -> str | None:
 
 
 def _stack(members: Values, objective: Objective, out: Out) -> Fitted:
-    """Wolpert, Stacked Generalization (1992): logistic regression on log-probabilities, ridge on numbers, strong L2.
-
-    The ridge corrects the mean by the models' deviations from it, so that its penalty draws to equal weights.
-    """
     inside = objective.inside(out)
-    learn = {"multiclass": _stack_classes, "multilabel": _stack_labels}
-    fit = learn.get(objective.competition.kind, _stack_numbers)
-    return Stacked(predict=fit(members[:, inside], objective.targets[inside]))
-
-
-def _stack_classes(members: Values, truth: npt.NDArray[Any]) -> Callable[[Values], Values]:
-    scale, classes = _scale(_logs(members)), members.shape[2]
-    if len(np.unique(truth)) < 2:
-        return lambda others: others.mean(axis=0)
-    model = _logistic(_logs(members) / scale, truth)
-
-    def predict(others: Values) -> Values:
-        # A class that no picture bore keeps a chance as small as may be.
-        found = np.full((others.shape[1], classes), SMALLEST)
-        found[:, model.classes_] = model.predict_proba(_logs(others) / scale)
-        return (found / found.sum(axis=1, keepdims=True)).astype(np.float32)
-
-    return predict
-
-
-def _stack_labels(members: Values, truth: npt.NDArray[Any]) -> Callable[[Values], Values]:
-    models: list[Any] = []
-    for label in range(members.shape[2]):
-        own = truth[:, label] > 0
-        told = _logits(members[:, :, label])
-        scale = _scale(told)
-        models.append(None if own.all() or not own.any() else (_logistic(told / scale, own), scale))
-
-    def predict(others: Values) -> Values:
-        found = others.mean(axis=0)
-        for label, fitted in enumerate(models):
-            if fitted is not None:
-                model, scale = fitted
-                found[:, label] = model.predict_proba(_logits(others[:, :, label]) / scale)[:, 1]
-        return found
-
-    return predict
-
-
-def _stack_numbers(members: Values, truth: npt.NDArray[Any]) -> Callable[[Values], Values]:
-    models = []
-    for target in range(members.shape[2]):
-        mean, apart = _apart(members[:, :, target])
-        scale = max(float(apart.std()), 1e-12)
-        ridge = Ridge(alpha=RIDGE_STRENGTH * len(truth))
-        models.append((ridge.fit(apart / scale, truth[:, target] - mean), scale))
-
-    def predict(others: Values) -> Values:
-        columns = []
-        for target, (ridge, scale) in enumerate(models):
-            mean, apart = _apart(others[:, :, target])
-            columns.append(mean + ridge.predict(apart / scale))
-        return np.stack(columns, axis=1).astype(np.float32)
-
-    return predict
-
-
-def _logistic(told: Floats, truth: npt.NDArray[Any]) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # strong L2: the last digits do not matter
-        return LogisticRegression(C=LOGISTIC_STRENGTH, max_iter=100, tol=1e-3).fit(told, truth)
-
-
-def _logs(members: Values) -> Floats:
-    """(m, n, c) probabilities -> (n, m c) logarithms about the mean of the classes."""
-    logs = np.log(np.maximum(members.astype(np.float64), SMALLEST))
-    logs -= logs.mean(axis=2, keepdims=True)
-    return logs.transpose(1, 0, 2).reshape(members.shape[1], -1)
-
-
-def _logits(chance: Values) -> Floats:
-    """(m, n) -> (n, m)."""
-    safe = np.clip(chance.astype(np.float64), SMALLEST, 1 - SMALLEST)
-    logits: Floats = (np.log(safe) - np.log1p(-safe)).T
-    return logits
-
-
-def _apart(values: Values) -> tuple[Floats, Floats]:
-    """(m, n) -> the mean (n,), and what each says beyond it (n, m)."""
-    wide = values.astype(np.float64)
-    mean = wide.mean(axis=0)
-    return mean, (wide - mean).T
-
-
-def _scale(told: Floats) -> float:
-    return max(float(told.std()), 1e-12)
+    return fit_stacked(objective.competition.kind, members[:, inside], objective.targets[inside])
 
 
 # From simple to complex: of equals the first is taken.

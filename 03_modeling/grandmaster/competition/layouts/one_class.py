@@ -23,9 +23,9 @@ SAME_AS_FOLDER = 0.9
 def read_split_folders(evidence: Evidence) -> Reading:
     """L1: pictures of train and test in folders of their own."""
     evidence.folder.path("train"), evidence.folder.path("sample")
-    splits = evidence.folder.pictures.split_folders
+    pictures = evidence.folder.pictures
     for split in ("train", "test"):
-        if not splits[split]:
+        if not pictures.split_folders[split] and not pictures.lenient:
             raise NotThisLayout(f"there is no {split} folder with pictures")
     tables = evidence.csv
     if tables.targets.form == "one-hot columns":
