@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 import psutil
-from nicegui import app, ui
+from nicegui import app, run, ui
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
@@ -40,6 +40,7 @@ def serve(application: Application, *, host: str, port: int) -> None:
     def index(request: Request) -> None:
         shell.build(application, request)
 
+    run.process_pool_start_method = "spawn"  # forking a process of many threads is not safe
     ui.run(
         host=host,
         port=port,

@@ -58,11 +58,7 @@ def _frame(desk: Desk, first: str, theme: str) -> None:
                 icon="contrast",
                 on_click=lambda: ui.run_javascript(_COOKIE.format(name="gm_theme", value=turned)),
             ).props("flat dense round").tooltip(say("page.theme"))
-        with (
-            ui.tabs()
-            .classes("w-full")
-            .props("align=left inline-label no-caps") as tabs
-        ):
+        with ui.tabs().classes("w-full").props("align=left inline-label no-caps") as tabs:
             for name in TABS:
                 ui.tab(name, say(f"tab.{name}"), icon=ICONS[name])
     with ui.tab_panels(tabs, value=first, animated=False, keep_alive=False).classes("w-full"):
