@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -110,6 +110,12 @@ def process_of(results: Path, name: str) -> psutil.Process | None:
     except psutil.Error:
         return None
     return process if ours else None
+
+
+def at_work(results: Path, names: Iterable[str]) -> list[str]:
+    """Those of the runs, and of what was started from here, for which a process works."""
+    started = [path.stem for path in (results / FOLDER).glob("*.json")]
+    return [name for name in dict.fromkeys([*started, *names]) if process_of(results, name) is not None]
 
 
 def printed(results: Path, name: str, *, lines: int = 12) -> list[str]:

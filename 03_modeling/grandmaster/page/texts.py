@@ -118,10 +118,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "train.data": ("Competition", "대회"),
     "train.mode": ("Mode", "모드"),
     "train.name": ("Name of the experiment", "실험 이름"),
-    "train.models": ("Models (empty: the plan decides)", "모델 (비우면 자동 선택)"),
+    "train.models": ("Models (empty: planned)", "모델 (비우면 자동 선택)"),
     "train.how": ("Training mode", "훈련 방식"),
     "train.decides": ("the plan decides", "자동 결정"),
-    "train.minutes": ("Time limit, minutes (empty: none)", "시간 제한 (분, 비우면 없음)"),
+    "train.minutes": ("Time limit, minutes", "시간 제한 (분)"),
     "train.folds": ("Folds to train", "훈련할 fold 수"),
     "train.preset": ("Recipe", "레시피"),
     "train.settings": (
@@ -147,8 +147,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "plan.minutes": ("about {time} in all", "총 약 {time}"),
     "plan.memory": ("memory", "메모리"),
     "plan.fits": (
-        "{models} models x {trained} of {total} folds",
-        "모델 {models}개 x fold {total}개 중 {trained}개",
+        "models: {models}, folds: {trained} of {total}",
+        "모델 {models}개, fold {total}개 중 {trained}개",
     ),
     "plan.model": ("model", "모델"),
     "plan.weights": ("weights", "가중치"),

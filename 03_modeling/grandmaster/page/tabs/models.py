@@ -93,7 +93,7 @@ def _show(desk: Desk, found: tuple[list[ModelCard], dict[str, ModelEntry]]) -> N
     def change(key: str, value: Any) -> None:
         shown.wanted[key] = value
         images = _whole(shown.wanted.get("images"))
-        task = shown.wanted.get("task") or "classification"
+        task: Task = shown.wanted.get("task") or "classification"
         told = recommend(task, images).text if images else ""
         advice.set_text(say("models.advice", images=f"{images:,}", text=told) if images else "")
         fill()
@@ -119,9 +119,10 @@ def _show(desk: Desk, found: tuple[list[ModelCard], dict[str, ModelEntry]]) -> N
     async def count_parameters() -> None:
         for card in shown.cards:
             if card.parameters is None and card.id in ENTRIES and card.trainable:
-                _PARAMETERS[card.id] = await run.cpu_bound(count, card.id) or 0
-                if form.is_deleted:
+                parameters: int | None = await run.cpu_bound(count, card.id)
+                if form.is_deleted or parameters is None:
                     return
+                _PARAMETERS[card.id] = parameters
                 if card.id in shown.labels:
                     shown.labels[card.id].set_text(_million(_PARAMETERS[card.id]))
         shown.cards = make_cards(desk.application.weights_dir, shown.added, counted=_PARAMETERS)
