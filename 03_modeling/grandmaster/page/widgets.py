@@ -53,10 +53,11 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, wide: Iterab
     """A plain table that scrolls sideways where it has to; columns in `wide` may break their lines."""
     breaking = set(wide)
     with ui.element("div").classes("gm-scroll"), ui.element("table").classes("gm-table"):
-        with ui.element("thead"), ui.element("tr"):
-            for column in columns:
-                with ui.element("th"):
-                    ui.label(column)
+        if any(columns):
+            with ui.element("thead"), ui.element("tr"):
+                for column in columns:
+                    with ui.element("th"):
+                        ui.label(column)
         with ui.element("tbody"):
             for row in rows:
                 with ui.element("tr"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from nicegui import run, ui
 
 from grandmaster.page import processes
 from grandmaster.page.desk import Desk
-from grandmaster.page.places import runs_in
+from grandmaster.page.places import REPORT, runs_in
 from grandmaster.page.run_state import Curve, Live, Standing, read_curves, read_live, standing_of
 from grandmaster.page.widgets import card, chip, heading, muted, safely
 
@@ -51,7 +52,9 @@ def look_at(desk: Desk, name: str) -> Look:
 class LiveCard:
     """A card that keeps itself up to date."""
 
-    def __init__(self, desk: Desk, name: str) -> None:
+    def __init__(self, desk: Desk, name: str, on_end: Callable[[], Awaitable[None]] | None = None) -> None:
+        """`on_end`: called once when the process has ended."""
+        self._on_end, self._worked = on_end, False
         self._desk, self._name, self._say = desk, name, desk.say
         self._chart: tuple[ui.echart, ui.echart] | None = None
         self._curves: tuple[Curve, ...] = ()
@@ -91,9 +94,12 @@ class LiveCard:
         self._chip.set_text(say(f"runs.{word}"))
         self._chip.classes(replace=f"gm-chip {TONES[word]}")
         works = found.standing == "running"
+        ended, self._worked = self._worked and not works, works
+        if ended and self._on_end is not None:
+            await self._on_end()
         self._stop.set_visibility(works)
         self._resume.set_visibility(found.resumable)
-        self._report.set_visibility((self._desk.application.results / self._name / "report.html").is_file())
+        self._report.set_visibility((self._desk.application.results / self._name / REPORT).is_file())
         left = say("live.left", eta=live.eta) if live.eta else ""
         self._whole.show(say("live.whole"), live.share if works else None, left)
         self._task.show(live.task, live.task_share if works and live.task else None, live.facts)

@@ -36,7 +36,7 @@ def _show(desk: Desk, competitions: dict[str, Path]) -> None:
         for name in running(desk):
             LiveCard(desk, name)
     if not competitions:
-        _offer_sample(desk)
+        offer_sample(desk, "train")
         return
     plan = ui.column().classes("w-full gap-4 gm-fill")
     with card():
@@ -44,7 +44,8 @@ def _show(desk: Desk, competitions: dict[str, Path]) -> None:
     plan.move(target_index=-1)
 
 
-def _offer_sample(desk: Desk) -> None:
+def offer_sample(desk: Desk, tab: str) -> None:
+    """Where there is no data: a button that makes the sample competition, then opens the tab anew."""
     say = desk.say
     note(say("train.no_data"))
 
@@ -54,7 +55,7 @@ def _offer_sample(desk: Desk) -> None:
             await run.io_bound(desk.application.make_sample, SilentProgress())
         finally:
             button.props(remove="loading")
-        desk.go("train")
+        desk.go(tab)
 
     button = ui.button(say("train.sample"), on_click=safely(say, make)).mark("sample")
 
