@@ -62,7 +62,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, wide: Iterab
             for row in rows:
                 with ui.element("tr"):
                     for place, cell in enumerate(row):
-                        with ui.element("td").classes("" if place in breaking else "tight"):
+                        with ui.element("td").classes("loose" if place in breaking else "tight"):
                             ui.label(cell)
 
 
