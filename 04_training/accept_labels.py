@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.write and top is None and least is None:
             raise UserError("--write does not say which suspects", fix="Give --top N or --min_confidence X")
         run = data_loader.resolve(options.run)
-        fixes = _fixes_file(run) if options.fixes is None else data_loader.resolve(options.fixes)
+        fixes = fixes_file(run) if options.fixes is None else data_loader.resolve(options.fixes)
         return _accept(run, fixes, top, least, write=options.write)
     except UserError as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
@@ -153,7 +153,7 @@ def suspects_table(suspects: pd.DataFrame) -> Table:
     return table
 
 
-def _fixes_file(run: Path) -> Path:
+def fixes_file(run: Path) -> Path:
     """The file that the run follows, or would follow."""
     from grandmaster.competition.label_fixes import FILE_NAME
     from grandmaster.storage import read_json

@@ -29,6 +29,7 @@ LEVELS = {
     "prediction": 4,
     "report": 4,
     "pipeline": 5,
+    "page": 6,
 }
 
 
