@@ -21,12 +21,12 @@ from grandmaster.errors import UserError
 from grandmaster.images.decode import PictureError, decode_picture
 from grandmaster.images.normalise import to_input
 from grandmaster.images.resize import to_square
-from grandmaster.page import heat_map
 from grandmaster.page.places import find_run
 from grandmaster.pipeline.finished import FinishedRun, open_run
 from grandmaster.pipeline.fitted import load_fitted
 from grandmaster.pipeline.members import Member, finished_members
 from grandmaster.pipeline.outcome import read_rule
+from grandmaster.prediction import heat_map
 from grandmaster.prediction.tta import predict_views, views
 from grandmaster.prediction.weights import equal
 from grandmaster.storage import file_sha256, read_json

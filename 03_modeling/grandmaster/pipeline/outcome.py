@@ -19,6 +19,7 @@ from grandmaster.pipeline.blending import what_was_chosen
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.judging import Judge
 from grandmaster.pipeline.ledger import FILE_NAME, record_run
+from grandmaster.pipeline.looking import look
 from grandmaster.pipeline.members import Member, finished_members
 from grandmaster.pipeline.techniques import recorded
 from grandmaster.storage import read_json, write_json
@@ -75,6 +76,7 @@ def report(context: RunContext) -> None:
     from grandmaster.report.html import write_report
 
     context.progress.start("report", 1)
+    look(context)
     path = context.folder / "final_results.json"
     results = read_json(path)
     results["seconds"], results["steps"] = context.seconds(), context.steps()

@@ -205,6 +205,24 @@ class TrainingResults(Artefact, frozen=True, kw_only=True):
     seconds: dict[str, float | None] = msgspec.field(default_factory=dict)
 
 
+class LookLine(Artefact, frozen=True, kw_only=True):
+    """One picture of `looks/looks.json`."""
+
+    id: str
+    file: str
+    output: int
+    value: float | None = None
+    right: bool = False
+    fit: str = ""
+    method: str = ""
+
+
+class Looks(Artefact, frozen=True, kw_only=True):
+    """`looks/looks.json`."""
+
+    looks: tuple[LookLine, ...] = ()
+
+
 class LabelQuality(Artefact, frozen=True, kw_only=True):
     """`label_quality.json`."""
 
@@ -262,6 +280,7 @@ class RunArtefacts:
     folds: pd.DataFrame | None
     out_of_fold: Predictions | None
     rule: DecisionRule | None
+    looks: tuple[LookLine, ...]
     techniques: tuple[Technique, ...]
     hashes: dict[str, str]
 
@@ -312,6 +331,7 @@ def read_run(folder: Path) -> RunArtefacts:
         out_of_fold=Predictions.load(oof_path) if oof_path.exists() else None,
         rule=_read_rule(folder / "ensemble" / "decision_rule.json"),
         techniques=_read_techniques(folder / "techniques"),
+        looks=looks.looks if (looks := _read(folder / "looks" / "looks.json", Looks)) else (),
         hashes={name: file_sha256(folder / name) for name in hashed if (folder / name).is_file()},
     )
 

@@ -24,6 +24,7 @@ from grandmaster.report.figures import IntervalRow, curves_figure, interval_figu
 from grandmaster.report.groups import training_pictures
 from grandmaster.report.headline import Headline, describe_result
 from grandmaster.report.lookalikes import lookalikes, policy_sheet
+from grandmaster.report.looks import describe_looks
 from grandmaster.report.moved import MovedLayer, moved_layers
 from grandmaster.report.out_of_fold import judge
 from grandmaster.report.out_of_fold_labels import judge_labels
@@ -122,6 +123,7 @@ def render_report(run: RunArtefacts, competition: Competition) -> str:
         time=_time(run),
         suspects=describe_suspects(run, competition),
         techniques=technique_rows(run.techniques),
+        looks=describe_looks(run, competition),
     )
 
 
