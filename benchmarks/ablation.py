@@ -178,9 +178,9 @@ def _student(found: dict[str, Any]) -> dict[str, Any]:
     return {
         "teachers": found["teachers"]["score"],
         "student": found["student"]["score"],
-        "student_gain": found["gain"]["score"],
-        "student_gain_low": found["gain"]["low"],
-        "student_gain_high": found["gain"]["high"],
+        "student_gain": found["compared"]["gain"],
+        "student_gain_low": found["compared"]["low"],
+        "student_gain_high": found["compared"]["high"],
         "student_cost": one / many,
     }
 
