@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -107,6 +109,55 @@ def test_loaded_weights_predict_what_their_fit_predicted_and_nothing_is_trained(
     assert again.notes["train test_resnet fold 0"].startswith("done before: ")
 
 
+def said_of_seen(data: Path, folder: Path, weights: Path, *changes: str) -> str:
+    record = Record()
+    asked = untrained(data, folder, weights, "model.backbones=test_resnet", *changes)
+    run_pipeline(dataclasses.replace(asked, until="plan"), record)
+    (line,) = [line for line in record.messages if "inference_only: " in line]
+    return line
+
+
+def test_it_is_said_whether_the_weights_saw_what_they_are_scored_on(data, trained, tmp_path):
+    fold_of = dict(line.split(",")[::2] for line in (trained / "folds.csv").read_text().splitlines()[1:])
+    scored = [picture for picture, fold in fold_of.items() if fold == "0"]
+    line = said_of_seen(data, tmp_path / "same", checkpoint_of(trained))
+    assert line.startswith("good: ")
+    assert f"(run trained, fold 0) were trained on none of the {len(scored)} pictures" in line
+
+    line = said_of_seen(data, tmp_path / "other", checkpoint_of(trained), "folds.seed=7")
+    then = dict(
+        line.split(",")[::2] for line in (tmp_path / "other" / "folds.csv").read_text().splitlines()[1:]
+    )
+    scored = [picture for picture, fold in then.items() if fold == "0"]
+    seen = sum(fold_of[picture] != "0" for picture in scored)
+    assert 0 < seen < len(scored)
+    assert line.startswith("warn: ")
+    assert f"were trained on {seen} of the {len(scored)} pictures" in line
+    assert "do not believe it" in line
+
+
+def test_a_copy_of_the_weights_is_known_by_its_hash_in_the_runs_beside(data, trained, tmp_path):
+    (tmp_path / "copied").mkdir()
+    copy = tmp_path / "copied" / "test_resnet.safetensors"
+    shutil.copy(checkpoint_of(trained) / "best.safetensors", copy)
+    copy.with_suffix(".json").write_text('{"model_args": {"act_layer": "gelu"}}')
+    line = said_of_seen(data, tmp_path / "alone", copy.parent)
+    assert "unknown whether the weights of test_resnet saw" in line
+    assert "no run at hand says" in line
+    line = said_of_seen(data, trained.parent / "beside", copy.parent)
+    assert "(run trained, fold 0) were trained on none" in line
+
+
+def test_pictures_that_changed_since_make_it_unknown(data, trained, tmp_path):
+    other = tmp_path / "data"
+    shutil.copytree(data, other)
+    shutil.copy(other / "train" / "train000.png", other / "train" / "train001.png")
+    line = said_of_seen(other, tmp_path / "run", checkpoint_of(trained))
+    assert line.startswith("warn: ")
+    assert "unknown whether" in line
+    assert "run trained made them, of other pictures than these" in line
+
+
 def test_a_classifier_that_does_not_fit_is_refused_in_a_sentence(trained, tmp_path):
     two = write_competition(tmp_path / "two")
     table = (two / "train.csv").read_text().replace(",2\n", ",1\n")
@@ -163,8 +214,6 @@ def test_a_model_of_another_task_is_refused(data, tmp_path):
 
 
 def test_an_edited_plan_in_which_mode_and_epochs_disagree_is_refused(data, trained, tmp_path):
-    import shutil
-
     copy = tmp_path / "trained"
     shutil.copytree(trained, copy)
     plan = json.loads((copy / "plan.json").read_text())

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 import torch
-from training_cases import make_spec
+from training_cases import RANDOM, make_spec
 
 from grandmaster.models.weight_change import FILE_NAME, layer_of, read_weight_change, weight_change
 from grandmaster.training.fit import start_model
-from grandmaster.training.moved import write_weight_change
+from grandmaster.training.moved import tell_weight_change
 from grandmaster.training.rate_groups import RateGroup
 
 
@@ -62,7 +63,7 @@ def test_a_fits_change_is_counted_from_where_it_began(tmp_path):
     with torch.no_grad():
         model.fc.weight.mul_(1.5)
     before = torch.random.get_rng_state()
-    write_weight_change(spec, model, tmp_path)
+    assert tell_weight_change(spec, model, tmp_path) == ""
     assert torch.equal(torch.random.get_rng_state(), before)
     found = read_weight_change(tmp_path)
     assert found is not None
@@ -75,4 +76,13 @@ def test_a_fits_change_is_counted_from_where_it_began(tmp_path):
         "fc": pytest.approx(2e-3),
     }
     (tmp_path / FILE_NAME).write_text("{")
+    assert read_weight_change(tmp_path) is None
+
+
+def test_weights_that_are_gone_cost_no_trained_fit(tmp_path):
+    gone = msgspec.structs.replace(RANDOM, source=f"file:{tmp_path / 'gone.safetensors'}")
+    model = start_model(make_spec(), grad_checkpointing=False)
+    assert "how far its layers moved is not told" in tell_weight_change(
+        make_spec(weights=gone), model, tmp_path
+    )
     assert read_weight_change(tmp_path) is None

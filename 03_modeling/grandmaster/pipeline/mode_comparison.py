@@ -28,7 +28,9 @@ from grandmaster.storage import read_json
 
 # In the order in which they are trained: what fine-tuning plans, training from scratch is given too.
 MODES: tuple[TrainingMode, TrainingMode] = ("fine_tuning", "full_training")
-# Steps that look at the data, and give both runs the same.
+# Stages that look at the data, and give both runs the same: done once, so that their time is neither's.
+_OF_THE_DATA = ("inspect", "shift")
+# Their manifests.
 _SHARED = ("fingerprint.manifest.json", "shift.manifest.json")
 
 
@@ -143,7 +145,9 @@ def _facts(run: FinishedRun, mode: TrainingMode, entry: ModelEntry) -> ModeFacts
         clean=msgspec.convert(_spread(clean), Spread),
         corrupted=None if corrupted is None else msgspec.convert(_spread(corrupted), Spread),
         training_minutes=round(sum(fit["seconds"] for fit in fits) / 60, 2),
-        run_minutes=round(results["total_seconds"] / 60, 2),
+        run_minutes=round(
+            sum(took for stage, took in results["seconds"].items() if stage not in _OF_THE_DATA) / 60, 2
+        ),
         memory_gb=max((fit["memory_gb"] for fit in fits), default=None),
         images_per_second=median(fit["images_per_second"] for fit in fits) if fits else None,
         best_epochs=tuple(fit["best_epoch"] for fit in fits),

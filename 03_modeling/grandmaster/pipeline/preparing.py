@@ -22,6 +22,7 @@ from grandmaster.pipeline.later import later_work
 from grandmaster.pipeline.manifest import is_done, mark_done, read_manifest
 from grandmaster.pipeline.plan import ModelPlan, Plan, read_plan, write_plan
 from grandmaster.pipeline.planner import plan_inputs
+from grandmaster.pipeline.seen_pictures import tell_of_seen_pictures
 from grandmaster.pipeline.speed import ProbeCache
 from grandmaster.pipeline.timed_plan import make_timed_plan
 from grandmaster.report.policy_sheet import FILE_NAME as SHEET
@@ -134,6 +135,7 @@ def plan(context: RunContext) -> None:
         for later in later_work(context.plan, context.competition, context.config):
             context.progress.message(f"After the planned fits, if the time left allows: {later.line}.")
     _split(context)
+    tell_of_seen_pictures(context)
     fits = [(model, fold) for model in context.plan.models for fold in range(context.plan.folds_trained)]
     tasks: dict[str, float] = {}
     if context.config.training.find_rate:

@@ -32,7 +32,7 @@ from grandmaster.training.brake import Brake
 from grandmaster.training.checkpoint import has_state, remove_state
 from grandmaster.training.divergence import FitFailed
 from grandmaster.training.fit import FitResult, fit_fold
-from grandmaster.training.moved import write_weight_change
+from grandmaster.training.moved import tell_weight_change
 from grandmaster.training.spec import FitSpec
 
 
@@ -377,8 +377,9 @@ def fit(
     if fitted.ease.precision != spec.precision:
         precision = context.make_precision(fitted.ease.precision)
     result |= out_of_fold(context, spec, fitted.model, precision, data, folder, views=views)
-    if spec.epochs:  # no part of what makes a fit done: it is only told to people
-        write_weight_change(spec, fitted.model, folder)
+    # No part of what makes a fit done: it is only told to people.
+    if spec.epochs and (untold := tell_weight_change(spec, fitted.model, folder)):
+        context.progress.message(f"{task}: {untold}", "warn")
     write_json(folder / "result.json", result)
     write_json(folder / "spec.json", spec)
     kept = folder / "checkpoint"

@@ -36,7 +36,7 @@ class ModeFacts(msgspec.Struct, frozen=True, kw_only=True):
         weights: where it started from, without folders.
         clean, corrupted: out-of-fold scores of its blend; the latter None where test looks as train does.
         training_minutes: of all fits together, measured.
-        run_minutes: of the whole run, measured.
+        run_minutes: of the whole run but for looking at the data, which is done once for both; measured.
         memory_gb: largest of its fits, measured: on a GPU the peak, on a CPU the process at the end of a fit.
         images_per_second: median over its fits.
         best_epochs, epochs: of every fold: the epoch that is kept, and how many were trained.
@@ -149,7 +149,7 @@ def table_lines(compared: ModesCompared) -> tuple[Line, ...]:
     moved = compared.layers[-1] if compared.layers else None
     lines += [
         line("training, all folds", [minutes(run.training_minutes) for run in runs]),
-        line("whole run", [minutes(run.run_minutes) for run in runs]),
+        line("whole run, data aside", [minutes(run.run_minutes) for run in runs]),
         line("memory", [gigabytes(run.memory_gb) for run in runs]),
         line("best epoch", [_epochs(run) for run in runs]),
         line("pictures a second", [number(run.images_per_second) for run in runs]),
