@@ -40,7 +40,9 @@ def make_parser() -> Parser:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("--bundle", metavar="FOLDER", help="folder with bundle.json (default: searched below Kaggle's input)")
+    add(
+        "--bundle", metavar="FOLDER", help="folder with bundle.json (default: the one that this code lies in)"
+    )
     add("--data", metavar="FOLDER", help="the competition's folder (default: searched below Kaggle's input)")
     add("--out", metavar="FILE", default="submission.csv", help="default: submission.csv")
     add("--minutes", metavar="N", type=float, help="the command has ended by then (default: no limit)")
@@ -119,11 +121,11 @@ def told(found: Inferred) -> list[str]:
     return lines
 
 
-def find_bundle(given: str | None, place: Path | None = None) -> Path:
-    """The folder with `bundle.json`: given, else that of the code at work, else the one below Kaggle's input.
+def find_bundle(given: str | None) -> Path:
+    """The folder with `bundle.json`: given, else that of the code at work.
 
     Raises:
-        UserError: there is none, or there are several.
+        UserError: there is none.
     """
     if given is not None:
         folder = data_loader.resolve(given)
@@ -132,20 +134,12 @@ def find_bundle(given: str | None, place: Path | None = None) -> Path:
                 f"no bundle.json in {given}", where="--bundle", fix="Give a folder made by kaggle_bundle.py"
             )
         return folder
-    place = place or data_loader.KAGGLE_INPUT
     own = Path(__file__).resolve().parents[2]
-    if (own / "bundle.json").is_file():
-        return own
-    # Never deeper: competitions hold very many pictures.
-    found = sorted(path.parent for depth in range(1, 5) for path in place.glob("*/" * depth + "bundle.json"))
-    if len(found) != 1:
-        what = (
-            f"{len(found)} bundles found: {', '.join(map(str, found))}"
-            if found
-            else f"no bundle found below {place}"
+    if not (own / "bundle.json").is_file():
+        raise UserError(
+            "no bundle.json beside this code", where="--bundle", fix="Give a folder made by kaggle_bundle.py"
         )
-        raise UserError(what, where="--bundle", fix="Attach one bundle as a dataset, or give --bundle")
-    return found[0]
+    return own
 
 
 def find_data(given: str | None, bundle: Path) -> Path:

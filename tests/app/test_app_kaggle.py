@@ -265,10 +265,9 @@ def test_a_bundle_that_needs_more_than_kaggle_gives_is_found_out(
     dataset = tmp_path / "dataset"
     shutil.copytree(made / "dataset", dataset)
     program = dataset / "code" / "04_training" / "kaggle_infer.py"
-    start = 'if __name__ == "__main__":\n'
-    first = "import sys\n" if "elsewhere" in seen else ""
-    text = program.read_text().replace("from __future__ import annotations\n", "")
-    program.write_text(f"{first}{line}\n{text}" if first else text.replace(start, f"{start}    {line}\n"))
+    text, place = program.read_text(), "import sys\n"
+    assert text.count(place) == 1
+    program.write_text(text.replace(place, f"{place}{line}\n"))
     competition = read_competition(data_of(run), DataConfig())
     with pytest.raises(kaggle_proof.NotProven, match=seen):
         kaggle_proof.prove(dataset, competition, times=1, minutes=5)
@@ -301,7 +300,7 @@ def test_without_yes_nothing_is_sent(own_run: Path, client: Path, capsys: pytest
     assert submit.main([str(own_run)]) == 0
     said = capsys.readouterr().out
     assert "gate:        passed" in said
-    assert "kaggle competitions submit squares -m 'first: Macro F1 " in said
+    assert "kaggle competitions submit squares -m 'first: macro F1 " in said
     assert "--yes" in said
     assert not client.exists()
     assert not (own_run.parent / "LEADERBOARD.csv").exists()
