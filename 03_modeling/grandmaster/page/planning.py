@@ -179,6 +179,7 @@ class Planning:
             code = await self._process.wait()
         finally:
             self.give_up()
+            await self._process.wait()
         if found is not None:
             yield found
         elif code > 0:
