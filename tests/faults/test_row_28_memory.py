@@ -74,7 +74,6 @@ def left_behind() -> dict[str, Any]:
     }
 
 
-@pytest.mark.filterwarnings("ignore:This DataLoader will create 2 worker")  # on machines with fewer cores
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.fault(
     28, "20 epochs, without and with loading processes: resident memory, descriptors, shared memory"

@@ -38,7 +38,6 @@ pytestmark = [
     pytest.mark.skipif(
         "fork" not in multiprocessing.get_all_start_methods(), reason="no processes that can be forked"
     ),
-    pytest.mark.filterwarnings("ignore:This DataLoader will create 2 worker"),  # on machines with fewer cores
 ]
 ONCE = ("folds.train=1", "training.epochs=2")
 

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Sampler
 from grandmaster.images.balance import balanced_indices
 from grandmaster.images.dataset import Item as DatasetItem
 from grandmaster.images.dataset import PictureDataset, TrainingPictures
-from grandmaster.images.loading_processes import TIMEOUT_SECONDS, LoadingProcesses, start_worker
+from grandmaster.images.loading_processes import TIMEOUT_SECONDS, LoadingProcesses, no_advice, start_worker
 
 
 class Batch(NamedTuple):
@@ -266,17 +266,18 @@ def _data_loader(dataset: TrainingPictures, workers: int, pin_memory: bool, **ho
         if "fork" in multiprocessing.get_all_start_methods():
             # Workers then share the store's memory; other ways would copy it into each.
             parallel["multiprocessing_context"] = "fork"
-    return DataLoader(
-        dataset,
-        num_workers=workers,
-        pin_memory=pin_memory,
-        collate_fn=_collate,
-        # One of its own: otherwise each pass would draw from torch's global generator, and dropout after a
-        # resume would differ from that of an uninterrupted run.
-        generator=torch.Generator().manual_seed(dataset.seed),
-        **parallel,
-        **how,
-    )
+    with no_advice():
+        return DataLoader(
+            dataset,
+            num_workers=workers,
+            pin_memory=pin_memory,
+            collate_fn=_collate,
+            # One of its own: otherwise each pass would draw from torch's global generator, and dropout after a
+            # resume would differ from that of an uninterrupted run.
+            generator=torch.Generator().manual_seed(dataset.seed),
+            **parallel,
+            **how,
+        )
 
 
 def _collate(items: list[DatasetItem]) -> Batch:

@@ -12,6 +12,7 @@ import os
 import signal
 import threading
 import traceback
+import warnings
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -94,7 +95,8 @@ class LoadingProcesses:
 
     def _start(self) -> Iterator[Any]:
         try:
-            reader = iter(self._loader)
+            with no_advice():
+                reader = iter(self._loader)
         except BaseException as error:
             for frame, _ in traceback.walk_tb(error.__traceback__):
                 begun = frame.f_locals.get("self")
@@ -140,6 +142,14 @@ def stop_workers() -> None:
         processes.kill()
     with _unheard():  # one that was forked when torch was interrupted is known to nobody else
         _end([process for process in multiprocessing.active_children() if process.daemon])
+
+
+@contextmanager
+def no_advice() -> Iterator[None]:
+    """Without torch's warning of more processes than cores: somebody asked for them, and the plan says how many there are."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
+        yield
 
 
 def start_worker(_: int) -> None:
