@@ -2,15 +2,17 @@
 
     python benchmarks/soak.py [--epochs 20] [--images 400] [--workers 2]
 
-Prints the slope of resident memory (this process and its workers) over the epochs after the first five, in MB an epoch,
-with its standard error, and what of processes, threads, open files and shared memory is there after the run that was not
-before it.
+Writes results/soak.csv: how memory, open files and threads change over the epochs after the first five (slope with its 95%
+interval, of this process and its workers together; what they share is counted once), how many processes there were at most
+beyond the workers, and what of processes, threads, open files, shared memory and temporary files is there after the run that
+was not before it. A slope is flat where its interval lies below what is allowed. Exit code 1: something is not flat.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
+import os
 import sys
 import tempfile
 import threading
@@ -19,13 +21,13 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "03_modeling"))
 
-import numpy as np
 import pandas as pd
 import psutil
 from scipy import stats
 
 from grandmaster.competition.sample import make_sample
 from grandmaster.config import Config
+from grandmaster.pipeline.hardware import cpu_name
 from grandmaster.pipeline.machine import usable_cores
 from grandmaster.pipeline.run import RunRequest, run_pipeline
 from grandmaster.progress import SilentProgress
@@ -35,95 +37,138 @@ from grandmaster.storage import write_csv
 RESULTS = Path(__file__).resolve().parent / "results" / "soak.csv"
 MEGABYTE = 2**20
 SETTLED = 5  # epochs after which allocators and caches have what they need
+# Most that may be added in an epoch: 1000 epochs, more than a session has, then take 2 GB, and no limit of files is met.
+ALLOWED = {"memory": 2.0, "memory of this process": 1.0, "open files": 0.1, "threads": 0.1}
 
 
-def resident() -> tuple[float, int]:
-    """Megabytes of this process with all below it, and how many those are."""
-    processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
-    total = 0
-    for process in processes:
-        try:
-            total += process.memory_info().rss
-        except psutil.NoSuchProcess:
-            continue
-    return total / MEGABYTE, len(processes)
+def memory_mb(processes: list[psutil.Process]) -> float:
+    """Held together; what they share is counted once where the system tells (Linux), not at all elsewhere."""
+    facts = [process.memory_full_info() for process in processes]
+    return sum(getattr(fact, "pss", fact.uss) for fact in facts) / MEGABYTE
 
 
-def open_things() -> dict[str, int]:
+def open_files(process: psutil.Process) -> int:
+    count: int = process.num_fds() if hasattr(process, "num_fds") else process.num_handles()
+    return count
+
+
+def open_things(temporary: Path) -> dict[str, int]:
     """What a process may leave behind."""
     gc.collect()
     own = psutil.Process()
     return {
         "processes": len(own.children(recursive=True)),
         "threads": threading.active_count(),
-        "files": len(own.open_files()),
-        "descriptors": own.num_fds() if hasattr(own, "num_fds") else own.num_handles(),
+        "open files": open_files(own),
         "shared memory files": sum(1 for _ in Path("/dev/shm").glob("torch_*")),
+        "temporary files": sum(1 for _ in temporary.rglob("*")),
     }
 
 
 class Watch(SilentProgress):
-    """Looks at the memory whenever an epoch has ended."""
+    """Looks at the process whenever an epoch has ended."""
 
     def __init__(self) -> None:
         self.epochs: list[dict[str, float]] = []
-        self._pictures = 0
 
     def advance(self, task: str, units: int = 1, **facts: Any) -> None:
-        if task.startswith("train") and "loss" in facts:
-            megabytes, processes = resident()
-            self.epochs.append({"epoch": len(self.epochs) + 1, "mb": megabytes, "processes": processes})
+        if not (task.startswith("train") and "loss" in facts):
+            return
+        gc.collect()
+        own = psutil.Process()
+        children = own.children(recursive=True)
+        self.epochs.append(
+            {
+                "epoch": len(self.epochs) + 1,
+                "memory": memory_mb([own, *children]),
+                "memory of this process": own.memory_info().rss / MEGABYTE,
+                "open files": open_files(own),
+                "threads": own.num_threads(),
+                "processes": len(children),
+            }
+        )
 
 
-def main() -> None:
+def growth(table: pd.DataFrame, name: str) -> dict[str, Any]:
+    """Slope over the settled epochs."""
+    settled = table[table["epoch"] > SETTLED]
+    line = stats.linregress(settled["epoch"], settled[name])
+    half = stats.t.ppf(0.975, len(settled) - 2) * line.stderr
+    return {
+        "figure": f"{name}, an epoch",
+        "unit": "MB" if name.startswith("memory") else "",
+        "value": round(line.slope, 3),
+        "low": round(line.slope - half, 3),
+        "high": round(line.slope + half, 3),
+        "allowed": ALLOWED[name],
+        "flat": bool(line.slope + half < ALLOWED[name]),
+    }
+
+
+def count(figure: str, value: int) -> dict[str, Any]:
+    """Something that there must be none of."""
+    return {"figure": figure, "unit": "", "value": value, "allowed": 0, "flat": value <= 0}
+
+
+def request(place: Path, name: str, epochs: int, workers: int) -> RunRequest:
+    settings = [
+        "model.backbones=resnet10t",
+        "model.pretrained=false",
+        "model.image_size=64",
+        "folds.train=1",
+        f"training.epochs={epochs}",
+        "training.patience=0",
+        "augmentation.policy=light",
+        "inspect.shift_effort=0.1",
+        f"hardware.workers={workers}",
+    ]
+    return RunRequest(
+        data_path=place / "sample",
+        run_folder=place / name,
+        config=with_settings(Config(), settings),
+        mode="quick_test",
+        command="benchmarks/soak.py",
+    )
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--images", type=int, default=400)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as place:
-        data = Path(place) / "sample"
-        make_sample(data, images=options.images, test_images=100, seed=0)
-
-        def request(name: str, epochs: int) -> RunRequest:
-            settings = [
-                "model.backbones=resnet10t",
-                "model.pretrained=false",
-                "model.image_size=64",
-                "folds.train=1",
-                f"training.epochs={epochs}",
-                "training.patience=0",
-                "augmentation.policy=light",
-                "inspect.shift_effort=0.1",
-                f"hardware.workers={options.workers}",
-            ]
-            return RunRequest(
-                data_path=data,
-                run_folder=Path(place) / name,
-                config=with_settings(Config(), settings),
-                mode="quick_test",
-                command="benchmarks/soak.py",
-            )
-
-        run_pipeline(request("warm", 1), SilentProgress())  # what is imported and opened once
-        before, watch = open_things(), Watch()
-        run_pipeline(request("soak", options.epochs), watch)
-        after = open_things()
-    table = pd.DataFrame(watch.epochs)
-    settled = table[table["epoch"] > SETTLED]
-    line = stats.linregress(settled["epoch"], settled["mb"])
-    table["machine"] = f"{usable_cores()} CPU cores"
-    write_csv(RESULTS, table.round(1))
-    print(table.drop(columns="machine").round(1).to_string(index=False))
-    print(
-        f"slope over epochs {SETTLED + 1} to {options.epochs}: {line.slope:+.2f} MB an epoch (standard error "
-        f"{line.stderr:.2f}), of {np.median(table['mb']):.0f} MB"
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        make_sample(place / "sample", images=options.images, test_images=100, seed=0)
+        temporary = place / "temporary"
+        temporary.mkdir()
+        os.environ["TMPDIR"] = tempfile.tempdir = str(temporary)
+        # What is imported and opened once.
+        run_pipeline(request(place, "warm", 1, options.workers), SilentProgress())
+        before, watch = open_things(temporary), Watch()
+        run_pipeline(request(place, "soak", options.epochs, options.workers), watch)
+        after = open_things(temporary)
+        half_written = sum(1 for _ in (place / "soak").rglob("*.part"))
+        tempfile.tempdir = None
+    epochs = pd.DataFrame(watch.epochs)
+    print(epochs.round(1).to_string(index=False))
+    lines = [growth(epochs, name) for name in ALLOWED]
+    lines.append(count("processes beyond the workers", int(epochs["processes"].max()) - options.workers))
+    lines += [count(f"{thing} left behind", after[thing] - before[thing]) for thing in before]
+    lines.append(count("half-written files left behind", half_written))
+    table = pd.DataFrame(lines).assign(
+        memory_mb=round(float(epochs["memory"].median())),
+        epochs=len(epochs),
+        workers=options.workers,
+        machine=f"{cpu_name()}, {usable_cores()} cores",
     )
-    left = {name: after[name] - before[name] for name in before}
-    print("left behind: " + ", ".join(f"{count:+d} {name}" for name, count in left.items()))
+    write_csv(options.out, table)
+    print(table.drop(columns="machine").to_string(index=False))
+    return 0 if table["flat"].all() else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

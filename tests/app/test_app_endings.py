@@ -50,7 +50,7 @@ def test_typo_gives_one_line_and_2(argv: list[str], parts: list[str], tmp_path: 
         env=app_fakes.run_environment(),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=280,
     )
     assert end.returncode == 2
     assert end.stdout == ""
@@ -125,7 +125,7 @@ def test_sigterm(home: Path) -> None:
     while not (log.is_file() and "a message" in log.read_text()) and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
-    _, error = process.communicate(timeout=20)
+    _, error = process.communicate(timeout=280)
     assert process.returncode == 130
     assert "Resume with:" in error
     assert "Traceback" not in error
@@ -151,7 +151,7 @@ def test_help_and_typos_load_nothing_heavy() -> None:
         env=app_fakes.run_environment(),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=280,
     )
     assert end.stdout.strip() == "[]"
 
@@ -166,6 +166,6 @@ def test_a_clone_runs_its_own_code(tmp_path: Path) -> None:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=280,
     )
     assert (end.returncode, end.stderr) == (0, "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import ctypes
 import os
 import signal
 import sys
@@ -14,11 +14,12 @@ from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from faults.forked import PATIENCE, fork_context, hear_signals
 from pipeline.small_competition import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "04_training" / "grandmaster_train.py"
-NOBODY = 65534
+NOBODY, NAMELESS = 65534, 54321
 
 
 def arguments(data: Path, results: Path, *changes: str, flags: Sequence[str] = ()) -> list[str]:
@@ -45,23 +46,23 @@ def start(argv: Sequence[str], place: Path, inject: Callable[[], None] | None = 
         inject: called in that process before the command begins.
     """
     place.mkdir(parents=True, exist_ok=True)
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["faults.killing", "grandmaster.report.html"])
-    process = context.Process(target=_command, args=(list(argv), place, inject))
+    process = fork_context().Process(target=_command, args=(list(argv), place, inject))
     process.start()
     return process
 
 
-def end_of(process: BaseProcess, place: Path, seconds: float = 280) -> Ended:
+def end_of(process: BaseProcess, place: Path, seconds: float = PATIENCE) -> Ended:
     """Wait for it.
 
     Raises:
         AssertionError: it hangs.
     """
-    process.join(seconds)
-    hangs = process.is_alive()
-    process.kill()
-    process.join()
+    try:
+        process.join(seconds)
+    finally:
+        hangs = process.is_alive()
+        process.kill()
+        process.join()
     ended = Ended(
         code=process.exitcode,
         out=(place / "out.txt").read_text(errors="replace"),
@@ -81,6 +82,7 @@ def _command(argv: list[str], place: Path, inject: Callable[[], None] | None) ->
         handle = os.open(place / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
         os.dup2(handle, number)
         os.close(handle)
+    hear_signals()
     os.environ["GRANDMASTER_LANG"] = "en"
     import grandmaster_train
 
@@ -138,11 +140,32 @@ def as_nobody():  # type: ignore[no-untyped-def]
         os.seteuid(0)
 
 
+def can_become_nobody() -> bool:
+    """Whether `become_nobody` leaves a process that can still import: the interpreter may lie in root's own folder."""
+    if os.geteuid() != 0:
+        return True
+    shown = (line.split() for line in Path("/proc/self/status").read_text().splitlines())
+    permitted = next(int(words[1], 16) for words in shown if words[0] == "CapPrm:")
+    return sys.platform == "linux" and bool(permitted >> _READ_SEARCH & 1)
+
+
 def become_nobody() -> None:
-    """To inject: the command is run by a user who may not read and write everything."""
-    if os.geteuid() == 0:
-        os.setgid(NOBODY)
-        os.setuid(NOBODY)
+    """To inject: the command is run by a user without a name, who may read everything and write nothing that is root's.
+
+    Where the tests are not run by root, who they are run by has no right to write what is read-only anyway.
+    """
+    if os.geteuid() != 0:
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.prctl(_KEEP_CAPABILITIES, 1, 0, 0, 0) == 0
+    os.setgroups([])
+    os.setgid(NAMELESS)
+    os.setuid(NAMELESS)
+    header = (ctypes.c_uint32 * 2)(_CAPABILITIES_VERSION, 0)
+    kept = 1 << _READ_SEARCH  # effective, permitted, inheritable; then the same for those above 31
+    assert libc.capset(header, (ctypes.c_uint32 * 6)(kept, kept, 0, 0, 0, 0)) == 0, ctypes.get_errno()
 
 
+# <linux/capability.h>, <linux/prctl.h>
+_READ_SEARCH, _CAPABILITIES_VERSION, _KEEP_CAPABILITIES = 2, 0x20080522, 8
 KILL, TERM = getattr(signal, "SIGKILL", signal.SIGTERM), signal.SIGTERM  # Windows has no SIGKILL

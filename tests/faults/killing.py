@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from faults.forked import PATIENCE, fork_context
 from grandmaster.errors import UserError
 from grandmaster.pipeline import preparing
 from grandmaster.pipeline.run import run_pipeline
@@ -89,9 +90,7 @@ def start(
     data: Path, folder: Path, largest_file: int | None = None, told: Connection | None = None
 ) -> BaseProcess:
     """The whole run, in a process that is forked from one which has imported everything."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["faults.killing", "grandmaster.report.html"])
-    process = context.Process(target=run, args=(data, folder, largest_file, told), daemon=True)
+    process = fork_context().Process(target=run, args=(data, folder, largest_file, told), daemon=True)
     process.start()
     return process
 
@@ -118,7 +117,7 @@ def full_disk(data: Path, folder: Path, largest_file: int) -> str:
     ours, theirs = multiprocessing.Pipe(duplex=False)
     process = start(data, folder, largest_file, theirs)
     theirs.close()
-    said: str = ours.recv() if ours.poll(120) else ""
+    said: str = ours.recv() if ours.poll(PATIENCE) else ""
     process.join()
     assert process.exitcode == 1
     return said

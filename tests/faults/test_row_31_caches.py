@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from faults.forked import PATIENCE, fork_context
 from grandmaster.competition.reader import read_competition
 from grandmaster.config import DataConfig, InspectConfig
 from grandmaster.eda.cache import PictureCache
@@ -41,18 +42,18 @@ def look(data: Path, cache: Path | None, told: Path | None = None) -> tuple[dict
 
 def at_once(count: int, work, *arguments) -> None:  # type: ignore[no-untyped-def]
     """`work(number, barrier, *arguments)` in so many processes that begin together."""
-    context = multiprocessing.get_context("forkserver" if sys.platform != "win32" else "spawn")
+    context = multiprocessing.get_context("spawn") if sys.platform == "win32" else fork_context()
     barrier = context.Barrier(count)
     processes = [context.Process(target=work, args=(n, barrier, *arguments)) for n in range(count)]
     for process in processes:
         process.start()
     for process in processes:
-        process.join(120)
+        process.join(PATIENCE)
     assert [process.exitcode for process in processes] == [0] * count
 
 
 def look_together(number, barrier, data, cache, told) -> None:  # type: ignore[no-untyped-def]
-    barrier.wait(60)
+    barrier.wait(PATIENCE)
     look(data, cache, told / f"{number}.json")
 
 
@@ -92,7 +93,7 @@ def test_row_31_a_half_written_cache_is_made_anew(data, tmp_path, share):
 def put_together(number, barrier, folder) -> None:  # type: ignore[no-untyped-def]
     probe = Probe(formats=(1.0,), other_formats=(2.0,), optimiser=(0.1, 0.2))
     cache = ProbeCache(folder)
-    barrier.wait(60)
+    barrier.wait(PATIENCE)
     for key in range(KEYS):
         cache.put(f"{number}; model{key}, ", probe)
 

@@ -163,7 +163,7 @@ def test_two_that_build_at_once(paths: list[Path], room: CacheRoom) -> None:
     with filelock.FileLock(room.folder / f".{folder.name}.lock"):
         both = [start(paths, room) for _ in range(2)]
         time.sleep(1.0)  # both wait, or come later: one of them builds in any case
-    assert sorted(int(one.communicate(timeout=60)[0]) for one in both) == [0, COUNT]
+    assert sorted(int(one.communicate()[0]) for one in both) == [0, COUNT]
     require_right(opened(paths, room), paths)
 
 
@@ -173,8 +173,8 @@ def test_killed_while_building(paths: list[Path], room: CacheRoom) -> None:
     paths[4].unlink()
     os.mkfifo(paths[4])  # whoever reads it waits
     process = start(paths, room)
-    deadline = time.monotonic() + 60
-    while not list(room.folder.glob(f"*.part/{PIXELS}")) and time.monotonic() < deadline:
+    while not list(room.folder.glob(f"*.part/{PIXELS}")):
+        assert process.poll() is None
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.communicate()

@@ -11,6 +11,7 @@ import pytest
 
 from app.app_fakes import run_environment
 from faults.command import PROGRAM, arguments
+from faults.forked import PATIENCE
 from pipeline.small_competition import write_competition
 
 pytestmark = pytest.mark.slow  # whole runs in processes of their own
@@ -53,7 +54,7 @@ def watched(place: Path, *changes: str, **environment: str) -> tuple[int, str, l
         env={**known, "WATCHED": str(asked), "HF_HOME": str(place / "hub"), **environment},
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=PATIENCE,
     )
     return (
         ended.returncode,
@@ -99,7 +100,7 @@ def test_row_52_a_machine_without_network(tmp_path):
     data = write_competition(tmp_path / "squares")
     command = [sys.executable, str(PROGRAM), *arguments(data, tmp_path, "folds.train=1", "training.epochs=1")]
     ended = subprocess.run(
-        ["unshare", "-n", *command], env=run_environment(), capture_output=True, text=True, timeout=200
+        ["unshare", "-n", *command], env=run_environment(), capture_output=True, text=True, timeout=PATIENCE
     )
     assert ended.returncode == 0, ended.stderr
     assert (tmp_path / "run" / "report.html").exists()

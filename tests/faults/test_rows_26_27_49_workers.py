@@ -9,7 +9,9 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,8 @@ from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from app.app_fakes import run_environment
 from faults.command import PROGRAM, arguments
-from grandmaster.images import loader
+from faults.forked import PATIENCE
+from grandmaster.images import loading_processes
 from grandmaster.images.dataset import Item, PictureDataset
 from grandmaster.images.loader import eval_loader
 from grandmaster.images.store import PictureStore
@@ -35,7 +38,6 @@ pytestmark = [
     pytest.mark.skipif(
         "fork" not in multiprocessing.get_all_start_methods(), reason="no processes that can be forked"
     ),
-    pytest.mark.filterwarnings("ignore:This DataLoader will create 2 worker"),  # on machines with fewer cores
 ]
 ONCE = ("folds.train=1", "training.epochs=2")
 
@@ -70,8 +72,28 @@ def workers() -> list[psutil.Process]:
     return [psutil.Process(child.pid) for child in multiprocessing.active_children() if child.daemon]
 
 
+def gone(worker: psutil.Process) -> bool:
+    try:
+        return worker.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+@contextmanager
+def all_at_once() -> Iterator[None]:
+    """This process hears of the end of its children when it is left, not in between."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+
+
 class Disturb(Record):
-    """Does something to a loading process, once, in mid-task; a reader that is asleep would hide it, so all are."""
+    """Does something to a loading process, once, in mid-task; a reader that is asleep would hide it, so all are.
+
+    Those that are to end have ended before the task goes on, however much of it they had loaded ahead.
+    """
 
     def __init__(self, task: str, number: int, after: int = 1) -> None:
         super().__init__()
@@ -81,10 +103,15 @@ class Disturb(Record):
         if task != self.task or not units:
             return
         self.left -= 1
-        if self.left == 0:
-            for worker in workers():
+        if self.left != 0:
+            return
+        hit = workers()
+        self.hit = len(hit)
+        with all_at_once():
+            for worker in hit:
                 worker.send_signal(self.number)
-                self.hit += 1
+            while self.number != signal.SIGSTOP and not all(map(gone, hit)):
+                time.sleep(0.01)
 
 
 @pytest.mark.parametrize("after", [7, pytest.param(1, marks=pytest.mark.slow)])
@@ -126,12 +153,13 @@ def test_row_27_hanging_workers_are_given_up(data, undisturbed, tmp_path, monkey
                 if not self.waited:
                     # Not from the beginning: on a busy machine the first batch may take longer than this.
                     self.waited, reader._timeout = reader._timeout, 2
-                    monkeypatch.setattr(loader, "TIMEOUT_SECONDS", 2)
+                    monkeypatch.setattr(loading_processes, "TIMEOUT_SECONDS", 2)
 
     record = Stop("train test_resnet fold 0", signal.SIGSTOP)
     run_pipeline(request(data, tmp_path / "run", *ONCE, "hardware.workers=2"), record)
     assert record.hit == 2
     assert record.waited == 300
+    assert sum("was lost" in message for message in record.messages) == 1
     # Which of the two it is depends on where the main process waits: for a batch, or for the memory of one.
     lost = ("DataLoader timed out after 2 seconds", "DataLoader worker (pid")
     assert any(text in message for text in lost for message in record.messages)
@@ -170,9 +198,24 @@ def can_mount() -> bool:
         return False
 
 
+needs_mount = pytest.mark.skipif(not can_mount(), reason="mounting a file system is not permitted")
+
+
+def with_shared_memory(kilobytes: int, command: list[str]) -> subprocess.CompletedProcess[str]:
+    """A command that has so much of it."""
+    mount = f"mount -t tmpfs -o size={kilobytes}k tmpfs /dev/shm && exec {shlex.join(command)}"
+    return subprocess.run(
+        ["unshare", "-m", "sh", "-c", mount],
+        env=run_environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("wanted", [(), ("hardware.workers=2",)], ids=["planned", "set by hand"])
-@pytest.mark.skipif(not can_mount(), reason="mounting a file system is not permitted")
+@needs_mount
 @pytest.mark.fault(26, "/dev/shm of 64 kB, mounted for the run, workers planned and set by hand")
 def test_row_26_a_run_with_hardly_any_shared_memory(data, undisturbed, tmp_path, wanted):
     command = [
@@ -180,21 +223,40 @@ def test_row_26_a_run_with_hardly_any_shared_memory(data, undisturbed, tmp_path,
         str(PROGRAM),
         *arguments(data, tmp_path, "hardware.workers=none", *ONCE, *wanted),
     ]
-    ended = subprocess.run(
-        [
-            "unshare",
-            "-m",
-            "sh",
-            "-c",
-            f"mount -t tmpfs -o size=64k tmpfs /dev/shm && exec {shlex.join(command)}",
-        ],
-        env=run_environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    ended = with_shared_memory(64, command)
     assert ended.returncode == 0, ended.stderr + ended.stdout
+    assert ended.stderr == ""
+    assert ended.stdout.count("Pictures are loaded by 0 processes of 2") == len(wanted)
     assert results_of(tmp_path / "run") == undisturbed
+
+
+FULL = """
+import sys
+from pathlib import Path
+import numpy as np
+from grandmaster.images.dataset import PictureDataset
+from grandmaster.images.loader import eval_loader
+from grandmaster.images.loading_processes import is_worker_lost
+from grandmaster.images.store import PictureStore
+
+paths = sorted(Path(sys.argv[1]).glob("train/*.png"))
+dataset = PictureDataset(PictureStore(paths, 64, memory_budget=10**7), np.zeros(len(paths), np.int64), None, 64, 0)
+try:
+    batches = list(eval_loader(dataset, batch_size=24, workers=2))
+except RuntimeError as error:
+    assert is_worker_lost(error), error
+    print(error)
+"""
+
+
+@needs_mount
+@pytest.mark.fault(26, "/dev/shm that has room for a loader, but not for what it loads")
+def test_row_26_a_batch_that_cannot_be_handed_over_is_no_reason_to_wait(data):
+    """Torch alone says so on standard error, loses the batch and waits for it, here 300 seconds."""
+    ended = with_shared_memory(64, [sys.executable, "-W", "ignore", "-c", FULL, str(data)])
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith("DataLoader worker")
+    assert ended.stderr == ""
 
 
 @pytest.mark.slow

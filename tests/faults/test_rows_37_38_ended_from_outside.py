@@ -26,6 +26,7 @@ from faults.command import (
     signal_group,
     signal_self,
 )
+from faults.forked import hear_signals_from_the_start
 from grandmaster.competition.reader import read_competition
 from grandmaster.competition.submission_gate import gate
 from grandmaster.config import DataConfig
@@ -182,8 +183,7 @@ def test_a_heartbeat_goes_on_by_itself(tmp_path, monkeypatch):
     with beating(tmp_path, Record()) as heartbeat:
         heartbeat.enter("train")
         (tmp_path / FILE_NAME).unlink()
-        deadline = time.monotonic() + 20
-        while not (tmp_path / FILE_NAME).exists() and time.monotonic() < deadline:
+        while not (tmp_path / FILE_NAME).exists():  # the time limit of tests ends it otherwise
             time.sleep(0.01)
         assert read_json(tmp_path / FILE_NAME)["stage"] == "train"
 
@@ -205,6 +205,7 @@ def test_row_50_a_reader_that_goes_away_does_not_end_the_run(data, undisturbed, 
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=hear_signals_from_the_start,
     )
     assert process.stdout is not None
     assert process.stderr is not None
@@ -213,7 +214,7 @@ def test_row_50_a_reader_that_goes_away_does_not_end_the_run(data, undisturbed, 
     process.stdout.close()
     error = process.stderr.read()
     process.stderr.close()
-    assert process.wait(timeout=120) == 0, error
+    assert process.wait() == 0, error
     assert error == ""
     assert predicted(tmp_path / "run") == undisturbed
     assert (tmp_path / "run" / "train.log").read_text().splitlines()[-1].endswith("run finished")
@@ -228,12 +229,12 @@ def test_row_51_a_closed_terminal_ends_the_run_as_ctrl_c_does(data, tmp_path):
     argv.remove("--plain")
     pid, terminal = pty.fork()
     if pid == 0:
+        hear_signals_from_the_start()
         environment = run_environment(TERM="xterm", COLUMNS="120")
         os.execve(sys.executable, [sys.executable, str(PROGRAM), *argv], environment)
     log = tmp_path / "run" / "train.log"
-    deadline = time.monotonic() + 100
     shown = b""
-    while time.monotonic() < deadline and not (log.exists() and "train test_resnet" in log.read_text()):
+    while not (log.exists() and "train test_resnet" in log.read_text()):
         shown += os.read(terminal, 65536)
     os.close(terminal)
     _, status = os.waitpid(pid, 0)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+import multiprocessing
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +78,6 @@ def assert_equal(first: Batches, second: Batches) -> None:
         assert all(torch.equal(x, y) for x, y in zip(a, b, strict=True) if x is not None)
 
 
-@pytest.mark.filterwarnings("ignore:This DataLoader will create 4 worker")  # on machines with fewer cores
 @pytest.mark.parametrize("workers", [2, 4])
 @pytest.mark.fault(7, "the same with workers")
 def test_workers_change_nothing(store: PictureStore, in_process: Batches, workers: int) -> None:
@@ -277,6 +280,46 @@ def test_workers_are_planned_from_cores_and_shared_memory() -> None:
         cores=8, shm_bytes=64 * 10**6, batch_bytes=batch, pictures_in_memory=True, requested=6
     )
     assert "64 MB" in limited.reason
+
+
+def test_few_open_files_leave_room_for_few_workers() -> None:
+    def count(open_files: int | None) -> int:
+        return plan_workers(
+            cores=8, shm_bytes=None, batch_bytes=1, pictures_in_memory=True, open_files=open_files
+        ).count
+
+    assert count(None) == count(1024) == 7
+    assert 0 < count(230) < 7
+    assert count(24) == count(-1) == 0
+    few = plan_workers(cores=8, shm_bytes=None, batch_bytes=1, pictures_in_memory=True, open_files=24)
+    assert few.reason == "24 more files may be opened (ulimit -n), enough for 0 workers"
+
+
+@pytest.mark.skipif(
+    "fork" not in multiprocessing.get_all_start_methods(), reason="no processes that can be forked"
+)
+def test_an_interrupt_while_processes_are_started_leaves_nothing_behind(
+    store: PictureStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Torch's half-made object would be freed with a traceback of its own."""
+    process = multiprocessing.get_context("fork").Process
+    start = process.start
+    begun: list[BaseProcess] = []
+    printed: list[object] = []
+
+    def interrupted(self: BaseProcess) -> None:
+        if begun:
+            raise KeyboardInterrupt
+        begun.append(self)
+        start(self)
+
+    monkeypatch.setattr(process, "start", interrupted)
+    monkeypatch.setattr(sys, "unraisablehook", printed.append)
+    with pytest.raises(KeyboardInterrupt):
+        list(eval_loader(dataset(store), batch_size=8, workers=2))
+    gc.collect()
+    assert not printed
+    assert not begun[0].is_alive()
 
 
 def test_to_input_normalises() -> None:

@@ -229,6 +229,20 @@ def test_another_configuration_in_the_same_folder_is_refused_with_the_difference
     assert files_of(folder) == before
 
 
+def test_a_setting_that_an_earlier_version_did_not_have_is_as_by_default(finished, data, tmp_path):
+    folder = shutil.copytree(finished[0], tmp_path / finished[0].name)
+    stored = json.loads((folder / "config.json").read_text())
+    del stored["run"]["keep_weights"], stored["specialist"]
+    (folder / "config.json").write_text(json.dumps(stored))
+    with pytest.raises(UserError, match=r"settings: run.keep_weights was auto, now half") as refused:
+        run_pipeline(request(data, folder, "run.keep_weights=half"), SilentProgress())
+    assert "specialist" not in str(refused.value)
+    record = Record()
+    run_pipeline(request(data, folder), record)
+    assert "good: Plan: decided before." in record.messages
+    assert record.notes["train test_resnet fold 1"].startswith("done before")
+
+
 def test_more_workers_are_not_another_configuration(data, tmp_path, monkeypatch):
     """Also where the plan would come out otherwise now: the speed measured then stands."""
     from grandmaster.pipeline import planner

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import queue
-import signal
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple, TypeVar
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -21,6 +18,7 @@ from torch.utils.data import DataLoader, Sampler
 from grandmaster.images.balance import balanced_indices
 from grandmaster.images.dataset import Item as DatasetItem
 from grandmaster.images.dataset import PictureDataset, TrainingPictures
+from grandmaster.images.loading_processes import TIMEOUT_SECONDS, LoadingProcesses, no_advice, start_worker
 
 
 class Batch(NamedTuple):
@@ -44,10 +42,9 @@ class Batch(NamedTuple):
 
 
 PREFETCH = 2  # batches that each worker, or the prefetching thread, keeps ready
-# A worker that hangs or was killed raises after this long instead of stopping the run for ever.
-TIMEOUT_SECONDS = 300
-# How torch begins when it says that one was lost.
-_LOST = ("DataLoader worker", "DataLoader timed out")
+# Open files that a worker takes at most: its pipes, and one for each array of the batches it keeps ready; and how many are
+# left to all else.
+FILES_A_WORKER, FILES_KEPT = 40, 64
 
 Item = TypeVar("Item")
 
@@ -90,9 +87,9 @@ class EpochBatches(Sampler[list[int]]):
 
 
 class TrainLoader:
-    """Batches of any epoch, from workers that live as long as this object.
+    """Batches of any epoch, from workers that live until it is left.
 
-    Use: `for batch in loader.epoch(3): ...`; `len(loader)` is the number of batches.
+    Use: `with train_loader(...) as loader: for batch in loader.epoch(3): ...`; `len(loader)` is the number of batches.
     """
 
     def __init__(
@@ -107,7 +104,17 @@ class TrainLoader:
     ) -> None:
         classes = dataset.labels if balanced else None
         self._batches = EpochBatches(len(dataset), batch_size, seed, classes)
-        self._loader = _data_loader(dataset, workers, pin_memory, batch_sampler=self._batches)
+        self._loader = _data_loader(
+            dataset, workers, pin_memory, batch_sampler=self._batches, persistent_workers=workers > 0
+        )
+        self._processes = LoadingProcesses(self._loader) if workers else None
+
+    def __enter__(self) -> TrainLoader:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        if self._processes is not None:
+            self._processes.__exit__(*error)
 
     def __len__(self) -> int:
         return len(self._batches)
@@ -115,9 +122,7 @@ class TrainLoader:
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Batches of epoch `epoch` (from 0); the same on every call, also in a resumed run."""
         self._batches.epoch = epoch
-        if self._loader.num_workers == 0:
-            return prefetch(self._loader, PREFETCH)
-        return _watched(self._loader)
+        return prefetch(self._loader, PREFETCH) if self._processes is None else self._processes.batches()
 
 
 def train_loader(
@@ -152,7 +157,12 @@ def eval_loader(
 ) -> Iterable[Batch]:
     """Batches in the dataset's order; a corrupted validation set is augmented as epoch 0, always the same."""
     loader = _data_loader(dataset, workers, pin_memory, batch_size=batch_size, shuffle=False)
-    return _watched(loader) if workers else prefetch(loader, PREFETCH)
+    return _one_pass(loader) if workers else prefetch(loader, PREFETCH)
+
+
+def _one_pass(loader: DataLoader[Any]) -> Iterator[Batch]:
+    with LoadingProcesses(loader) as processes:
+        yield from processes.batches()
 
 
 def prefetch(items: Iterable[Item], depth: int) -> Iterator[Item]:
@@ -211,6 +221,7 @@ def plan_workers(
     batch_bytes: int,
     pictures_in_memory: bool,
     requested: int | None = None,
+    open_files: int | None = None,
 ) -> WorkerPlan:
     """Choose the number of loading processes.
 
@@ -220,7 +231,8 @@ def plan_workers(
             ordinary container) kills them with a bus error. None: this system has no such limit.
         batch_bytes: of one batch of uint8 pictures.
         pictures_in_memory: decoded already, so that only augmentation is left to do.
-        requested: what the person set; obeyed as far as shared memory allows.
+        requested: what the person set; obeyed as far as shared memory and open files allow.
+        open_files: that this process may still open; None: as many as it likes.
     """
     if requested is not None:
         wanted, reason = requested, f"{requested} as set"
@@ -229,103 +241,43 @@ def plan_workers(
     else:
         wanted = min(cores - 1, 16)
         reason = f"{cores} cores, one kept for the training loop"
-    if shm_bytes is None:
-        return WorkerPlan(count=wanted, reason=reason)
-    # Every worker holds PREFETCH finished batches and one in the making; half is left to others.
-    room = shm_bytes // 2 // max(1, batch_bytes * (PREFETCH + 1))
-    if wanted > room:
-        megabytes = shm_bytes / 1e6
-        return WorkerPlan(
-            count=room, reason=f"shared memory of {megabytes:.0f} MB has room for {room} workers"
-        )
+    if shm_bytes is not None:
+        # Every worker holds PREFETCH finished batches and one in the making; half is left to others.
+        room = shm_bytes // 2 // max(1, batch_bytes * (PREFETCH + 1))
+        if wanted > room:
+            reason = f"shared memory of {shm_bytes / 1e6:.0f} MB has room for {room} workers"
+            wanted = room
+    if open_files is not None:
+        room = max(0, open_files - FILES_KEPT) // FILES_A_WORKER
+        if wanted > room:
+            reason = f"{open_files} more files may be opened (ulimit -n), enough for {room} workers"
+            wanted = room
     return WorkerPlan(count=wanted, reason=reason)
-
-
-def _watched(loader: DataLoader[Any]) -> Iterator[Batch]:
-    """Batches of worker processes, which are killed when the next one is too long in coming.
-
-    Torch's own time limit does not hold while it fetches the memory of a batch from the worker that made it: it would wait
-    for ever for one that hangs at that moment.
-    """
-    batches = iter(loader)
-    while True:
-        watchdog = threading.Timer(1.1 * TIMEOUT_SECONDS, _kill_workers)
-        watchdog.daemon = True
-        watchdog.start()
-        try:
-            batch = next(batches)
-        except StopIteration:
-            return
-        except (EOFError, ConnectionError) as error:
-            if str(error).startswith("Caught "):  # by the dataset, in a worker
-                raise
-            # Of one that is about to die, which torch does not see yet.
-            raise RuntimeError(f"{_LOST[0]} closed its connection: {type(error).__name__}") from error
-        finally:
-            watchdog.cancel()
-        yield batch
-
-
-def is_worker_lost(error: BaseException) -> bool:
-    """Torch says that a loading process was killed, has ended, or hangs.
-
-    It may say so anywhere in the main thread, not only where a batch is asked for: it listens to the end of its children.
-    """
-    return isinstance(error, RuntimeError) and str(error).startswith(_LOST)
-
-
-def stop_workers() -> None:
-    """Kill what is left of the loading processes, and hear no more of the lost ones.
-
-    One that hangs would otherwise be waited for when this process ends; and torch would report each one that has died, too,
-    wherever the main thread happens to be.
-    """
-    listens = hasattr(signal, "SIGCHLD") and threading.current_thread() is threading.main_thread()
-    listener = signal.signal(signal.SIGCHLD, signal.SIG_DFL) if listens else None
-    try:
-        for process in _kill_workers():
-            process.join()
-    finally:
-        if listener is not None:
-            signal.signal(signal.SIGCHLD, listener)
-
-
-def _kill_workers() -> list[BaseProcess]:
-    workers = [
-        process for process in multiprocessing.active_children() if process.daemon
-    ]  # no other of ours is
-    for process in workers:
-        process.kill()
-    return workers
 
 
 def _data_loader(dataset: TrainingPictures, workers: int, pin_memory: bool, **how: Any) -> DataLoader[Any]:
     parallel: dict[str, Any] = {}
     if workers > 0:
         parallel = {
-            "persistent_workers": True,
             "prefetch_factor": PREFETCH,
             "timeout": TIMEOUT_SECONDS,
-            "worker_init_fn": _start_worker,
+            "worker_init_fn": start_worker,
         }
         if "fork" in multiprocessing.get_all_start_methods():
             # Workers then share the store's memory; other ways would copy it into each.
             parallel["multiprocessing_context"] = "fork"
-    return DataLoader(
-        dataset,
-        num_workers=workers,
-        pin_memory=pin_memory,
-        collate_fn=_collate,
-        # One of its own: otherwise each pass would draw from torch's global generator, and dropout after a
-        # resume would differ from that of an uninterrupted run.
-        generator=torch.Generator().manual_seed(dataset.seed),
-        **parallel,
-        **how,
-    )
-
-
-def _start_worker(_: int) -> None:
-    cv2.setNumThreads(0)  # the workers are the parallelism, and OpenCV's threads do not survive a fork
+    with no_advice():
+        return DataLoader(
+            dataset,
+            num_workers=workers,
+            pin_memory=pin_memory,
+            collate_fn=_collate,
+            # One of its own: otherwise each pass would draw from torch's global generator, and dropout after a
+            # resume would differ from that of an uninterrupted run.
+            generator=torch.Generator().manual_seed(dataset.seed),
+            **parallel,
+            **how,
+        )
 
 
 def _collate(items: list[DatasetItem]) -> Batch:

@@ -46,6 +46,7 @@ class RunContext:
         disk_needed: bytes that the fits which are left will take of the disk.
         predicted: files of test predictions that this process made or found made.
         workers_lost: a picture-loading process was killed or hung; no more of them are started.
+        fewer_workers_said: there is room for fewer of them than wanted, and the person knows.
     """
 
     folder: Path
@@ -60,6 +61,7 @@ class RunContext:
     disk_needed: int = 0
     predicted: set[Path] = field(default_factory=set)
     workers_lost: bool = False
+    fewer_workers_said: bool = False
     _stores: dict[tuple[str, int], PictureStore] = field(default_factory=dict)
 
     @property

@@ -126,7 +126,13 @@ def make_plan(
             else "train and test look alike",
         ),
         tta_views=Decision(value=config.prediction.tta_views, reason="prediction.tta_views"),
-        workers=_choose_workers(hardware, config, [b.input_size for b in chosen.value], competition.channels),
+        workers=choose_workers(
+            hardware,
+            config,
+            [b.input_size for b in chosen.value],
+            competition.channels,
+            requested=config.hardware.workers,
+        ),
         channels=Decision(value=competition.channels, reason=channels_reason(competition)),
         training_mode=training_mode,
     )
@@ -181,19 +187,35 @@ def plan_inputs(
     config: Config,
     models_wanted: int,
 ) -> str:
-    """Hash of what a plan is made from, machine aside: a resumed run keeps its plan on another machine."""
+    """Hash of what a plan is made from, machine aside: a resumed run keeps its plan on another machine.
+
+    Settings count where they are not as by default, so that a plan outlives an update that brings new settings.
+    """
     told, compared = (
         {key: value for key, value in content.items() if key != "seconds"} for content in (fingerprint, shift)
     )
-    settings = msgspec.to_builtins(config)
-    for section, name in FREE_SETTINGS:
-        del settings[section][name]
+    settings, defaults = msgspec.to_builtins(config), msgspec.to_builtins(Config())
+    changed = {
+        f"{section}.{name}": value
+        for section, values in settings.items()
+        for name, value in values.items()
+        if (section, name) not in FREE_SETTINGS and value != defaults[section][name]
+    }
     added = registered_hash(config, competition)
-    made_of = {"fingerprint": told, "shift": compared, "config": settings, "models": models_wanted}
+    made_of = {"fingerprint": told, "shift": compared, "config": changed, "models": models_wanted}
     return digest(made_of | ({"added": added} if added else {}))
 
 
-def _choose_workers(hardware: Hardware, config: Config, sizes: list[int], channels: int) -> Decision[int]:
+def choose_workers(
+    hardware: Hardware,
+    config: Config,
+    sizes: list[int],
+    channels: int,
+    *,
+    requested: int | None,
+    open_files: int | None = None,
+) -> Decision[int]:
+    """Picture-loading processes for models of these input sizes; the rest as `plan_workers` takes it."""
     largest = max(sizes)
     batch = config.training.micro_batch or 64
     chosen = plan_workers(
@@ -201,7 +223,8 @@ def _choose_workers(hardware: Hardware, config: Config, sizes: list[int], channe
         shm_bytes=None if hardware.shm_gb is None else int(hardware.shm_gb * 2**30),
         batch_bytes=batch * largest * largest * channels,
         pictures_in_memory=True,
-        requested=config.hardware.workers,
+        requested=requested,
+        open_files=open_files,
     )
     return Decision(value=chosen.count, reason=chosen.reason)
 

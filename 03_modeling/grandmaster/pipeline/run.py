@@ -311,8 +311,7 @@ def _refuse_other_run(request: RunRequest) -> None:
         }
     )
     if started:
-        then = read_object(path)
-        difference = _difference(then, now)
+        difference = _difference(_with_defaults(read_object(path)), now)
         if difference:
             raise UserError(
                 "this folder holds a run with other settings: " + "; ".join(difference),
@@ -320,6 +319,13 @@ def _refuse_other_run(request: RunRequest) -> None:
                 fix="Repeat the settings to resume it, or choose another --experiment_name.",
             )
     write_json(path, now)
+
+
+def _with_defaults(stored: dict[str, Any]) -> dict[str, Any]:
+    """Stored settings; one that the version which wrote them did not know yet is as it is when nobody sets it."""
+    defaults: dict[str, Any] = plain(msgspec.to_builtins(Config()))
+    known = {name: stored.get(name, {}) for name in defaults}
+    return stored | {name: defaults[name] | said for name, said in known.items() if isinstance(said, dict)}
 
 
 def _difference(then: dict[str, Any], now: dict[str, Any]) -> list[str]:

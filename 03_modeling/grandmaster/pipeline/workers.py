@@ -2,26 +2,58 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import TypeVar
 
-from grandmaster.images.loader import is_worker_lost, stop_workers
+import psutil
+
+from grandmaster.images.loading_processes import is_worker_lost, stop_workers
 from grandmaster.models.passes import free_memory
 from grandmaster.pipeline.context import RunContext
+from grandmaster.pipeline.planner import choose_workers
 
 Result = TypeVar("Result")
 
 
 def workers_for(context: RunContext) -> int:
-    """Picture-loading processes: as set now, which may differ from when the plan was made; none after one was lost."""
+    """Picture-loading processes: as set now, which may differ from when the plan was made; none after one was lost.
+
+    Fewer, which is said, where this process may not have as much shared memory or as many open files.
+    """
     if context.workers_lost:
         return 0
     wanted = context.config.hardware.workers
-    return context.plan.decisions.workers.value if wanted is None else wanted
+    wanted = context.plan.decisions.workers.value if wanted is None else wanted
+    sizes = [model.input_size for model in context.plan.models]
+    possible = choose_workers(
+        context.hardware,
+        context.config,
+        sizes,
+        context.competition.channels,
+        requested=wanted,
+        open_files=open_files_left(),
+    )
+    if possible.value < wanted and not context.fewer_workers_said:
+        context.fewer_workers_said = True
+        context.progress.message(
+            f"Pictures are loaded by {possible.value} processes of {wanted}: {possible.reason}.", "warn"
+        )
+    return possible.value
+
+
+def open_files_left() -> int | None:
+    """Files that this process may still open; None: Windows, which does not count them."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if limit == resource.RLIM_INFINITY else limit - psutil.Process().num_fds()
 
 
 def with_workers(context: RunContext, task: str, work: Callable[[int], Result]) -> Result:
-    """`work(workers)`; done once more without loading processes where one of them is killed or hangs.
+    """`work(workers)`; done once more without loading processes where one of them is killed, hangs or cannot be started.
 
     The kernel kills them first when memory ends, so that they are not started again in this run. Pictures, their order and
     their augmentation do not depend on who loads them: the result is the same.
@@ -33,10 +65,10 @@ def with_workers(context: RunContext, task: str, work: Callable[[int], Result]) 
     workers = workers_for(context)
     try:
         return work(workers)
-    except RuntimeError as error:
+    except BaseException as error:
+        stop_workers()
         if workers == 0 or not is_worker_lost(error):
             raise
-        stop_workers()
         reason = str(error).splitlines()[0].strip(" .")
     free_memory()
     context.workers_lost = True

@@ -17,7 +17,7 @@ from grandmaster.competition.metrics import METRICS, score
 from grandmaster.competition.rows import Rows
 from grandmaster.errors import UserError
 from grandmaster.images.dataset import PictureDataset, TrainingPictures
-from grandmaster.images.loader import eval_loader, train_loader
+from grandmaster.images.loader import TrainLoader, eval_loader, train_loader
 from grandmaster.models.activations import CONTEXT_GIB, GIB
 from grandmaster.models.builder import build_model
 from grandmaster.models.passes import Passes, free_memory, is_out_of_memory
@@ -145,18 +145,26 @@ def fit_fold(
         precision = Precision(spec.device, ease.precision)
     while True:
         try:
-            return _fit(
-                spec,
-                data,
-                folder,
-                precision,
-                passes,
-                ease,
+            with train_loader(
+                data.train,
+                batch_size=spec.micro_batch,
                 workers=workers,
-                progress=progress,
-                task=task,
-                brake=brake,
-            )
+                pin_memory=spec.device == "cuda",
+                balanced=spec.balanced_sampling,
+            ) as batches:
+                return _fit(
+                    spec,
+                    data,
+                    batches,
+                    folder,
+                    precision,
+                    passes,
+                    ease,
+                    workers=workers,
+                    progress=progress,
+                    task=task,
+                    brake=brake,
+                )
         except MemoryShort as short:
             where, smaller = f"{spec.backbone}, fold {spec.fold}", short.smaller
             if smaller is None:
@@ -191,6 +199,7 @@ def fit_fold(
 def _fit(
     spec: FitSpec,
     data: FoldData,
+    batches: TrainLoader,
     folder: Path,
     precision: Precision,
     passes: Passes,
@@ -211,13 +220,6 @@ def _fit(
     net = start_model(spec, grad_checkpointing=passes.grad_checkpointing)
     eased = ease.eased(spec)
     model, optimiser, average = set_up(net, eased, precision)
-    batches = train_loader(
-        data.train,
-        batch_size=spec.micro_batch,
-        workers=workers,
-        pin_memory=spec.device == "cuda",
-        balanced=spec.balanced_sampling,
-    )
     steps_per_epoch = -(-len(batches) // spec.accumulation)
 
     kept = folder / "checkpoint"

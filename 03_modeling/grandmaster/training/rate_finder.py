@@ -11,7 +11,7 @@ import numpy as np
 
 from grandmaster.errors import UserError
 from grandmaster.images.dataset import TrainingPictures
-from grandmaster.images.loader import Batch, train_loader
+from grandmaster.images.loader import Batch, TrainLoader, train_loader
 from grandmaster.training.batch_norm import freeze_batch_norm
 from grandmaster.training.engine import inputs_of, mixed_targets, windows
 from grandmaster.training.fit import start_model
@@ -65,18 +65,13 @@ def find_rate(
     fabric = precision.fabric
     net = start_model(spec, grad_checkpointing=spec.grad_checkpointing)
     model, optimiser, _ = set_up(net, msgspec.structs.replace(spec, ema_decay=0.0, compile=False), precision)
-    batches = train_loader(
+    loader = train_loader(
         pictures,
         batch_size=spec.micro_batch,
         workers=workers,
         pin_memory=spec.device == "cuda",
         balanced=spec.balanced_sampling,
     )
-
-    def endless() -> Iterator[Batch]:
-        for epoch in itertools.count():
-            yield from batches.epoch(epoch)
-
     model.train()
     if spec.batch_norm == "frozen":
         freeze_batch_norm(model)
@@ -84,27 +79,33 @@ def find_rate(
     rates: list[float] = []
     losses: list[float] = []
     mean = 0.0
-    for step, window in zip(range(STEPS), windows(endless(), spec.accumulation), strict=False):
-        _set_rate(optimiser, float(asked[step]))
-        count = sum(len(batch.targets) for batch in window)
-        total = 0.0
-        for batch, inputs in zip(window, inputs_of(window, spec), strict=True):
-            targets = mixed_targets(batch, spec, inputs.device)
-            loss = loss_sum(spec.head, spec.loss, model(inputs), targets, progress=0.0)
-            fabric.backward(loss / count)
-            total += float(loss.detach())
-            on_batch(len(inputs))
-        mean = SMOOTHING * mean + (1 - SMOOTHING) * total / count
-        running = mean / (1 - SMOOTHING ** (step + 1))  # without the zero it began with
-        if not np.isfinite(running) or (losses and running > DIVERGED * min(losses)):
-            break
-        rates.append(float(asked[step]))
-        losses.append(running)
-        if spec.clip_norm > 0:
-            fabric.clip_gradients(model, optimiser, max_norm=spec.clip_norm, error_if_nonfinite=False)
-        precision.step(optimiser)
-        optimiser.zero_grad(set_to_none=True)
+    with loader as batches:
+        for step, window in zip(range(STEPS), windows(_endless(batches), spec.accumulation), strict=False):
+            _set_rate(optimiser, float(asked[step]))
+            count = sum(len(batch.targets) for batch in window)
+            total = 0.0
+            for batch, inputs in zip(window, inputs_of(window, spec), strict=True):
+                targets = mixed_targets(batch, spec, inputs.device)
+                loss = loss_sum(spec.head, spec.loss, model(inputs), targets, progress=0.0)
+                fabric.backward(loss / count)
+                total += float(loss.detach())
+                on_batch(len(inputs))
+            mean = SMOOTHING * mean + (1 - SMOOTHING) * total / count
+            running = mean / (1 - SMOOTHING ** (step + 1))  # without the zero it began with
+            if not np.isfinite(running) or (losses and running > DIVERGED * min(losses)):
+                break
+            rates.append(float(asked[step]))
+            losses.append(running)
+            if spec.clip_norm > 0:
+                fabric.clip_gradients(model, optimiser, max_norm=spec.clip_norm, error_if_nonfinite=False)
+            precision.step(optimiser)
+            optimiser.zero_grad(set_to_none=True)
     return RateTest(rate=_suggested(rates, losses, spec), rates=tuple(rates), losses=tuple(losses))
+
+
+def _endless(batches: TrainLoader) -> Iterator[Batch]:
+    for epoch in itertools.count():
+        yield from batches.epoch(epoch)
 
 
 def _suggested(rates: list[float], losses: list[float], spec: FitSpec) -> float:
