@@ -14,10 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from data_loader import shown
+from grandmaster.report.wall_time import wall_time
 from messages import text
 from utils import duration
-
-from grandmaster.report.wall_time import wall_time
 
 if TYPE_CHECKING:
     from grandmaster.competition.table import Competition

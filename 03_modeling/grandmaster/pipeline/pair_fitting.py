@@ -27,8 +27,8 @@ from grandmaster.pipeline.members import Member, member_spec
 from grandmaster.pipeline.workers import with_workers
 from grandmaster.prediction.pairs import Pair, fit_pair, pair_name
 from grandmaster.prediction.predict import ViewPredictions
-from grandmaster.storage import write_json
 from grandmaster.stopwatch import spending
+from grandmaster.storage import write_json
 from grandmaster.training.fit import FoldData
 from grandmaster.training.precision import Precision
 from grandmaster.training.spec import FitSpec
