@@ -33,6 +33,7 @@ MetricName = Literal[
     "mae",
 ]
 AugmentationPolicy = Literal["auto", "none", "light", "test_like"]
+TrackerName = Literal["tensorboard", "mlflow", "wandb"]
 LossName = Literal["auto", "cross_entropy", "focal", "bce", "arcface", "advanced", "squared_error"]
 TrainingMode = Literal["fine_tuning", "full_training", "inference_only"]
 ClassBalance = Literal["off", "weights", "sampling"]
@@ -468,6 +469,13 @@ class RunConfig(Section, frozen=True, kw_only=True):
             "predictions (weights are removed once all is predicted: no export, no distillation); auto: the first that fits"
         ),
     ] = "auto"
+    trackers: Annotated[
+        tuple[TrackerName, ...],
+        Meta(
+            description="experiment trackers that are told as well, by commas: tensorboard, mlflow, wandb (extras; the files "
+            "go to the run's folder tracking/, servers only by the tracker's own environment variables)"
+        ),
+    ] = ()
 
 
 class Config(Section, frozen=True, kw_only=True):

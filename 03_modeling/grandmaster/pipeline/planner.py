@@ -45,6 +45,7 @@ FREE_SETTINGS = frozenset(
         ("hardware", "picture_cache_gb"),
         ("run", "time_limit"),
         ("run", "allow_test_training"),
+        ("run", "trackers"),
         ("prediction", "choose_views"),
         ("ensemble", "method"),
         *(("pseudo_label", name) for name in PseudoLabelConfig.__struct_fields__),

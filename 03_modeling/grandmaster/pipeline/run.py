@@ -39,6 +39,7 @@ from grandmaster.pipeline.heartbeat import Heartbeat, beating
 from grandmaster.pipeline.later import Later, later_work
 from grandmaster.pipeline.plan import Plan
 from grandmaster.pipeline.planner import FREE_SETTINGS
+from grandmaster.pipeline.tracking import tracked
 from grandmaster.pipeline.training_modes import check_inference_only
 from grandmaster.progress import Progress
 from grandmaster.stopwatch import Stopwatch
@@ -112,7 +113,15 @@ def run_pipeline(request: RunRequest, progress: Progress) -> dict[str, Any]:
         _refuse_other_run(request)
         context = _open(request, progress, clock)
         _refuse_absent_gpu(context)
-        with beating(request.run_folder, progress) as heartbeat:
+        told = tracked(
+            request.config.run.trackers,
+            request.run_folder,
+            context.competition.name,
+            msgspec.to_builtins(request.config),
+            progress,
+            left=clock.left,
+        )
+        with beating(request.run_folder, progress) as heartbeat, told:
             so_far.without_pictures(context)
             environment = describe_environment(context.hardware, command=request.command, mode=request.mode)
             write_json(request.run_folder / "environment.json", environment)
