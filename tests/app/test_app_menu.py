@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -291,22 +292,49 @@ def test_a_model_is_trained_in_a_mode_that_it_supports_and_refused_in_another(ho
     assert asked(home)["runs"] == []
 
 
-def test_the_modes_of_a_model_are_compared(home: Path) -> None:
-    output = piped(home, ITEMS.index("compare") + 1, 1, HF_HUB_OFFLINE="1")
-    assert "resnet18 has no weights to fine-tune" in output
-    assert "yolo11n" not in output
-    assert asked(home)["runs"] == []
+@pytest.fixture
+def commands(home: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Command lines that the menu starts, in this process."""
+    import grandmaster_train
+
+    started: list[list[str]] = []
+    monkeypatch.setattr(grandmaster_train, "main", lambda argv: started.append(list(argv)))
+    return started
 
 
-def test_an_interrupted_comparison_is_resumed_as_one(home: Path) -> None:
+def test_a_model_that_can_be_trained_both_ways_is_compared(
+    home: Path,
+    commands: list[list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    import run_training
+
+    monkeypatch.setattr("sys.stdin", io.StringIO("2\n"))
+    run_training.compare_modes()
+    assert commands == [["--mode", "quick_test", "--compare_modes", "--models", "efficientnet_b0"]]
+    shown = capsys.readouterr().out
+    assert "vit_base" in shown
+    assert "yolo11n" not in shown
+
+
+def test_an_interrupted_comparison_is_resumed_as_one_and_a_finished_one_is_not(
+    home: Path, commands: list[list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    import run_training
+
     folder = home / "runs" / "both"
     (folder / "fine_tuning").mkdir(parents=True)
     (folder / "fine_tuning" / "config.json").write_text("{}")
     (folder / "train.log").write_text("2026-01-01 00:00:00 interrupted\n")
-    command = (
-        "python 04_training/grandmaster_train.py --mode quick_test --experiment_name both --compare_modes"
-    )
-    (folder / "environment.json").write_text(json.dumps({"command": f"{command} --models resnet18"}))
-    output = piped(home, ITEMS.index("resume") + 1, HF_HUB_OFFLINE="1")
-    assert f"Resuming both: {command}" in output
-    assert "resnet18 has no weights to fine-tune" in output
+    flags = ["--mode", "quick_test", "--experiment_name", "both", "--compare_modes", "--models", "resnet18"]
+    command = " ".join(["python 04_training/grandmaster_train.py", *flags])
+    (folder / "environment.json").write_text(json.dumps({"command": command}))
+    run_training.resume()
+    assert commands == [[*flags, "--output", str(home / "runs")]]
+    for name in ("mode_comparison.json", "mode_comparison.html"):
+        (folder / name).write_text("")
+    (folder / "train.log").write_text("2026-01-01 00:00:00 run finished\n")
+    run_training.resume()
+    assert len(commands) == 1
+    assert "Nothing to resume" in capsys.readouterr().out
