@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -56,7 +57,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Serve until Ctrl-C; return the exit code."""
     try:
         given = parse_flags(make_parser(), sys.argv[1:] if argv is None else argv)
-        application, port = make_application(given), _port(given.port)
+        port = _port(given.port)
+        application = make_application(given)
+        _require_free(given.host, port)
         try:
             from grandmaster.page.server import serve
         except ModuleNotFoundError as error:
@@ -133,6 +136,21 @@ def make_application(given: argparse.Namespace) -> Application:
         make_sample=data_loader.make_sample_competition,
         finished=FINISHED,
     )
+
+
+def _require_free(host: str, port: int) -> None:
+    """Before anything is loaded: an answer in no time."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise UserError(
+            f"cannot listen on {host}:{port}: {error.strerror or error}",
+            where="--port",
+            fix="Give another one, for example --port 8090.",
+        ) from error
 
 
 def _port(text: str) -> int:

@@ -11,7 +11,6 @@ from nicegui import app, run, ui
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
-from grandmaster.errors import UserError
 from grandmaster.page import shell
 from grandmaster.page.application import Application
 from grandmaster.page.guard import LOOPBACK, Guard
@@ -27,12 +26,7 @@ _HEADERS = {
 
 
 def serve(application: Application, *, host: str, port: int) -> None:
-    """Serve the page until the process is ended.
-
-    Raises:
-        UserError: the port is taken, or the address is not one of this machine.
-    """
-    _refuse_taken(host, port)
+    """Serve the page until the process is ended."""
     app.add_middleware(Guard, hosts=hosts_for(host))
     _add_routes(application)
 
@@ -61,20 +55,6 @@ def hosts_for(host: str) -> Collection[str]:
         return (*LOOPBACK, host)
     own = {address.address for card in psutil.net_if_addrs().values() for address in card}
     return (*LOOPBACK, socket.gethostname(), socket.getfqdn(), *own)
-
-
-def _refuse_taken(host: str, port: int) -> None:
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        raise UserError(
-            f"cannot listen on {host}:{port}: {error.strerror or error}",
-            where="--port",
-            fix="Give another one, for example --port 8090.",
-        ) from error
 
 
 def _add_routes(application: Application) -> None:
