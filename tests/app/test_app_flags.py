@@ -232,9 +232,29 @@ def check_canary(pipeline: FakePipeline, home: Path, screen: Callable[[], str]) 
         assert grandmaster_train.main(["--canary", *other]) == 2
 
 
+def check_compare_modes(pipeline: FakePipeline, home: Path, screen: Callable[[], str]) -> None:
+    """Both runs have one folder; what a comparison does has tests of its own."""
+    import comparing_modes
+
+    asked: list[Any] = []
+
+    def note(settings: Any, data_path: Path, experiment: str, *others: Any, **more: Any) -> int:
+        asked.append((settings.config.model.backbones, data_path.name, experiment))
+        return 0
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(comparing_modes, "run_comparison", note)
+        assert (
+            grandmaster_train.main(["--mode", "quick_test", "--compare_modes", "--models", "resnet18"]) == 0
+        )
+    assert asked == [(("resnet18",), "toy", "toy_quick_test_modes_resnet18")]
+    assert not pipeline.runs
+
+
 CHECKS = {
     "--help": check_help,
     "--canary": check_canary,
+    "--compare_modes": check_compare_modes,
     "--mode": check_mode,
     "--data_path": check_data_path,
     "--experiment_name": check_experiment_name,
