@@ -72,9 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 "pictures; there is no password",
                 file=sys.stderr,
             )
-        print(
-            f"Open http://{given.host}:{port} in a browser. Ctrl-C ends the page, not a training.", flush=True
-        )
+        place = f"[{given.host}]:{port}" if ":" in given.host else f"{given.host}:{port}"
+        print(f"Open http://{place} in a browser. Ctrl-C ends the page, not a training.", flush=True)
         serve(application, host=given.host, port=port)
     except UserError as error:
         print(f"error: {one_line(error)}", file=sys.stderr)

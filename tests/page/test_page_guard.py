@@ -37,7 +37,8 @@ def client() -> TestClient:
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8080", "localhost", "LOCALHOST:9", "[::1]:8080"])
 def test_its_own_names_are_answered(client: TestClient, host: str) -> None:
-    assert client.get("/", headers={"host": host}).status_code == 200
+    found = client.get("/", headers={"host": host})
+    assert (found.status_code, found.headers["x-frame-options"]) == (200, "DENY")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 A page on 127.0.0.1 is within reach of every web site that the person visits. A site whose name is made to point here (DNS
 rebinding) is known by the `Host` it asks for; one that sends requests across sites by its `Origin`. Both are refused, and so
-is a body that is larger than any picture.
+is a body that is larger than any picture. No other site may show the page in a frame.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -53,7 +53,14 @@ class Guard:
         if not stated.isdigit() or int(stated) > self._most:
             await self._refuse(scope, receive, send, 413, f"More than {self._most // 2**20} MB.")
             return
-        await self._app(scope, _Limited(receive, self._most), send)
+
+        async def unframed(message: Message) -> None:
+            # Within another site's frame a person could be led to press what is not seen.
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["X-Frame-Options"] = "DENY"
+            await send(message)
+
+        await self._app(scope, _Limited(receive, self._most), unframed)
 
     def _is_ours(self, headers: Headers) -> bool:
         authority = headers.get("host", "")

@@ -116,8 +116,8 @@ async def filled(
         found = await run.io_bound(compute)
     except Exception as error:  # noqa: BLE001 - whatever it is, the page has to stay and say so
         wrong = error
-    if place.is_deleted:
-        return  # the person has gone elsewhere
+    if place.is_deleted or (found is None and wrong is None):
+        return  # the person has gone elsewhere, or the page is being ended
     place.clear()
     with place:
         if wrong is not None:

@@ -30,7 +30,7 @@ class HeatMap:
     """What speaks for an output.
 
     Attributes:
-        values: float32 (h, w) of 0 to 1, as coarse as it was found.
+        values: float32 (h, w), 0 (the coldest part) to 1, as coarse as it was found.
         method: "Grad-CAM" or "occlusion".
     """
 
@@ -115,8 +115,9 @@ def _occluded(net: nn.Module, picture: Tensor, output: int) -> Heat:
 
 
 def _scaled(heat: npt.NDArray[np.floating]) -> Heat:
-    most = float(heat.max())
-    return (heat / most if most > 0 else heat).astype(np.float32)
+    """From the coldest part to the warmest; all 0 where none is warmer than the others."""
+    least, most = float(heat.min()), float(heat.max())
+    return ((heat - least) / (most - least) if most > least else np.zeros_like(heat)).astype(np.float32)
 
 
 def painted(picture: npt.NDArray[np.uint8], heat: Heat) -> npt.NDArray[np.uint8]:

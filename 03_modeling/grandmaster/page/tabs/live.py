@@ -79,7 +79,8 @@ class LiveCard:
             self._whole, self._task = _Bar(), _Bar()
             self._facts = muted("")
             self._charts = ui.element("div").classes("gm-split gm-fill")
-            with ui.expansion(self._say("live.log"), value=True).classes("w-full").props("dense"):
+            self._log = ui.expansion(self._say("live.log"), value=True).classes("w-full").props("dense")
+            with self._log:
                 self._lines = ui.label("").classes("gm-log").mark("log")
         ui.timer(SECONDS, self.update)
         ui.timer(0, self.update, once=True)
@@ -108,7 +109,9 @@ class LiveCard:
         self._facts.set_text(" · ".join(part for part in (stage, memory) if part) if works else "")
         # Where there is no log yet, or the command was refused, what it printed is all there is.
         failed = found.standing in (None, "failed") or not live.lines
-        self._lines.set_text("\n".join(found.printed if failed else live.lines))
+        lines = found.printed if failed else live.lines
+        self._lines.set_text("\n".join(lines))
+        self._log.set_visibility(bool(lines))
         if found.curves != self._curves:
             self._curves = found.curves
             self._draw(found.curves[-1])

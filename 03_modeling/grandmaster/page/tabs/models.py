@@ -175,7 +175,8 @@ def _card(shown: _Shown, card: ModelCard) -> None:
     ):
         with ui.row().classes("w-full items-baseline justify-between no-wrap gap-2"):
             ui.label(card.title).classes("gm-name")
-            parameters = "?" if card.parameters is None else _million(card.parameters)
+            unknown = "…" if card.trainable and card.id in ENTRIES else "?"  # "…": it is being counted
+            parameters = unknown if card.parameters is None else _million(card.parameters)
             label = ui.label(parameters + ("*" if card.documented and card.parameters else ""))
             label.classes("gm-muted gm-num whitespace-nowrap")
             if card.documented:
