@@ -71,32 +71,37 @@ class RunView:
         with self._lock:
             self.eta.expect(tasks)
 
+    # What is said is shown after the lock is free: the live view holds its own lock while it asks for the panel, which
+    # takes this one, and showing a line takes the two the other way round.
+
     def start(self, task: str, total: int) -> None:
         with self._lock:
             self.eta.start(task, total)
             self.facts[task] = {}
             self._last_line[task] = self._clock()
-            self._line(f"{task}: started", level="info", transient=True)
+        self._line(f"{task}: started", level="info", transient=True)
 
     def advance(self, task: str, units: int = 1, **facts: str | int | float) -> None:
+        line = None
         with self._lock:
             self.eta.advance(task, units)
             self.facts.setdefault(task, {}).update(facts)
             now = self._clock()
             if now - self._last_line.get(task, 0.0) >= LINE_EVERY:
                 self._last_line[task] = now
-                self._line(self._standing(self.eta.tasks[task]), level="info", transient=True)
+                line = self._standing(self.eta.tasks[task])
+        if line is not None:
+            self._line(line, level="info", transient=True)
 
     def finish(self, task: str, note: str = "") -> None:
         with self._lock:
             self.eta.finish(task)
             seconds = self.eta.tasks[task].seconds(self._clock())
-            end = f" ({duration(seconds)})" if seconds >= 1 else ""
-            self._line(f"{task}: {note or 'done'}{end}", level="good")
+        end = f" ({duration(seconds)})" if seconds >= 1 else ""
+        self._line(f"{task}: {note or 'done'}{end}", level="good")
 
     def message(self, text: str, level: Level = "info") -> None:
-        with self._lock:
-            self._line(text, level=level)
+        self._line(text, level=level)
 
     def to_limit(self) -> str:
         """Time left to the limit, in words; "" without one."""

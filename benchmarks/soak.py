@@ -1,6 +1,6 @@
 """Does anything grow while training? Twenty epochs of a small run with worker processes, watched after every epoch.
 
-    python benchmarks/soak.py [--epochs 20] [--images 400] [--workers 2]
+    python benchmarks/soak.py [--epochs 20] [--images 240] [--workers 2]
 
 Writes results/soak.csv: how memory, open files and threads change over the epochs after the first five (slope with its 95%
 interval, of this process and its workers together; what they share is counted once), how many processes there were at most
@@ -42,9 +42,17 @@ ALLOWED = {"memory": 2.0, "memory of this process": 1.0, "open files": 0.1, "thr
 
 
 def memory_mb(processes: list[psutil.Process]) -> float:
-    """Held together; what they share is counted once where the system tells (Linux), not at all elsewhere."""
-    facts = [process.memory_full_info() for process in processes]
-    return sum(getattr(fact, "pss", fact.uss) for fact in facts) / MEGABYTE
+    """MB that processes hold together. What forked ones share is counted once (Linux) or not at all; files that they mapped,
+    and share with whoever else runs on the machine, are not counted."""
+    total = 0
+    for process in processes:
+        rollup = Path(f"/proc/{process.pid}/smaps_rollup")
+        if rollup.exists():
+            lines = [line.split() for line in rollup.read_text().splitlines()]
+            total += 1024 * sum(int(words[1]) for words in lines if words[0] in ("Pss_Anon:", "Pss_Shmem:"))
+        else:
+            total += process.memory_full_info().uss
+    return total / MEGABYTE
 
 
 def open_files(process: psutil.Process) -> int:
@@ -120,6 +128,7 @@ def request(place: Path, name: str, epochs: int, workers: int) -> RunRequest:
         "training.patience=0",
         "augmentation.policy=light",
         "inspect.shift_effort=0.1",
+        "inspect.shift_pictures=40",
         f"hardware.workers={workers}",
     ]
     return RunRequest(
@@ -128,6 +137,7 @@ def request(place: Path, name: str, epochs: int, workers: int) -> RunRequest:
         config=with_settings(Config(), settings),
         mode="quick_test",
         command="benchmarks/soak.py",
+        until="predict",
     )
 
 
@@ -136,7 +146,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--images", type=int, default=400)
+    parser.add_argument("--images", type=int, default=240)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import threading
 from pathlib import Path
 
 import pytest
@@ -140,3 +141,25 @@ def test_a_narrow_encoding_does_not_end_the_run() -> None:
     make_console(stream).print("✓ 완료")
     stream.flush()
     assert raw.getvalue() == b"? ??\n"
+
+
+def test_a_line_is_shown_while_the_panel_is_drawn() -> None:
+    """The live view holds its own lock while it draws; who shows a line must not hold the one that drawing waits for."""
+
+    class Drawing(LiveView):
+        drawn = 0
+
+        def _show(self, text: str, level: str, transient: bool) -> None:
+            thread = threading.Thread(target=self.render, daemon=True)
+            thread.start()
+            thread.join(20)
+            self.drawn += not thread.is_alive()
+
+    now = [0.0]
+    view = Drawing(Console(file=io.StringIO()), RunLog(None), title="toy", clock=lambda: now[0])
+    view.start("task", 10)
+    now[0] = LINE_EVERY + 1
+    view.advance("task", 1)
+    view.message("said")
+    view.finish("task")
+    assert view.drawn == 4

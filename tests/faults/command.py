@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import ctypes
 import os
 import signal
@@ -133,6 +134,7 @@ def as_nobody():  # type: ignore[no-untyped-def]
     if os.geteuid() != 0:
         yield
         return
+    codecs.lookup("cp437")  # imported when the first archive is opened; nobody may not read an interpreter in root's folder
     os.seteuid(NOBODY)
     try:
         yield

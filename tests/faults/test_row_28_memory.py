@@ -35,9 +35,17 @@ def _one_thread() -> Iterator[None]:
 
 
 def memory_of(processes: list[psutil.Process]) -> float:
-    """MB that processes hold together: what they share is counted once, where the system tells (Linux)."""
-    facts = [process.memory_full_info() for process in processes]
-    return sum(getattr(fact, "pss", fact.uss) for fact in facts) / MEGABYTE
+    """MB that processes hold together. What forked ones share is counted once (Linux) or not at all; files that they mapped,
+    and share with whoever else runs on the machine, are not counted."""
+    total = 0
+    for process in processes:
+        rollup = Path(f"/proc/{process.pid}/smaps_rollup")
+        if rollup.exists():
+            lines = [line.split() for line in rollup.read_text().splitlines()]
+            total += 1024 * sum(int(words[1]) for words in lines if words[0] in ("Pss_Anon:", "Pss_Shmem:"))
+        else:
+            total += process.memory_full_info().uss
+    return total / MEGABYTE
 
 
 class Memory(SilentProgress):

@@ -43,13 +43,16 @@ def workers_for(context: RunContext) -> int:
 
 
 def open_files_left() -> int | None:
-    """Files that this process may still open; None: Windows, which does not count them."""
+    """Files that this process may still open; None: nobody tells (Windows; a process that changed its user)."""
     if sys.platform == "win32":
         return None
     import resource
 
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return None if limit == resource.RLIM_INFINITY else limit - psutil.Process().num_fds()
+    try:
+        return None if limit == resource.RLIM_INFINITY else limit - psutil.Process().num_fds()
+    except psutil.Error:
+        return None
 
 
 def with_workers(context: RunContext, task: str, work: Callable[[int], Result]) -> Result:
