@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import ctypes
 import os
 import signal
@@ -129,26 +128,46 @@ def own_group(then: Callable[[], None]) -> None:
 
 
 @contextmanager
-def as_nobody():  # type: ignore[no-untyped-def]
-    """Without root's right to read and write everything; nothing else where the tests are not run by root."""
+def as_nobody(*, reads: bool = False):  # type: ignore[no-untyped-def]
+    """Without root's right to read and write everything; nothing else where the tests are not run by root.
+
+    Args:
+        reads: everything may still be read where that can be had: Python imports as it goes, maybe from root's own folder.
+    """
     if os.geteuid() != 0:
         yield
         return
-    codecs.lookup("cp437")  # imported when the first archive is opened; nobody may not read an interpreter in root's folder
+    permitted = _permitted()
     os.seteuid(NOBODY)
     try:
+        if reads and permitted >> _READ_SEARCH & 1:
+            _set_capabilities(1 << _READ_SEARCH, permitted)
         yield
     finally:
         os.seteuid(0)
+
+
+def _permitted() -> int:
+    """Capabilities that this process may have, a bit each; 0: no Linux."""
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    return next((int(line.split()[1], 16) for line in lines if line.startswith("CapPrm:")), 0)
+
+
+def _set_capabilities(effective: int, permitted: int) -> None:
+    low = 2**32 - 1
+    # Effective, permitted, inheritable of the first 32; then those of the others.
+    sets = (effective & low, permitted & low, 0, effective >> 32, permitted >> 32, 0)
+    header = (ctypes.c_uint32 * 2)(_CAPABILITIES_VERSION, 0)
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.capset(header, (ctypes.c_uint32 * 6)(*sets)) == 0, os.strerror(ctypes.get_errno())
 
 
 def can_become_nobody() -> bool:
     """Whether `become_nobody` leaves a process that can still import: the interpreter may lie in root's own folder."""
     if os.geteuid() != 0:
         return True
-    shown = (line.split() for line in Path("/proc/self/status").read_text().splitlines())
-    permitted = next(int(words[1], 16) for words in shown if words[0] == "CapPrm:")
-    return sys.platform == "linux" and bool(permitted >> _READ_SEARCH & 1)
+    return bool(_permitted() >> _READ_SEARCH & 1)
 
 
 def become_nobody() -> None:
@@ -163,9 +182,7 @@ def become_nobody() -> None:
     os.setgroups([])
     os.setgid(NAMELESS)
     os.setuid(NAMELESS)
-    header = (ctypes.c_uint32 * 2)(_CAPABILITIES_VERSION, 0)
-    kept = 1 << _READ_SEARCH  # effective, permitted, inheritable; then the same for those above 31
-    assert libc.capset(header, (ctypes.c_uint32 * 6)(kept, kept, 0, 0, 0, 0)) == 0, ctypes.get_errno()
+    _set_capabilities(1 << _READ_SEARCH, 1 << _READ_SEARCH)
 
 
 # <linux/capability.h>, <linux/prctl.h>

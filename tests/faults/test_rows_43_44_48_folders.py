@@ -61,7 +61,7 @@ def test_row_43_a_folder_that_cannot_be_written_is_refused_before_training(data,
     results = open_place / "results"
     results.mkdir()
     results.chmod(0o555)
-    with as_nobody(), pytest.raises(UserError, match="results folder cannot be written") as refused:
+    with as_nobody(reads=True), pytest.raises(UserError, match="results folder cannot be written") as refused:
         run_pipeline(request(data, results / "run"), Record())
     assert "--output" in str(refused.value)
     assert list(results.iterdir()) == []
@@ -88,7 +88,7 @@ def test_row_43_a_folder_that_becomes_read_only_in_mid_run(open_place):
     folder = results / "run"
     results.mkdir()
     results.chmod(0o777)
-    with as_nobody():
+    with as_nobody(reads=True):
         run_pipeline(request(data, folder, until="plan"), Record())
 
     class Close(Record):
@@ -97,7 +97,10 @@ def test_row_43_a_folder_that_becomes_read_only_in_mid_run(open_place):
                 folder.chmod(0o555)
 
     try:
-        with as_nobody(), pytest.raises(UserError, match="cannot write: Permission denied") as refused:
+        with (
+            as_nobody(reads=True),
+            pytest.raises(UserError, match="cannot write: Permission denied") as refused,
+        ):
             run_pipeline(request(data, folder), Close())
     finally:
         folder.chmod(0o755)
