@@ -14,6 +14,7 @@ import options
 from grandmaster.errors import UserError
 from grandmaster.models.registry import ENTRIES
 from grandmaster.models.registry.modes import refusal
+from grandmaster.models.registry.user_file import read_models
 from grandmaster.page.model_cards import Filters, ModelCard, make_cards, passing
 from grandmaster.page.planning import Choice, Planned, PlannedModel, Planning, encoded
 from grandmaster.page.texts import LANGUAGES, TEXTS, choose_language, duration, speaker
@@ -141,13 +142,21 @@ def test_what_no_command_line_can_say_is_refused(changes: dict[str, object], wor
         flags_of(form(**changes))
 
 
-def test_an_unsupported_mode_is_refused_in_the_words_of_the_run() -> None:
-    for entry in ENTRIES.values():
-        for mode in ("fine_tuning", "full_training", "inference_only"):
-            why = refusal(entry, mode)
-            if why is not None and entry.backbone is not None:
-                with pytest.raises(UserError, match=re.escape(why)):
-                    flags_of(form(models=(entry.id,), training_mode=mode))
+def test_an_unsupported_mode_is_refused_in_the_words_of_the_run(tmp_path: Path) -> None:
+    text = (
+        "mine:\n  factory: resnet18\n  training_modes: {supported: [fine_tuning], recommended: fine_tuning}\n"
+    )
+    (tmp_path / "models.yaml").write_text(text)
+    (entry,) = read_models(tmp_path / "models.yaml").values()
+    assert "mine" in flags_of(form(data=tmp_path, models=("mine",), training_mode="fine_tuning"))
+    why = refusal(entry, "full_training")
+    assert why is not None
+    with pytest.raises(UserError, match=re.escape(why)):
+        flags_of(form(data=tmp_path, models=("mine",), training_mode="full_training"))
+    moved = (tmp_path / "models.yaml").rename(tmp_path / "other.yaml")
+    with pytest.raises(UserError, match="mine"):
+        flags_of(form(data=tmp_path, models=("mine",)))
+    flags_of(form(data=tmp_path, models=("mine",), settings=f"model.registry_file={moved}"))
 
 
 def collected(tmp_path: Path, script: str) -> list[object]:

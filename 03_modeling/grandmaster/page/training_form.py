@@ -10,6 +10,7 @@ from grandmaster.config import TrainingMode
 from grandmaster.errors import UserError
 from grandmaster.models.registry import find_entry
 from grandmaster.models.registry.modes import require_mode, require_trainable
+from grandmaster.models.registry.user_file import added_models
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +42,9 @@ def flags_of(form: Form) -> list[str]:
         UserError: a minute that is none, a line that is no setting, or a model that cannot be trained so.
     """
     flags = ["--mode", form.mode, "--data_path", str(form.data), "--experiment_name", form.experiment.strip()]
+    settings = settings_of(form.settings)
     if form.models:
-        _check_models(form.models, form.training_mode)
+        _check_models(form, settings)
         flags += ["--models", ",".join(form.models)]
     if form.weights_dir is not None:
         flags += ["--weights_dir", str(form.weights_dir)]
@@ -56,7 +58,7 @@ def flags_of(form: Form) -> list[str]:
         flags += ["--time_limit", f"{round(form.minutes * 60)}s"]
     if form.training_mode is not None:
         flags += ["--set", f"training.mode={form.training_mode}"]
-    for setting in settings_of(form.settings):
+    for setting in settings:
         flags += ["--set", setting]
     return flags + (["--allow_test_training"] if form.allow_test_training else [])
 
@@ -75,10 +77,12 @@ def settings_of(text: str) -> list[str]:
     return lines
 
 
-def _check_models(models: Sequence[str], mode: TrainingMode | None) -> None:
-    """Refuse here what the run would refuse, in the same words."""
-    for name in models:
-        entry = find_entry(name, {})
+def _check_models(form: Form, settings: Sequence[str]) -> None:
+    """Refuse here what the run would refuse, in the same words; models that the person added count too."""
+    named = [line.partition("=")[2] for line in settings if line.startswith("model.registry_file=")]
+    added = added_models(named[-1] if named else None, form.data)
+    for name in form.models:
+        entry = find_entry(name, added)
         require_trainable(entry)
-        if mode is not None:
-            require_mode(entry, mode)
+        if form.training_mode is not None:
+            require_mode(entry, form.training_mode)

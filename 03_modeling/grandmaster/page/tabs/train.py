@@ -82,6 +82,8 @@ class _TrainingForm:
                 for name, entry in ENTRIES.items()
                 if entry.backbone is not None
             }
+            if desk.model:
+                names.setdefault(desk.model, desk.model)  # one that the person added
             models = ui.select(
                 names,
                 value=[desk.model] if desk.model in names else [],
