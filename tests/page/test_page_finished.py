@@ -12,11 +12,12 @@ import pytest
 
 from grandmaster.competition.predictions import Predictions
 from grandmaster.errors import UserError
-from grandmaster.page import heat_map, predicting
+from grandmaster.page import predicting
 from grandmaster.page.comparing import cells, compare_all
 from grandmaster.page.data_view import accept_suspects, is_of, view_data
 from grandmaster.page.predicting import predict_picture
 from grandmaster.page.submitting import check_submissions, choose_two, finished_names, ledger, note_scores
+from grandmaster.prediction import heat_map
 from grandmaster.prediction.views import ViewValues
 from grandmaster.storage import write_json
 from page.page_application import application
