@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ import pytest
 from grandmaster.pipeline import tracking
 from grandmaster.pipeline.run import run_pipeline
 from grandmaster.pipeline.trackers import TRACKERS, Subject
-from grandmaster.storage import read_json, read_jsonl
+from grandmaster.storage import read_json, read_jsonl, write_json
 from pipeline.small_competition import Record, request, write_competition
 
 
@@ -124,50 +124,83 @@ def test_a_file_that_is_damaged_is_passed_over(tmp_path):
     assert tracker.told == [("c", 1, {"train_loss": 1})]
 
 
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """Of a run that has come to its end, as far as trackers look at it."""
+    fit = tmp_path / "run" / "fold_0" / "net"
+    fit.mkdir(parents=True)
+    (fit / "metrics.jsonl").write_text('{"epoch":1,"val_score":0.5}\n')
+    write_json(tmp_path / "run" / "final_results.json", {"cross_validation": {"score": 0.5}})
+    return tmp_path / "run"
+
+
+def follow(folder: Path, **others) -> Record:
+    record = Record()
+    with tracking.tracked(("tensorboard",), folder, "squares", {}, record, **others):
+        pass
+    return record
+
+
+def failing(moment: str) -> type:
+    def fail(*_args, **_kwargs):
+        raise ConnectionError("server is gone\nsecond line")
+
+    return type("Failing", (Kept,), {moment: fail})
+
+
+@pytest.fixture
+def free() -> Iterator[threading.Event]:
+    """Lets go what hangs, when the test is over."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
 @pytest.mark.fault(
     39, "a tracker that raises: at its start, at the first numbers, at the results, at its end"
 )
 @pytest.mark.parametrize("moment", ["__init__", "numbers", "results", "close"])
-def test_a_tracker_that_fails_is_given_up_and_said(data, tmp_path, use, moment):
-    def fail(*_args, **_kwargs):
-        raise ConnectionError("server is gone\nsecond line")
-
-    use(type("Failing", (Kept,), {moment: fail}))
-    record = go(data, tmp_path / "run")
-    assert whole(tmp_path / "run")
-    assert any("tensorboard gave up (ConnectionError: server is gone)" in text for text in record.messages)
+def test_a_tracker_that_fails_is_given_up_and_said(folder, use, moment):
+    use(failing(moment))
+    said = follow(folder).messages
+    assert any("tensorboard gave up (ConnectionError: server is gone)" in text for text in said)
 
 
 @pytest.mark.fault(39, "a tracker that hangs and never comes back")
 @pytest.mark.parametrize("moment", ["__init__", "numbers", "close"])
-def test_a_tracker_that_hangs_is_left_behind(data, tmp_path, use, monkeypatch, moment):
-    free = threading.Event()
+def test_a_tracker_that_hangs_is_left_behind(folder, use, free, monkeypatch, moment):
     monkeypatch.setattr(tracking, "GRACE", 0.3)
     use(type("Hanging", (Kept,), {moment: lambda *_args, **_kwargs: free.wait()}))
-    try:
-        record = go(data, tmp_path / "run")
-    finally:
-        free.set()
+    assert any("left behind" in text for text in follow(folder).messages)
+
+
+def test_a_time_limit_leaves_a_hanging_tracker_little_grace(folder, use, free):
+    use(type("Hanging", (Kept,), {"close": lambda *_args: free.wait()}))
+    said = follow(folder, left=lambda: 0.0).messages
+    assert any("did not end within 1 s" in text for text in said)
+
+
+@pytest.mark.fault(39, "a tracker that raises in mid-run: the run is whole")
+def test_the_run_is_whole_all_the_same(data, tmp_path, use):
+    use(failing("numbers"))
+    record = go(data, tmp_path / "run")
     assert whole(tmp_path / "run")
-    assert any("left behind" in text for text in record.messages)
+    assert any("tensorboard gave up" in text for text in record.messages)
 
 
 @pytest.mark.fault(39, "a tracker whose library is not installed")
-def test_a_tracker_that_is_not_installed_is_said_and_the_run_goes_on(data, tmp_path, monkeypatch):
+def test_a_tracker_that_is_not_installed_is_said(folder, monkeypatch):
     monkeypatch.setitem(TRACKERS, "tensorboard", (Kept, "no_such_module_here", "tensorboard"))
-    record = go(data, tmp_path / "run")
-    assert whole(tmp_path / "run")
-    assert any("pip install tensorboard" in text for text in record.messages)
+    assert any("pip install tensorboard" in text for text in follow(folder).messages)
 
 
 @pytest.mark.fault(39, "what a tracker was told is damaged")
-def test_a_damaged_memory_is_begun_anew(data, tmp_path, use):
-    made, folder = use(Kept), tmp_path / "run"
-    (folder / "tracking").mkdir(parents=True)
+def test_a_damaged_memory_is_begun_anew(folder, use):
+    made = use(Kept)
+    (folder / "tracking").mkdir()
     (folder / "tracking" / "tensorboard.json").write_text('{"epochs": 7}')
-    go(data, folder)
-    assert len(made[0].told) == 4
-    assert whole(folder)
+    follow(folder)
+    assert [epoch for _, epoch, _ in made[0].told] == [1]
 
 
 @pytest.mark.slow
@@ -228,9 +261,8 @@ def test_tensorboard_holds_the_epochs(data, tmp_path):
 def test_another_tracker_is_not_another_run(data, tmp_path, use):
     use(Kept)
     folder = tmp_path / "run"
-    go(data, folder)
-    config = read_json(folder / "config.json")
-    assert config["run"]["trackers"] == ["tensorboard"]
+    go(data, folder, until="plan")
+    assert read_json(folder / "config.json")["run"]["trackers"] == ["tensorboard"]
     before = (folder / "plan.json").read_bytes()
-    run_pipeline(request(data, folder), Record())
+    run_pipeline(request(data, folder, until="plan"), Record())
     assert (folder / "plan.json").read_bytes() == before

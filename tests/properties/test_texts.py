@@ -151,7 +151,12 @@ LEDGER_CELL = st.sampled_from(("", "0.5", "-1", "inf", "-inf", "nan", "1e308", "
 def test_a_ledger_that_a_person_wrote_into(rows: list[tuple[str, str]]) -> None:
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / "LEADERBOARD.csv"
-        lines = [f"r{row},,c,macro_f1,{cv},,,,,,,,,{public}," for row, (cv, public) in enumerate(rows)]
+        known = {"competition": "c", "metric": "macro_f1"}
+        cells = [
+            known | {"experiment": f"r{row}", "cv": cv, "public": public}
+            for row, (cv, public) in enumerate(rows)
+        ]
+        lines = [",".join(one.get(column, "") for column in COLUMNS) for one in cells]
         path.write_text("\n".join([",".join(COLUMNS), *lines]) + "\n")
         table = read_ledger(path)
         assert len(table) == len(rows)

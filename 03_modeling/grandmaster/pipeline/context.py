@@ -215,6 +215,13 @@ class RunContext:
             )
         return self._stores[key]
 
+    @property
+    def picture_sizes(self) -> list[int]:
+        """Sides, px, of the pictures that models are fed: the plan's, or where there is none (a bundle) those decoded."""
+        if (self.folder / "plan.json").exists():
+            return [model.input_size for model in self.plan.models]
+        return sorted({size for _, size in self._stores}) or [0]
+
     def targets(self) -> np.ndarray[Any, np.dtype[Any]]:
         """Target of every row of `trainable`, as `Competition.targets`."""
         return self.competition.targets[self.trainable["place"].to_numpy()]

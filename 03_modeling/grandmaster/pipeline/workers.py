@@ -25,11 +25,10 @@ def workers_for(context: RunContext) -> int:
         return 0
     wanted = context.config.hardware.workers
     wanted = context.plan.decisions.workers.value if wanted is None else wanted
-    sizes = [model.input_size for model in context.plan.models]
     possible = choose_workers(
         context.hardware,
         context.config,
-        sizes,
+        context.picture_sizes,
         context.competition.channels,
         requested=wanted,
         open_files=open_files_left(),
