@@ -128,7 +128,9 @@ def _ledger(desk: Desk, found: Ledger) -> None:
     rows = []
     for row in found.table.to_dict("records"):
         spans = [
-            f"{row[name]} ({row[f'{name}_low']} – {row[f'{name}_high']})" if row[name] else "–"
+            f"{_short(row[name])} ({_short(row[f'{name}_low'])} – {_short(row[f'{name}_high'])})"
+            if row[name]
+            else "–"
             for name in ("cv", "corrupted")
         ]
         rows.append([row["experiment"], row["metric"], *spans, row["public"] or "–", row["private"] or "–"])
@@ -160,3 +162,11 @@ def _two(desk: Desk, found: Chosen) -> None:
     muted(choice.measure)
     for name, why in found.left_out:
         muted(say("submit.left_out", name=name, why=why))
+
+
+def _short(number: str) -> str:
+    """A number of the ledger with four decimals; what a person wrote there that is none stays as it is."""
+    try:
+        return f"{float(number):.4f}"
+    except ValueError:
+        return number
