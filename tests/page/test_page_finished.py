@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from page_application import application
 
 from grandmaster.competition.predictions import Predictions
 from grandmaster.errors import UserError
@@ -20,7 +21,6 @@ from grandmaster.page.submitting import check_submissions, choose_two, finished_
 from grandmaster.prediction import heat_map
 from grandmaster.prediction.views import ViewValues
 from grandmaster.storage import write_json
-from page.page_application import application
 from pipeline.finished_run import copy_run, make_run
 
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from page_application import ROOT, application
 
 import options
 from grandmaster.errors import UserError
@@ -19,7 +20,6 @@ from grandmaster.page.model_cards import Filters, ModelCard, make_cards, passing
 from grandmaster.page.planning import Choice, Planned, PlannedModel, Planning, encoded
 from grandmaster.page.texts import LANGUAGES, TEXTS, choose_language, duration, speaker
 from grandmaster.page.training_form import Form, flags_of
-from page.page_application import ROOT, application
 
 PLANNED = Planned(
     choices=(Choice(name="loss", value="focal", reason="as set"),),

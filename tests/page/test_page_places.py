@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+from page_application import application
 
 from grandmaster.errors import UserError
 from grandmaster.page.places import competitions_of, file_of_run, find_run, named, runs_in, submissions_of
-from page.page_application import application
 
 
 @pytest.fixture

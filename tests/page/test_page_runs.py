@@ -11,13 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from page_application import application
 from rich.console import Console
 
 from grandmaster.errors import UserError
 from grandmaster.page import processes
 from grandmaster.page.run_state import all_runs, read_curves, read_line, read_live, standing_of
 from live_view import PlainView
-from page.page_application import application
 from utils import RunLog
 
 STAYS = "import signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *_: (print('asked to end', flush=True), sys.exit(130)))\nprint('at work', flush=True)\ntime.sleep(120)"
