@@ -19,11 +19,10 @@ from torch import nn
 from grandmaster.competition.table import Competition
 from grandmaster.errors import UserError
 from grandmaster.images.decode import PictureError, decode_picture
-from grandmaster.images.normalise import to_input
-from grandmaster.images.resize import to_square
+from grandmaster.images.shown import jpeg_of, reduced
 from grandmaster.page.places import find_run
 from grandmaster.pipeline.finished import FinishedRun, open_run
-from grandmaster.pipeline.fitted import load_fitted
+from grandmaster.pipeline.fitted import as_fed, as_input, load_fitted
 from grandmaster.pipeline.members import Member, finished_members
 from grandmaster.pipeline.outcome import read_rule
 from grandmaster.prediction import heat_map
@@ -33,7 +32,7 @@ from grandmaster.storage import file_sha256, read_json
 from grandmaster.training.spec import FitSpec
 
 MOST_MB = 50
-SHOWN_SIDE = 360  # px, of the picture on the page
+SHOWN_SIDE, QUALITY = 360, 85  # px, and of JPEG, of the picture on the page
 _KEPT_NETS = 4
 Values = npt.NDArray[np.float32]
 
@@ -142,16 +141,13 @@ def _square(file_name: str, content: bytes, spec: FitSpec) -> npt.NDArray[np.uin
         pixels = decode_picture(file_name, content, at_least=spec.store_size).pixels
     except PictureError as error:
         raise UserError(f"this picture cannot be used: {error.reason}", where=file_name) from error
-    return to_square(to_square(pixels, spec.store_size), spec.input_size)
+    return as_fed(pixels, spec)
 
 
 def _shown(file_name: str, content: bytes) -> npt.NDArray[np.uint8]:
     """The picture with its own proportions, its longer side at most `SHOWN_SIDE`."""
     pixels = decode_picture(file_name, content, at_least=SHOWN_SIDE, side="longer").pixels
-    height, width = pixels.shape[:2]
-    scale = min(1.0, SHOWN_SIDE / max(height, width))
-    wanted = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.asarray(cv2.resize(pixels, wanted, interpolation=cv2.INTER_AREA), np.uint8)
+    return reduced(pixels, SHOWN_SIDE)
 
 
 def _ask(
@@ -165,7 +161,7 @@ def _ask(
     net = _net(member.folder, file_sha256(member.folder / "manifest.json"), device)
     with torch.inference_mode():
         values = predict_views(
-            lambda batch: spec.head.activate(net(batch)), _input(spec, square, device), count
+            lambda batch: spec.head.activate(net(batch)), as_input(square, spec, device), count
         )
     model = member.model.backbone + (f" ({member.variant})" if member.variant else "")
     chosen = weights.get(model, equal(count))
@@ -175,11 +171,6 @@ def _ask(
         values=values[:, 0].cpu().numpy(),
         weights=chosen[:count] / chosen[:count].sum() if chosen[:count].sum() > 0 else equal(count),
     )
-
-
-def _input(spec: FitSpec, square: npt.NDArray[np.uint8], device: str) -> torch.Tensor:
-    batch = torch.from_numpy(np.ascontiguousarray(square.transpose(2, 0, 1))[None])
-    return to_input(batch, spec.weights.mean, spec.weights.std, device=device)
 
 
 @functools.lru_cache(maxsize=_KEPT_NETS)
@@ -240,7 +231,7 @@ def _heat(
         return None, ("", "", ""), why
     output = int(values.argmax()) if spec.head.kind in ("multiclass", "multilabel") else 0
     net = _net(member.folder, file_sha256(member.folder / "manifest.json"), device)
-    found = heat_map.heat_map(net, _input(spec, square, device), output)
+    found = heat_map.heat_map(net, as_input(square, spec, device), output)
     large = np.asarray(cv2.resize(square, (SHOWN_SIDE, SHOWN_SIDE), interpolation=cv2.INTER_LINEAR), np.uint8)
     painted = heat_map.painted(large, found.values)
     return _uri(painted), (member.name, names[output], found.method), ""
@@ -248,8 +239,4 @@ def _heat(
 
 def _uri(picture: npt.NDArray[np.uint8]) -> str:
     """A `data:` URI of a JPEG."""
-    written, jpeg = cv2.imencode(
-        ".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85]
-    )
-    assert written, "JPEG encoding of a uint8 RGB picture does not fail"
-    return f"data:image/jpeg;base64,{base64.b64encode(bytes(jpeg)).decode('ascii')}"
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg_of(picture, QUALITY)).decode('ascii')}"

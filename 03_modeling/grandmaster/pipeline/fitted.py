@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+import torch
 from torch import nn
 
+from grandmaster.images.normalise import to_input
+from grandmaster.images.resize import to_square
 from grandmaster.models.builder import build_model
 from grandmaster.models.memory_format import to_memory_format
 from grandmaster.pipeline.context import RunContext
@@ -49,3 +54,14 @@ def fitted_on_device(context: RunContext, spec: FitSpec, folder: Path) -> tuple[
     precision = context.make_precision(eased)
     net = precision.fabric.to_device(load_fitted(spec, folder))
     return to_memory_format(net, spec.memory_format), precision
+
+
+def as_fed(pixels: npt.NDArray[np.uint8], spec: FitSpec) -> npt.NDArray[np.uint8]:
+    """A decoded picture (h, w, c) as the fit is fed it: (side, side, c), by way of the size that runs store."""
+    return to_square(to_square(pixels, spec.store_size), spec.input_size)
+
+
+def as_input(square: npt.NDArray[np.uint8], spec: FitSpec, device: str) -> torch.Tensor:
+    """What `as_fed` gives, as a batch of one (1, c, side, side), normalised, on the device."""
+    batch = torch.from_numpy(np.ascontiguousarray(square.transpose(2, 0, 1))[None])
+    return to_input(batch, spec.weights.mean, spec.weights.std, device=device)

@@ -10,15 +10,13 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from grandmaster.competition.predictions import Predictions
 from grandmaster.images.decode import PictureError, read_picture
-from grandmaster.images.normalise import to_input
-from grandmaster.images.resize import to_square
+from grandmaster.images.shown import jpeg_of
 from grandmaster.models.passes import free_memory, is_out_of_memory
 from grandmaster.pipeline.context import RunContext
-from grandmaster.pipeline.fitted import load_fitted
+from grandmaster.pipeline.fitted import as_fed, as_input, load_fitted
 from grandmaster.pipeline.manifest import is_done, mark_done
 from grandmaster.pipeline.members import Member, finished_members, member_spec
 from grandmaster.prediction.heat_map import heat_map, missing, painted
@@ -171,11 +169,10 @@ class _Looker:
             pixels = read_picture(source, at_least=spec.store_size)
         except PictureError:
             return None
-        square = to_square(to_square(pixels, spec.store_size), spec.input_size)
-        batch = torch.from_numpy(np.ascontiguousarray(square.transpose(2, 0, 1))[None])
-        inputs = to_input(batch, spec.weights.mean, spec.weights.std, device=self._device)
-        found = heat_map(self._net, inputs, output)
-        _save(painted(_shown(square, pixels.shape), found.values), target)
+        square = as_fed(pixels, spec)
+        found = heat_map(self._net, as_input(square, spec, self._device), output)
+        target.parent.mkdir(exist_ok=True)
+        write_atomic(target, jpeg_of(painted(_shown(square, pixels.shape), found.values), QUALITY))
         return found.method
 
 
@@ -185,12 +182,3 @@ def _shown(square: npt.NDArray[np.uint8], shape: Sequence[int]) -> npt.NDArray[n
     scale = SIDE / max(height, width)
     wanted = (max(1, round(width * scale)), max(1, round(height * scale)))
     return np.asarray(cv2.resize(square, wanted, interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _save(picture: npt.NDArray[np.uint8], target: Path) -> None:
-    written, jpeg = cv2.imencode(
-        ".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
-    )
-    assert written, "JPEG encoding of a uint8 RGB picture does not fail"
-    target.parent.mkdir(exist_ok=True)
-    write_atomic(target, bytes(jpeg))

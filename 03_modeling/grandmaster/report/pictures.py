@@ -6,11 +6,8 @@ import base64
 from collections.abc import Iterable
 from pathlib import Path
 
-import cv2
-import numpy as np
-import numpy.typing as npt
-
 from grandmaster.images.decode import PictureError, read_picture
+from grandmaster.images.shown import jpeg_of, reduced
 
 SIDE = 160
 """Longer side of a thumbnail, px."""
@@ -27,7 +24,7 @@ def thumbnail(path: str | Path, side: int = SIDE) -> str | None:
         picture = read_picture(Path(path), at_least=side)
     except PictureError:
         return None
-    jpeg = _jpeg(picture, side)
+    jpeg = jpeg_of(reduced(picture, side), QUALITY)
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"
 
 
@@ -46,18 +43,6 @@ def whole_picture(path: Path) -> str | None:
         if kind is None
         else f"data:image/{kind};base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
     )
-
-
-def _jpeg(picture: npt.NDArray[np.uint8], side: int) -> bytes:
-    height, width = picture.shape[:2]
-    scale = min(1.0, side / max(height, width))
-    wanted = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(picture, wanted, interpolation=cv2.INTER_AREA)
-    written, jpeg = cv2.imencode(
-        ".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
-    )
-    assert written, "JPEG encoding of a uint8 RGB picture does not fail"
-    return bytes(jpeg)
 
 
 def first_readable(candidates: Iterable[tuple[str, str]]) -> tuple[str, str] | None:

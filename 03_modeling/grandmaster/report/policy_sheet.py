@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -16,6 +15,7 @@ from grandmaster.images.corruption import WORKING_SIDE
 from grandmaster.images.decode import PictureError, read_picture
 from grandmaster.images.operation import Operation
 from grandmaster.images.resize import to_square
+from grandmaster.images.shown import jpeg_of
 
 FILE_NAME = "policy_sheet.jpg"
 SIDE = 180  # px, of each picture
@@ -50,10 +50,7 @@ def policy_sheet(competition: Competition, operations: Sequence[Operation], *, s
         for column, picture in enumerate(pictures):
             top, left = GAP + row * step, GAP + column * step
             sheet[top : top + SIDE, left : left + SIDE] = picture
-    _, data = cv2.imencode(
-        ".jpg", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
-    )
-    return data.tobytes()
+    return jpeg_of(sheet, _QUALITY)
 
 
 def _pictures(table: pd.DataFrame, rng: np.random.Generator) -> list[npt.NDArray[np.uint8]]:
