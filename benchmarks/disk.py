@@ -116,8 +116,8 @@ def main() -> None:
         left = 0 if tier == "predictions" else whole.weights
         verdict = "fits" if whole.total <= options.room * GB else "does not fit"
         print(
-            f"{len(sizes)} fits, {tier:12} weights left {left / GB:5.1f} GB, states {whole.state / GB:4.1f} GB, predictions "
-            f"{whole.predictions / GB:.2f} GB, at the fullest {whole.total / GB:5.1f} GB ({whole.total / 2**30:.1f} GiB): "
+            f"{len(sizes)} fits, {tier:12} weights left {left / GB:5.1f} GB, states {whole.state / GB:4.1f} GB, epochs that "
+            f"predict held-out pictures {whole.leaders / GB:.1f} GB, predictions {whole.predictions / GB:.2f} GB, at the fullest {whole.total / GB:5.1f} GB ({whole.total / 2**30:.1f} GiB): "
             f"{verdict} {options.room:g} GB"
         )
         totals |= {f"left_{tier}_gb": round(left / GB, 1), f"peak_{tier}_gb": round(whole.total / GB, 1)}

@@ -30,6 +30,7 @@ from grandmaster.pipeline.fitted import load_fitted
 from grandmaster.pipeline.fold_pictures import fold_data
 from grandmaster.pipeline.held_out import predict_held
 from grandmaster.pipeline.members import member_spec, planned_member
+from grandmaster.pipeline.parts import PARTS
 from grandmaster.pipeline.run import open_context, run_pipeline
 from grandmaster.progress import SilentProgress
 
@@ -73,12 +74,15 @@ def test_the_need_is_weights_and_two_states_and_predictions_and_a_margin():
     assert full.weights == 5 * GB + 5 * GB // 2
     assert full.state == 2 * 4 * GB  # weights, average and two moments, twice
     assert full.predictions == 10 * (GB // 100)
-    assert full.margin == pytest.approx(MARGIN_BYTES + 0.02 * (full.weights + full.state + full.predictions))
-    assert full.total == full.weights + full.state + full.predictions + full.margin
+    assert full.leaders == pytest.approx(PARTS * GB * 2.02 / 4)
+    written = full.weights + full.state + full.leaders + full.predictions
+    assert full.margin == pytest.approx(MARGIN_BYTES + 0.02 * written)
+    assert full.total == written + full.margin
     half, predictions = need(FITS, "half"), need(FITS, "predictions")
     assert half.weights == pytest.approx(full.weights * 2.02 / 4)
     assert predictions.weights == GB  # of the largest, while it trains
     assert half.state == predictions.state == full.state
+    assert half.leaders == predictions.leaders == full.leaders
     assert need(FITS[5:], "full").state == 2 * 3 * GB // 2  # no average
 
 

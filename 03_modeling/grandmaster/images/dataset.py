@@ -54,6 +54,7 @@ class PictureDataset(Dataset[Item]):
         taught: what is learnt from each row of the store instead of its target, float32 (n, c), as `FitSpec.loss` wants
             it; `targets` then only say which class a picture is of.
         weights: how much each row of the store counts in training, (n,); None: all the same.
+        partners: rows that may be mixed in; None: this dataset's.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class PictureDataset(Dataset[Item]):
         by_class: Mapping[int, Augmentation] | None = None,
         taught: npt.NDArray[np.float32] | None = None,
         weights: npt.NDArray[np.floating] | None = None,
+        partners: npt.NDArray[np.integer] | None = None,
     ) -> None:
         for name, values in (("targets", targets), ("taught rows", taught), ("weights", weights)):
             if values is not None and len(values) != len(store):
@@ -80,16 +82,23 @@ class PictureDataset(Dataset[Item]):
         self.taught, self.weights = taught, weights
         self.size, self.seed = size, seed
         self.rows = np.arange(len(store)) if rows is None else np.asarray(rows)
+        self.partners = self.rows if partners is None else np.asarray(partners)
 
     def with_seed(self, seed: int) -> PictureDataset:
         """The same pictures under other draws of the augmentation."""
-        return self._like(seed, self.rows)
+        return self._like(seed, self.rows, self.partners)
 
     def with_rows(self, rows: npt.NDArray[np.integer]) -> PictureDataset:
         """Other pictures of the store under the same augmentation; mixed only among themselves."""
-        return self._like(self.seed, rows)
+        return self._like(self.seed, rows, rows)
 
-    def _like(self, seed: int, rows: npt.NDArray[np.integer]) -> PictureDataset:
+    def only(self, positions: npt.NDArray[np.integer]) -> PictureDataset:
+        """Some of this dataset's pictures, each exactly as it is in the whole."""
+        return self._like(self.seed, self.rows[positions], self.partners)
+
+    def _like(
+        self, seed: int, rows: npt.NDArray[np.integer], partners: npt.NDArray[np.integer]
+    ) -> PictureDataset:
         return PictureDataset(
             self.store,
             self.targets,
@@ -100,6 +109,7 @@ class PictureDataset(Dataset[Item]):
             by_class=self.by_class,
             taught=self.taught,
             weights=self.weights,
+            partners=partners,
         )
 
     @property
@@ -123,7 +133,7 @@ class PictureDataset(Dataset[Item]):
         else:
             seed = picture_seed(self.seed, epoch, row)
             # Of this dataset only: a training picture must never be mixed with one that is validated.
-            other = int(self.rows[seed % len(self.rows)])
+            other = int(self.partners[seed % len(self.partners)])
             picture, other_share = augmentation(
                 picture,
                 seed,

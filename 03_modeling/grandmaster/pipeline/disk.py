@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from grandmaster.pipeline.machine import GB, free_gb_of, nearest_folder
+from grandmaster.pipeline.parts import PARTS
 from grandmaster.prediction.views import are_kept
 
 Kept = Literal["full", "half", "predictions"]
@@ -54,6 +55,11 @@ class FitSize:
         """Bytes of its best weights."""
         return round(self.parameters * WEIGHT_BYTES[tier])
 
+    @property
+    def leaders(self) -> int:
+        """Bytes of the epochs that lead for parts of the held-out pictures, at most, while it is in training."""
+        return PARTS * self.weights("half")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Need:
@@ -63,6 +69,7 @@ class Need:
         fits: how many there are.
         weights: that stay; without them, those of the largest fit while it is in training.
         state: twice that of the largest, for the new one is whole before the old one goes.
+        leaders: of the largest, see `FitSize.leaders`.
         largest: its backbone.
     """
 
@@ -71,6 +78,7 @@ class Need:
     parameters: int
     weights: int
     state: int
+    leaders: int
     largest: str
     predictions: int
     margin: int
@@ -78,7 +86,7 @@ class Need:
     @property
     def total(self) -> int:
         """All together."""
-        return self.weights + self.state + self.predictions + self.margin
+        return self.weights + self.state + self.leaders + self.predictions + self.margin
 
     def __str__(self) -> str:
         each = f"{self.parameters / self.fits / 1e6:.3g} M parameters x {WEIGHT_BYTES[self.tier]:.2g} bytes"
@@ -87,7 +95,8 @@ class Need:
         else:
             kept = f"{self.fits} fits x {each} = {gigabytes(self.weights)}"
         return (
-            f"{kept} + twice the state of {self.largest} while it is replaced {gigabytes(self.state)} + predictions "
+            f"{kept} + twice the state of {self.largest} while it is replaced {gigabytes(self.state)} + its "
+            f"epochs that predict held-out pictures {gigabytes(self.leaders)} + predictions "
             f"{gigabytes(self.predictions)} + margin {gigabytes(self.margin)} = {gigabytes(self.total)}"
         )
 
@@ -102,15 +111,17 @@ def need(fits: Sequence[FitSize], tier: Kept) -> Need:
     every = [fit.weights(tier) for fit in fits]
     weights = max(every) if tier == "predictions" else sum(every) + sum(fit.extra for fit in fits)
     predictions, state = sum(fit.predictions for fit in fits), 2 * largest.state
+    leaders = largest.leaders
     return Need(
         tier=tier,
         fits=len(fits),
         parameters=sum(fit.parameters for fit in fits),
         weights=weights,
         state=state,
+        leaders=leaders,
         largest=largest.backbone,
         predictions=predictions,
-        margin=MARGIN_BYTES + round(MARGIN_SHARE * (weights + state + predictions)),
+        margin=MARGIN_BYTES + round(MARGIN_SHARE * (weights + state + leaders + predictions)),
     )
 
 

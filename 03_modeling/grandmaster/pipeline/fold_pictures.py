@@ -14,6 +14,7 @@ from grandmaster.images.dataset import JoinedDataset, PictureDataset
 from grandmaster.images.operation import Operation
 from grandmaster.images.policy import light_policy
 from grandmaster.pipeline.context import RunContext
+from grandmaster.pipeline.parts import parts_of
 from grandmaster.pipeline.plan import ModelPlan
 from grandmaster.storage import digest
 from grandmaster.training.fit import FoldData
@@ -134,6 +135,7 @@ def fold_data(context: RunContext, spec: FitSpec, teaching: Teaching | None = No
         validation=PictureDataset(store, targets, None, spec.input_size, spec.seed, rows=held_rows),
         corrupted=corrupted,
         row_of=context.trainable["row"].to_numpy(object),
+        parts=parts_of(context.trainable["group"].to_numpy(object), targets, in_fold, seed=spec.seed),
     )
 
 

@@ -14,9 +14,10 @@ from grandmaster.images.dataset import PictureDataset
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.judging import Judge
 from grandmaster.pipeline.workers import with_workers
-from grandmaster.prediction.predict import ViewPredictions, predict
+from grandmaster.prediction.predict import ViewPredictions, joined_predictions, predict
 from grandmaster.prediction.views import ViewValues, views_path
-from grandmaster.training.fit import FoldData
+from grandmaster.training.checkpoint import load_best, load_leader
+from grandmaster.training.fit import FitResult, FoldData
 from grandmaster.training.precision import Precision
 from grandmaster.training.spec import FitSpec
 
@@ -42,10 +43,15 @@ def predict_held(
     dataset: PictureDataset,
     *,
     views: int,
+    of: int | None = None,
 ) -> ViewPredictions:
-    """Predict held-out pictures with a fit's model."""
+    """Predict held-out pictures with a fit's model.
+
+    Args:
+        of: as many pictures as are predicted in all, of which these are a part.
+    """
     task = f"predict {spec.backbone} fold {spec.fold}, held-out pictures"
-    return predict_pictures(context, spec, model, precision, dataset, views=views, task=task)
+    return predict_pictures(context, spec, model, precision, dataset, views=views, task=task, of=of)
 
 
 def predict_pictures(
@@ -58,12 +64,14 @@ def predict_pictures(
     views: int,
     task: str,
     on_batch: Callable[[int], None] = lambda _: None,
+    of: int | None = None,
 ) -> ViewPredictions:
     """Predict any pictures with a fit's model, which is on its device in its memory format.
 
     Args:
         task: for messages.
         on_batch: called with the number of pictures after every batch; with less than nothing where they are predicted anew.
+        of: as `predict` takes it.
     """
     done = 0
 
@@ -88,6 +96,7 @@ def predict_pictures(
             workers=workers,
             on_batch=count,
             on_smaller=smaller_passes(context, task),
+            of=of,
         )
 
     return with_workers(context, task, work)
@@ -102,35 +111,55 @@ def of_pictures(context: RunContext, found: ViewPredictions, values: npt.NDArray
 def out_of_fold(
     context: RunContext,
     spec: FitSpec,
-    model: Any,
+    fitted: FitResult,
     precision: Precision,
     data: FoldData,
     folder: Path,
     *,
     views: int,
 ) -> dict[str, float | None]:
-    """Predict the validation pictures with the best weights; write them by id; return their scores."""
+    """Predict the validation pictures, each with the weights of the epoch that others chose (see `epoch_choice`).
+
+    They are written by id; returned are their scores. The fit's model has its best weights afterwards.
+    """
     judge = Judge(context)
+    datasets = {"oof": data.validation}
+    if data.corrupted is not None:
+        datasets["oof_corrupted"] = data.corrupted.with_seed(spec.seed + SCORING_SEED)
+    found: dict[str, list[ViewPredictions]] = {name: [] for name in datasets}
+    for epoch, positions in _by_epoch(fitted, data):
+        if epoch != fitted.best_epoch:
+            load_leader(folder / "checkpoint", fitted.model, epoch)
+        for name, dataset in datasets.items():
+            part = dataset.only(positions)
+            found[name].append(
+                predict_held(context, spec, fitted.model, precision, part, views=views, of=len(dataset))
+            )
+    if len(set(fitted.part_epochs) | {fitted.best_epoch}) > 1:
+        load_best(folder / "checkpoint", fitted.model, fit_digest=spec.digest)
     scores: dict[str, float | None] = {"score": None, "score_plain": None, "score_corrupted": None}
-    for dataset, name, key in (
-        (data.validation, "oof", "score"),
-        (data.corrupted, "oof_corrupted", "score_corrupted"),
-    ):
-        if dataset is None:
-            continue
-        if key == "score_corrupted":
-            dataset = dataset.with_seed(spec.seed + SCORING_SEED)
-        found = predict_held(context, spec, model, precision, dataset, views=views)
+    for name, dataset in datasets.items():
+        joined = joined_predictions(found[name], dataset.rows)
         path = views_path(folder / f"{name}.npz")
         path.unlink(missing_ok=True)  # of a fit of this folder that was to be another
-        if found.by_view is not None:
-            ids = of_pictures(context, found, found.averaged).ids
-            ViewValues(ids=ids, outputs=context.competition.outputs, values=found.by_view).save(path)
-        kept = [(name, key, found.averaged)]
-        if key == "score":
-            kept.append(("oof_plain", "score_plain", found.plain))
+        if joined.by_view is not None:
+            ids = of_pictures(context, joined, joined.averaged).ids
+            ViewValues(ids=ids, outputs=context.competition.outputs, values=joined.by_view).save(path)
+        kept = [(name, "score" if name == "oof" else "score_corrupted", joined.averaged)]
+        if name == "oof":
+            kept.append(("oof_plain", "score_plain", joined.plain))
         for file, title, values in kept:
-            predictions = of_pictures(context, found, values)
+            predictions = of_pictures(context, joined, values)
             predictions.save(folder / f"{file}.npz")
             scores[title] = judge.score(predictions)
     return scores
+
+
+def _by_epoch(fitted: FitResult, data: FoldData) -> list[tuple[int, npt.NDArray[np.intp]]]:
+    """Which epoch predicts which positions of the validation pictures; the best first, whose weights are loaded."""
+    rows = data.validation.rows
+    if data.parts is None or not fitted.part_epochs:
+        return [(fitted.best_epoch, np.arange(len(rows)))]
+    epochs = np.asarray(fitted.part_epochs)[data.parts[rows]]
+    order = sorted(set(epochs.tolist()), key=lambda epoch: (epoch != fitted.best_epoch, epoch))
+    return [(epoch, np.flatnonzero(epochs == epoch)) for epoch in order]

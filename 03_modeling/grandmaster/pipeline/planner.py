@@ -17,6 +17,7 @@ from grandmaster.pipeline.channels import channels_reason
 from grandmaster.pipeline.choosing_backbones import choose_backbones, choose_folds
 from grandmaster.pipeline.hardware import Hardware
 from grandmaster.pipeline.memory import fit_memory, memory_room
+from grandmaster.pipeline.parts import PARTS
 from grandmaster.pipeline.plan import Decision, Decisions, ModelPlan, Plan
 from grandmaster.pipeline.recipe import batch_norm_mode, choose_recipe, choose_training_loss
 from grandmaster.pipeline.speed import ProbeCache, choose_step, images_per_second
@@ -372,8 +373,9 @@ def _plan_model(
         minutes_per_fold=round(forwards / rate / 60 / STEPS_SHARE[hardware.device], 4),
         test_minutes_per_fold=round(test_forwards / rate / 60 / STEPS_SHARE[hardware.device], 4),
         memory_gb=round(memory.memory_gb, 1),
-        # Best weights, and twice (while it is replaced) weights, average and two moments of AdamW.
-        disk_gb=round(cost.parameters * 4 * (9 if recipe.ema_decay > 0 else 7) / 2**30, 2),
+        # Best weights, those of epochs that predict held-out pictures, and twice (while it is replaced) weights, average
+        # and two moments of AdamW.
+        disk_gb=round(cost.parameters * 4 * ((9 if recipe.ema_decay > 0 else 7) + PARTS / 2) / 2**30, 2),
         reasons=reasons | recipe.reasons,
     )
 

@@ -353,6 +353,7 @@ def fit(
         "backbone": model.backbone,
         "fold": spec.fold,
         "best_epoch": fitted.best_epoch,
+        "part_epochs": list(fitted.part_epochs),
         "selection_score": fitted.best_score,
         "epochs": fitted.epochs,
         "stopped_early": fitted.stopped_early,
@@ -376,7 +377,7 @@ def fit(
         context.progress.message(f"{task}: {compare_peak(model.memory_gb, fitted.memory_gb)}")
     if fitted.ease.precision != spec.precision:
         precision = context.make_precision(fitted.ease.precision)
-    result |= out_of_fold(context, spec, fitted.model, precision, data, folder, views=views)
+    result |= out_of_fold(context, spec, fitted, precision, data, folder, views=views)
     # No part of what makes a fit done: it is only told to people.
     if spec.epochs and (untold := tell_weight_change(spec, fitted.model, folder)):
         context.progress.message(f"{task}: {untold}", "warn")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -56,6 +56,7 @@ def predict(
     workers: int = 0,
     on_batch: Callable[[int], None] = lambda _: None,
     on_smaller: Callable[[int], None] = lambda _: None,
+    of: int | None = None,
 ) -> ViewPredictions:
     """Predict every picture of `dataset` under `views` views; each is decoded and moved to the device once.
 
@@ -64,10 +65,12 @@ def predict(
 
     Args:
         memory_format: that of the model.
+        of: as many pictures as are predicted in all, of which these are a part, since views are kept for all or none;
+            None: these are all.
     """
     model.eval()
     rows, plain, averaged, every = [], [], [], []
-    keep = views > 1 and are_kept(views, len(dataset), head.outputs)
+    keep = views > 1 and are_kept(views, of or len(dataset), head.outputs)
 
     def forward(batch: torch.Tensor) -> torch.Tensor:
         with fabric.autocast():
@@ -98,4 +101,19 @@ def predict(
         plain=np.concatenate(plain),
         averaged=np.concatenate(averaged),
         by_view=np.concatenate(every, axis=1) if keep else None,
+    )
+
+
+def joined_predictions(parts: Sequence[ViewPredictions], rows: npt.NDArray[np.integer]) -> ViewPredictions:
+    """Predictions of parts of some pictures as those of the whole, in the order of `rows`."""
+    if len(parts) == 1:
+        return parts[0]
+    seen = np.concatenate([part.rows for part in parts])
+    place = np.argsort(seen)[np.searchsorted(np.sort(seen), rows)]
+    views = [part.by_view for part in parts if part.by_view is not None]
+    return ViewPredictions(
+        rows=seen[place],
+        plain=np.concatenate([part.plain for part in parts])[place],
+        averaged=np.concatenate([part.averaged for part in parts])[place],
+        by_view=np.concatenate(views, axis=1)[:, place] if views else None,
     )

@@ -18,8 +18,8 @@ from grandmaster.training.fit import (
     FitResult,
     FoldData,
     best_facts,
+    judge_pictures,
     peak_memory_gb,
-    score_pictures,
     start_model,
 )
 from grandmaster.training.precision import Precision
@@ -51,11 +51,12 @@ def take_as_loaded(
     net = precision.fabric.to_device(start_model(spec, grad_checkpointing=False))
     net = to_memory_format(net, spec.memory_format).eval()
     try:
-        loss, clean = score_pictures(precision.fabric, net, data.validation, data, spec, workers)
+        seen = judge_pictures(precision.fabric, net, data.validation, data, spec, workers)
+        clean, loss = seen.score(), seen.loss
         corrupted = (
             None
             if data.corrupted is None
-            else score_pictures(precision.fabric, net, data.corrupted, data, spec, workers)[1]
+            else judge_pictures(precision.fabric, net, data.corrupted, data, spec, workers).score()
         )
     except Diverged as bad:
         raise UserError(
@@ -83,6 +84,7 @@ def take_as_loaded(
         model=net,
         best_score=chosen,
         best_epoch=0,
+        part_epochs=(),  # nothing was chosen
         epochs=0,
         planned_epochs=0,
         stopped_early=False,

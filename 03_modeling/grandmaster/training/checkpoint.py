@@ -23,6 +23,7 @@ from grandmaster.models.half import rounded
 from grandmaster.models.passes import Passes
 from grandmaster.storage import file_sha256, read_json, read_object, write_atomic, write_json
 from grandmaster.training.divergence import Ease
+from grandmaster.training.epoch_choice import Leader
 from grandmaster.training.optimiser import Bend
 
 _POINTER, BEST, _BEST_FACTS = "last.json", "best.safetensors", "best.json"
@@ -41,6 +42,7 @@ class TrainState(msgspec.Struct, kw_only=True):
         epoch: epochs done.
         step: optimiser steps done.
         best_score, best_epoch: on the selection pictures; None before the first epoch.
+        leaders: best epochs by part of the held-out pictures, see `epoch_choice`.
         history: one dictionary an epoch, as in `metrics.jsonl`.
         optimiser, scaler: their state dictionaries.
         epochs, bends: in all, and what that made of the schedule, where a brake changed them; 0: as in the spec.
@@ -50,6 +52,7 @@ class TrainState(msgspec.Struct, kw_only=True):
     step: int = 0
     best_score: float | None = None
     best_epoch: int = 0
+    leaders: list[Leader] = []
     history: list[dict[str, Any]] = []
     optimiser: dict[str, Any] = {}
     scaler: dict[str, Any] = {}
@@ -75,6 +78,7 @@ class _Pointer(msgspec.Struct, frozen=True, kw_only=True):
     history: list[dict[str, Any]]
     epochs: int = 0
     bends: list[Bend] = []
+    leaders: list[Leader] = []
 
 
 def save_state(
@@ -98,10 +102,12 @@ def save_state(
         "history": state.history,
         "epochs": state.epochs,
         "bends": state.bends,
+        "leaders": state.leaders,
     }
     write_json(folder / _POINTER, {"fit": fit_digest, "files": files, **facts})
-    for path in folder.glob("epoch_*"):
-        if path.name not in files.values():
+    needed = {*files.values(), *(_leader_file(leader.epoch) for leader in state.leaders)}
+    for path in _passing_files(folder):
+        if path.name not in needed:
             path.unlink()
 
 
@@ -140,6 +146,7 @@ def load_state(
         scaler=scaler,
         epochs=pointer.epochs,
         bends=pointer.bends,
+        leaders=pointer.leaders,
     )
 
 
@@ -217,8 +224,7 @@ def save_best(folder: Path, model: nn.Module, facts: dict[str, Any], *, half: bo
         half: rounded to half precision, see `models.half`; `load_best` then gives the rounded ones.
     """
     (folder / _REMOVED).unlink(missing_ok=True)  # of a fit of this folder that was to be another
-    tensors = _tensors(model)
-    write_atomic(folder / BEST, save(rounded(tensors, model) if half else tensors))
+    write_atomic(folder / BEST, save(_stored(model, half=half)))
     write_json(folder / _BEST_FACTS, facts)
 
 
@@ -238,6 +244,32 @@ def load_best(folder: Path, model: nn.Module, *, fit_digest: str) -> None:
             "--set run.keep_weights=half and another --experiment_name.",
         )
     _load_weights(folder / BEST, model)
+
+
+def save_leader(folder: Path, model: nn.Module, epoch: int) -> None:
+    """Write the weights of an epoch that leads for some part of the held-out pictures; kept until no part needs them.
+
+    They are rounded to half precision: they predict pictures once, and the disk may have room for little more than a state.
+    """
+    write_atomic(folder / _leader_file(epoch), save(_stored(model, half=True)))
+
+
+def load_leader(folder: Path, model: nn.Module, epoch: int) -> None:
+    """Load what `save_leader` wrote.
+
+    Raises:
+        UserError: it is not there, or damaged.
+    """
+    _load_weights(folder / _leader_file(epoch), model)
+
+
+def _leader_file(epoch: int) -> str:
+    return f"leader_{epoch:04d}.safetensors"
+
+
+def _passing_files(folder: Path) -> list[Path]:
+    """What only an unfinished fit needs."""
+    return [path for pattern in ("epoch_*", "leader_*") for path in folder.glob(pattern)]
 
 
 def mark_removed(folder: Path) -> None:
@@ -265,6 +297,11 @@ def best_sha256(folder: Path) -> str:
     return file_sha256(folder / BEST)
 
 
+def _stored(model: nn.Module, *, half: bool) -> dict[str, torch.Tensor]:
+    tensors = _tensors(model)
+    return rounded(tensors, model) if half else tensors
+
+
 def _tensors(model: nn.Module) -> dict[str, torch.Tensor]:
     # Copies: safetensors refuses shared memory, and writes row-major whatever the memory format was.
     return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}
@@ -279,5 +316,5 @@ def remove_state(folder: Path) -> None:
     """Remove what only an unfinished fit needs (weights to go on from, optimiser); the best weights stay."""
     for name in (_POINTER, _PASSES, _EASE):
         (folder / name).unlink(missing_ok=True)
-    for path in folder.glob("epoch_*"):
+    for path in _passing_files(folder):
         path.unlink()

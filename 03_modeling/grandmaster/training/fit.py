@@ -13,8 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from grandmaster.competition.metrics import METRICS, score
-from grandmaster.competition.rows import Rows
+from grandmaster.competition.metrics import METRICS
 from grandmaster.errors import UserError
 from grandmaster.images.dataset import PictureDataset, TrainingPictures
 from grandmaster.images.loader import TrainLoader, eval_loader, train_loader
@@ -37,6 +36,7 @@ from grandmaster.training.divergence import (
     resynchronise,
 )
 from grandmaster.training.engine import inputs_of, train_one_epoch, validate
+from grandmaster.training.epoch_choice import Leader, Validated, validated
 from grandmaster.training.optimiser import Schedule
 from grandmaster.training.precision import Precision
 from grandmaster.training.setting_up import set_up
@@ -55,12 +55,21 @@ class FoldData:
         validation: as they are.
         corrupted: the validation pictures, corrupted like the test set, drawn independently of training; or None.
         row_of: the submission's row of every picture of the store; None: each its own.
+        parts: int64, of every picture of the store, 0, 1, ...: the part of the held-out pictures that it belongs to, see
+            `epoch_choice`; pictures of one row or group are of one part. None: they are not parted, and are predicted by
+            the epoch that they chose.
     """
 
     train: TrainingPictures
     validation: PictureDataset
     corrupted: PictureDataset | None
     row_of: npt.NDArray[Any] | None = None
+    parts: npt.NDArray[np.int64] | None = None
+
+    @property
+    def part_count(self) -> int:
+        """How many parts there are; 0: they are not parted."""
+        return 0 if self.parts is None else int(self.parts[self.validation.rows].max()) + 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +77,8 @@ class FitResult:
     """What came of a fit; `model` holds the best epoch's weights as they are stored.
 
     Attributes:
+        part_epochs: by part of the held-out pictures, the epoch that the other parts chose; its weights are read by
+            `checkpoint.load_leader` until the state is removed.
         planned_epochs: as many as it was to have in the end, which a brake may have changed.
         out_of_time: the brake ended it; it can be gone on with from its last whole epoch.
         history: the lines of `metrics.jsonl`.
@@ -78,6 +89,7 @@ class FitResult:
     model: nn.Module
     best_score: float
     best_epoch: int
+    part_epochs: tuple[int, ...]
     epochs: int
     planned_epochs: int
     stopped_early: bool
@@ -307,27 +319,34 @@ def _fit(
         if spec.batch_norm == "re_estimated":
             with spending("training"), fabric.autocast():
                 re_estimate_batch_norm(judged, inputs_of(waiting_for(batches.epoch(state.epoch)), spec))
-        clean_loss, clean = score_pictures(fabric, judged, data.validation, data, spec, workers)
-        corrupted = (
+        seen_clean = judge_pictures(fabric, judged, data.validation, data, spec, workers)
+        seen_corrupted = (
             None
             if data.corrupted is None
-            else score_pictures(fabric, judged, data.corrupted, data, spec, workers)[1]
+            else judge_pictures(fabric, judged, data.corrupted, data, spec, workers)
         )
-        chosen = corrupted if spec.selection == "corrupted" and corrupted is not None else clean
-        better = bool(np.isfinite(chosen)) and (
-            state.best_score is None or (chosen > state.best_score if higher else chosen < state.best_score)
-        )
+        chooses = seen_clean if spec.selection == "clean" or seen_corrupted is None else seen_corrupted
         state.epoch, state.step = state.epoch + 1, step
-        if better:
-            state.best_score, state.best_epoch = chosen, state.epoch
-            checkpoint.save_best(kept, judged, best_facts(spec, state.epoch, chosen), half=spec.half_weights)
+        leader = Leader(score=state.best_score, epoch=state.best_epoch)
+        leader = leader.after(chooses.score(), state.epoch, higher_is_better=higher)
+        if better := leader.epoch == state.epoch:
+            assert leader.score is not None, "an epoch leads by its score"
+            state.best_score, state.best_epoch = leader.score, leader.epoch
+            checkpoint.save_best(
+                kept, judged, best_facts(spec, state.epoch, leader.score), half=spec.half_weights
+            )
+        state.leaders = chooses.leaders(state.leaders, data.part_count, state.epoch)
+        if any(each.epoch == state.epoch for each in state.leaders):
+            checkpoint.save_leader(kept, judged, state.epoch)
+        clean = seen_clean.score()
+        corrupted = None if seen_corrupted is None else seen_corrupted.score()
         state.history = [
             *state.history,
             {
                 "epoch": state.epoch,
                 "train_loss": train_loss,
                 "learning_rate": rate,
-                "val_loss": clean_loss,
+                "val_loss": seen_clean.loss,
                 "val_score": clean,
                 "val_score_corrupted": corrupted,
                 "best": better,
@@ -362,6 +381,8 @@ def _fit(
         model=net,
         best_score=state.best_score,
         best_epoch=state.best_epoch,
+        # What is not parted, or what the other parts cannot score, is predicted by the best epoch.
+        part_epochs=tuple(leader.epoch or state.best_epoch for leader in state.leaders),
         epochs=state.epoch,
         planned_epochs=epochs,
         stopped_early=state.epoch < epochs and not cut,
@@ -415,10 +436,10 @@ def start_model(spec: FitSpec, *, grad_checkpointing: bool) -> nn.Module:
     )
 
 
-def score_pictures(
+def judge_pictures(
     fabric: Any, model: nn.Module, dataset: PictureDataset, data: FoldData, spec: FitSpec, workers: int
-) -> tuple[float, float]:
-    """Mean loss of a model on pictures that it was not trained on, and the competition's metric.
+) -> Validated:
+    """What a model says of pictures that it was not trained on.
 
     Raises:
         Diverged: a prediction is not finite.
@@ -430,11 +451,7 @@ def score_pictures(
         raise Diverged(
             f"{spec.backbone}, fold {spec.fold} predicts validation pictures with what is not finite"
         )
-    rows = Rows.of(places if data.row_of is None else data.row_of[places])
-    truth, values = rows.truth(spec.head.kind, truth), rows.mean(values)
-    # By the plain rule (labels at 0.5, the nearest grade): a rule fitted to these pictures in every epoch would choose
-    # the epoch whose noise suits it, and out-of-fold predictions of the other folds are not there yet.
-    return loss, score(spec.metric, truth, values, top_k=spec.top_k, positive=spec.positive_class)
+    return validated(spec, places, truth, values, loss, row_of=data.row_of, parts=data.parts)
 
 
 def _out_of_patience(state: checkpoint.TrainState, spec: FitSpec, epochs: int) -> bool:
