@@ -24,6 +24,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +47,14 @@ HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "peers.csv"
 ENVIRONMENTS = Path.home() / ".cache" / "grandmaster" / "peers"
 OURS = "ours"
+# As here: what a peer asks for may be a pair of which one does not load the other.
+TORCH = tuple(f"{name}=={version(name).split('+')[0]}" for name in ("torch", "torchvision"))
 # Program, and what its environment is made of; None: this one, which has timm.
 PEERS: dict[str, tuple[str, tuple[str, ...] | None]] = {
     OURS: ("ours.py", None),
     "timm": ("timm_train.py", None),
-    "fastai": ("fastai_learner.py", ("fastai==2.8.12", f"torch=={torch.__version__.split('+')[0]}", "timm")),
-    "autogluon": ("autogluon_predictor.py", ("autogluon.multimodal==1.6.3",)),
+    "fastai": ("fastai_learner.py", ("fastai==2.8.12", *TORCH, "timm")),
+    "autogluon": ("autogluon_predictor.py", ("autogluon.multimodal==1.6.3", *TORCH)),
 }
 MEASURED = {
     "first epoch": "pictures/s",
@@ -78,8 +81,11 @@ def lay_out(data: Path, place: Path, limit: int, seed: int) -> int:
     source = read_competition(data, DataConfig())
     order = np.random.default_rng(seed).permutation(len(source.train))[:limit]
     bounds = np.cumsum([round(0.64 * len(order)), round(0.16 * len(order))])
+    taught = {source.targets[row] for row in order[: bounds[0]]}
     for part, rows in zip(("train", "valid", "test"), np.split(order, bounds), strict=True):
         for row in rows:
+            if part == "valid" and source.targets[row] not in taught:
+                continue  # not every peer can do with a class that it has not seen
             path = Path(source.train["path"].iloc[row])
             folder = place / part / (f"class_{source.targets[row]}" if part != "test" else "")
             folder.mkdir(parents=True, exist_ok=True)

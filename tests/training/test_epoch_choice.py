@@ -42,22 +42,25 @@ def in_parts(data):
 
 
 @pytest.mark.parametrize(
-    ("scores", "higher", "epoch"),
+    ("scores", "higher", "epoch", "by"),
     [
-        ([0.1, 0.3, 0.2], True, 2),
-        ([0.1, 0.3, 0.2], False, 1),
-        ([0.3, 0.3], True, 1),  # of equals the earlier
-        ([NAN, 0.1, NAN], True, 2),
-        ([NAN, NAN], True, 0),
-        ([float("inf")], True, 0),
+        ([0.1, 0.3, 0.15], True, 2, 0.2),
+        ([0.1, 0.3, 0.2], False, 1, 0.1),
+        ([0.1, 0.6, 0.2, 0.3, 0.5], True, 4, 1.1 / 3),  # one that stands out among low ones is not the best
+        ([0.5, 0.5, 0.5, 0.2, 0.2], True, 1, 0.5),  # and what grows worse is seen
+        ([0.25, 0.25], True, 1, 0.25),  # of equals the earlier
+        ([NAN, 0.1, NAN], True, 2, 0.1),
+        ([0.1, NAN, 0.3], True, 3, 0.2),
+        ([NAN, NAN], True, 0, None),
+        ([float("inf")], True, 0, None),
     ],
 )
-def test_the_leader_is_the_first_of_the_best(scores, higher, epoch):
+def test_the_leader_is_the_first_of_the_best_over_three_epochs(scores, higher, epoch, by):
     leader = Leader()
     for number, score in enumerate(scores, 1):
         leader = leader.after(score, number, higher_is_better=higher)
     assert leader.epoch == epoch
-    assert leader.score == (scores[epoch - 1] if epoch else None)
+    assert leader.score == (None if by is None else pytest.approx(by))
 
 
 def seen(spec, right, parts) -> Validated:
@@ -74,7 +77,7 @@ def test_each_part_is_led_by_what_the_others_choose():
     for number, right in enumerate(epochs, 1):
         leaders = seen(spec, right, parts).leaders(leaders, 2, number)
     assert [leader.epoch for leader in leaders] == [2, 1]
-    assert [leader.score for leader in leaders] == [1.0, 1.0]
+    assert [leader.score for leader in leaders] == pytest.approx([(1 / 3 + 1) / 2, 1.0])
 
 
 def test_a_part_that_is_all_there_is_has_no_leader():
@@ -94,11 +97,10 @@ def test_the_best_of_many_chance_epochs_scores_as_chance():
             one = Validated(spec=spec, loss=0.0, truth=truth, values=values[epoch - 1], parts=parts)
             leaders = one.leaders(leaders, 2, epoch)
             best = best.after(one.score(), epoch, higher_is_better=True)
-        assert best.score is not None
-        own.append(best.score)
+        own.append((values[best.epoch - 1].argmax(axis=1) == truth).mean())
         chosen = np.array([leader.epoch for leader in leaders])[parts] - 1
         crossed.append((values[chosen, np.arange(60)].argmax(axis=1) == truth).mean())
-    assert np.mean(own) > 1 / 3 + 0.08
+    assert np.mean(own) > 1 / 3 + 0.04
     assert abs(np.mean(crossed) - 1 / 3) < 0.03
 
 

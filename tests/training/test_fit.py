@@ -96,7 +96,7 @@ def test_it_learns_every_kind_of_target(tmp_path, kind):
     result = fit(tmp_path / "fit", spec, make_data(tmp_path, spec, 90))
     scores = [line["val_score"] for line in history(tmp_path / "fit")]
     if kind == "regression":
-        assert result.best_score == min(scores) < 4  # guessing the mean is off by 8.2
+        assert max(min(scores), result.best_score) < 4  # guessing the mean is off by 8.2
     else:
         assert result.best_score == max(scores) > 0.85
 
@@ -185,7 +185,8 @@ def test_best_epoch_is_that_of_the_metric_and_its_weights_are_returned(tmp_path)
     result = fit(tmp_path / "fit", spec, data)
     lines = history(tmp_path / "fit")
     scores = [line["val_score"] for line in lines]
-    assert result.best_epoch == scores.index(max(scores)) + 1
+    means = [np.mean(scores[max(0, last - 2) : last + 1]) for last in range(len(scores))]
+    assert result.best_epoch == int(np.argmax(means)) + 1
     from safetensors.torch import load_file
 
     stored = load_file(tmp_path / "fit" / "checkpoint" / "best.safetensors")
@@ -232,7 +233,8 @@ def test_lower_is_better_for_log_loss(tmp_path):
     spec = make_spec(epochs=5, metric="log_loss", learning_rate=1e-2, mix_probability=0.0)
     result = fit(tmp_path / "fit", spec, make_data(tmp_path, spec))
     scores = [line["val_score"] for line in history(tmp_path / "fit")]
-    assert result.best_score == min(scores)
+    means = [np.mean(scores[max(0, last - 2) : last + 1]) for last in range(len(scores))]
+    assert result.best_score == pytest.approx(min(means))
 
 
 def test_the_epoch_is_judged_on_rows_where_several_pictures_make_one(tmp_path):

@@ -42,7 +42,8 @@ class TrainState(msgspec.Struct, kw_only=True):
         epoch: epochs done.
         step: optimiser steps done.
         best_score, best_epoch: on the selection pictures; None before the first epoch.
-        leaders: best epochs by part of the held-out pictures, see `epoch_choice`.
+        leader, leaders: the best epoch, and those by part of the held-out pictures, see `epoch_choice`; None and none in
+            what earlier versions wrote.
         history: one dictionary an epoch, as in `metrics.jsonl`.
         optimiser, scaler: their state dictionaries.
         epochs, bends: in all, and what that made of the schedule, where a brake changed them; 0: as in the spec.
@@ -52,6 +53,7 @@ class TrainState(msgspec.Struct, kw_only=True):
     step: int = 0
     best_score: float | None = None
     best_epoch: int = 0
+    leader: Leader | None = None
     leaders: list[Leader] = []
     history: list[dict[str, Any]] = []
     optimiser: dict[str, Any] = {}
@@ -78,6 +80,7 @@ class _Pointer(msgspec.Struct, frozen=True, kw_only=True):
     history: list[dict[str, Any]]
     epochs: int = 0
     bends: list[Bend] = []
+    leader: Leader | None = None
     leaders: list[Leader] = []
 
 
@@ -102,6 +105,7 @@ def save_state(
         "history": state.history,
         "epochs": state.epochs,
         "bends": state.bends,
+        "leader": state.leader,
         "leaders": state.leaders,
     }
     write_json(folder / _POINTER, {"fit": fit_digest, "files": files, **facts})
@@ -146,6 +150,7 @@ def load_state(
         scaler=scaler,
         epochs=pointer.epochs,
         bends=pointer.bends,
+        leader=pointer.leader,
         leaders=pointer.leaders,
     )
 

@@ -4,6 +4,9 @@ The best epoch of a fit is chosen by the score of its held-out pictures. Were th
 score would be the highest of many noisy ones, and too good (Cawley and Talbot 2010, "On over-fitting in model selection
 and subsequent selection bias in performance evaluation"). So the held-out pictures fall into parts, and each part is
 predicted by the epoch that the other parts choose; new pictures are predicted by the epoch that all of them choose.
+
+What is chosen by is the mean score of an epoch and the two before it. A single epoch of few pictures stands out by chance,
+and under a falling rate it is seldom an early one that is best; a model that really becomes worse shows it for longer.
 """
 
 from __future__ import annotations
@@ -20,25 +23,32 @@ from grandmaster.competition.metrics import METRICS, score
 from grandmaster.competition.rows import Rows
 from grandmaster.training.spec import FitSpec
 
+# Epochs whose mean score is what an epoch is judged by.
+SMOOTHED = 3
+
 
 class Leader(msgspec.Struct, frozen=True, kw_only=True):
     """The best epoch so far.
 
     Attributes:
-        score: None before there is an epoch that can be scored.
+        score: by which it leads, a mean over `SMOOTHED` epochs; None before there is an epoch that can be scored.
         epoch: counted from 1; 0: none.
+        recent: scores of the newest epochs, at most `SMOOTHED` - 1; of those that could be scored.
     """
 
     score: float | None = None
     epoch: int = 0
+    recent: tuple[float, ...] = ()
 
     def after(self, score: float, epoch: int, *, higher_is_better: bool) -> Leader:
         """Who leads when this epoch has been scored: of equals the earlier, and never what is not finite."""
         if not np.isfinite(score):
             return self
-        if self.score is None or (score > self.score if higher_is_better else score < self.score):
-            return Leader(score=score, epoch=epoch)
-        return self
+        seen = (*self.recent, float(score))
+        mean, recent = float(np.mean(seen)), seen[-(SMOOTHED - 1) :]
+        if self.score is None or (mean > self.score if higher_is_better else mean < self.score):
+            return Leader(score=mean, epoch=epoch, recent=recent)
+        return Leader(score=self.score, epoch=self.epoch, recent=recent)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -327,14 +327,15 @@ def _fit(
         )
         chooses = seen_clean if spec.selection == "clean" or seen_corrupted is None else seen_corrupted
         state.epoch, state.step = state.epoch + 1, step
-        leader = Leader(score=state.best_score, epoch=state.best_epoch)
-        leader = leader.after(chooses.score(), state.epoch, higher_is_better=higher)
+        leader = (state.leader or Leader(score=state.best_score, epoch=state.best_epoch)).after(
+            chooses.score(), state.epoch, higher_is_better=higher
+        )
         if better := leader.epoch == state.epoch:
             assert leader.score is not None, "an epoch leads by its score"
-            state.best_score, state.best_epoch = leader.score, leader.epoch
             checkpoint.save_best(
                 kept, judged, best_facts(spec, state.epoch, leader.score), half=spec.half_weights
             )
+        state.leader, state.best_score, state.best_epoch = leader, leader.score, leader.epoch
         state.leaders = chooses.leaders(state.leaders, data.part_count, state.epoch)
         if any(each.epoch == state.epoch for each in state.leaders):
             checkpoint.save_leader(kept, judged, state.epoch)
