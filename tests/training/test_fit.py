@@ -98,7 +98,7 @@ def test_it_learns_every_kind_of_target(tmp_path, kind):
     if kind == "regression":
         assert max(min(scores), result.best_score) < 4  # guessing the mean is off by 8.2
     else:
-        assert result.best_score == max(scores) > 0.85
+        assert min(max(scores), result.best_score) > 0.85
 
 
 @pytest.mark.parametrize(

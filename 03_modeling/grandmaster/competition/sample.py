@@ -25,6 +25,7 @@ from grandmaster.competition.sample_maker.plan import Picture, hidden_pictures, 
 from grandmaster.competition.sample_maker.render import FOLDERS, write_pictures
 from grandmaster.competition.sample_maker.words import CLASS_NAMES
 from grandmaster.errors import UserError
+from grandmaster.orphans import end_with_parent
 from grandmaster.progress import Progress, SilentProgress
 
 TASK = "sample competition"
@@ -122,6 +123,7 @@ def _refuse_existing(folder: Path) -> None:
 
 
 def _start_worker() -> None:
+    end_with_parent()
     cv2.setNumThreads(1)  # the processes are the parallelism
 
 
