@@ -52,6 +52,8 @@ class Answer:
         epochs: training pictures of each epoch divided by their seconds, loading and augmentation included, validation not.
         validated: as `epochs`, of training and validation together, where the peer does not tell them apart.
         predict: test pictures a second, as they are.
+        whole: from the start of the process until the test pictures are predicted, as they are; of ours, until a checked
+            submission is there, with all that is found out about the data before.
         tta: seconds of all views of the test pictures, of how many views, divided by those of one.
     """
 
@@ -60,6 +62,7 @@ class Answer:
     epochs: list[float] = field(default_factory=list)
     validated: list[float] = field(default_factory=list)
     predict: float | None = None
+    whole: float | None = None
     tta: float | None = None
     views: int = 1
 

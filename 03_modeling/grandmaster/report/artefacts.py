@@ -187,6 +187,7 @@ class FitResult(Artefact, frozen=True, kw_only=True):
     fold: int
     score: float | None = None
     best_epoch: int | None = None
+    part_epochs: tuple[int, ...] = ()
     epochs: int | None = None
     seconds: float | None = None
     weights: str | None = None
