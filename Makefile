@@ -12,7 +12,7 @@ help:
 	@echo "make faults     every fault of tests/faults/README.md injected, slow ones included"
 	@echo "make fuzz       ten minutes of damaged files for everything that reads one"
 	@echo "make lint       ruff (lint and format) and mypy"
-	@echo "make bench      the benchmarks that need nothing but this machine"
+	@echo "make bench      speeds, ours against timm, fastai and AutoGluon, as a table (an hour, on an idle machine)"
 
 venv: $(STAMP)
 
@@ -62,9 +62,9 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# benchmarks/sample_difficulty.py, backbones.py (about 10 minutes each) and readme_table.py (needs finished runs) are
-# started by hand.
-BENCHES := sample_speed duplicates_growth
+# About an hour, on a machine that does nothing else. Peers are installed in environments of their own. backbones.py (the
+# seven large ones), ablation.py, coverage.py and what else needs data, weights or a GPU are started by hand.
+BENCHES := sample_speed duplicates_growth picture_speed feed_speed start eda_speed peers growth overhead speed_table
 
 bench: $(STAMP)
 	@for name in $(BENCHES); do echo "== benchmarks/$$name.py"; $(BIN)/python benchmarks/$$name.py || exit 1; done
