@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,6 +73,19 @@ def pytest_configure(config: pytest.Config) -> None:
     path, is_worker = config.getoption("--fault_table"), hasattr(config, "workerinput")
     if path is not None and not is_worker:
         config.pluginmanager.register(FaultTable(Path(path)))
+
+
+@pytest.fixture(autouse=True)
+def _threads_of_torch(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Runs set torch's threads for the whole process; a test must not leave that to the next. Where nets are fitted
+    directly, one thread: the nets are small, and what is equal to the bit is equal on one."""
+    torch = sys.modules.get("torch")
+    before = None if torch is None else torch.get_num_threads()
+    if torch is not None and request.node.path.parent.name in ("training", "faults"):
+        torch.set_num_threads(1)
+    yield
+    if torch is not None:
+        torch.set_num_threads(before)
 
 
 @pytest.fixture(autouse=True)

@@ -5,14 +5,12 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
 import pytest
-import torch
 from scipy.stats import linregress, t
 
 from grandmaster.progress import SilentProgress
@@ -24,14 +22,6 @@ EPOCHS, SETTLED = 20, 6
 MEGABYTE = 2**20
 
 pytestmark = pytest.mark.slow  # whole runs in processes of their own
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def memory_of(processes: list[psutil.Process]) -> float:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from grandmaster.errors import UserError
 from grandmaster.pipeline import keeping, releasing
@@ -18,13 +17,6 @@ from grandmaster.progress import SilentProgress
 from pipeline.small_competition import Record, handed_in, request, write_competition
 
 GB = 2**30
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +38,6 @@ class KillIn(SilentProgress):
     def advance(self, task: str, units: int = 1, **facts: Any) -> None:
         if units and str(facts.get("epoch", "")).startswith(f"{self.epoch}/") and "loss" not in facts:
             raise Killed
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def fit(folder: Path, data: Any, spec: Any, progress: SilentProgress | None = None) -> FitResult:

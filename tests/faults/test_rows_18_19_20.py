@@ -28,14 +28,6 @@ from pipeline.small_competition import Record, request, write_competition
 from training.training_cases import make_data, make_spec
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @contextmanager
 def not_finite(moments: Any, *, training: bool = True) -> Iterator[list[int]]:
     """Every classifier's outputs become NaN in the passes whose number `moments(number)` is true for."""

@@ -19,7 +19,6 @@ import cv2
 import numpy as np
 import psutil
 import pytest
-import torch
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from app.app_fakes import run_environment
@@ -40,14 +39,6 @@ pytestmark = [
     ),
 ]
 ONCE = ("folds.train=1", "training.epochs=2")
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

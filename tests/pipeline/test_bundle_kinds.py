@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from competition.layout_makers import LAYOUT_MAKERS
 from grandmaster.competition.predictions import Predictions
@@ -28,13 +27,6 @@ MACHINE = with_settings(
     Config(), ["hardware.device=cpu", "hardware.workers=0", "hardware.picture_cache_gb=0"]
 )
 QUICK = ("folds.count=2", "training.epochs=1", "hardware.picture_cache_gb=0")
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 def by_bundle(run: Path, data: Path, place: Path, *, student: bool = False) -> pd.DataFrame:

@@ -10,7 +10,6 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-import torch
 from kind_competitions import make_competition
 
 import canary as command
@@ -25,13 +24,6 @@ from grandmaster.training.fit import FoldData
 
 SENTENCE = "a disc in pictures of fold 0"
 real_fold_data = training.fold_data
-
-
-@pytest.fixture(autouse=True)
-def threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -44,13 +44,6 @@ class KillIn(SilentProgress):
 
 
 @pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(autouse=True)
 def no_onnx(monkeypatch):
     """A test of its own writes ONNX, which takes seconds."""
     monkeypatch.setattr(

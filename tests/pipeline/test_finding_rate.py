@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-import torch
 
 from grandmaster.errors import UserError
 from grandmaster.pipeline import training
@@ -13,13 +12,6 @@ from grandmaster.storage import read_json
 from pipeline.small_competition import Record, request, write_competition
 
 SETTINGS = ("training.find_rate=true", "folds.train=1", "training.epochs=1")
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 def test_the_rate_is_found_once_and_used_by_every_fit(tmp_path, monkeypatch):

@@ -22,13 +22,6 @@ from grandmaster.training.checkpoint import save_best, save_leader
 from grandmaster.training.fit import fit_fold
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def fitted(tmp_path):
     """A run up to its preparation, and a fit whose leading epochs have other weights than its best."""

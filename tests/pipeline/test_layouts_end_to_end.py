@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import torch
 
 from competition.layout_makers import LAYOUT_MAKERS
 from grandmaster.competition.reader import read_competition
@@ -32,13 +31,6 @@ EXPECTED = {
     "L13": ("multiclass", "one_probability", "argmax"),
     "L14": ("multiclass", "ranked_labels", "argmax"),
 }
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 def test_no_layout_is_left_out():

@@ -39,13 +39,6 @@ NUMBERS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
-
-
 def test_every_preset_is_tested():
     assert set(NUMBERS) == set(PRESETS)
 

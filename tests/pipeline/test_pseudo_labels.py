@@ -10,7 +10,6 @@ import msgspec
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from small_competition import Record, request, write_competition
 
 from grandmaster.competition.predictions import Predictions
@@ -42,13 +41,6 @@ class KillIn(SilentProgress):
             self.left -= units
             if self.left < 0:
                 raise Killed(task)
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-import torch
 from finished_run import truth_of
 from kind_competitions import make_competition
 from small_competition import Record, request, write_competition
@@ -29,13 +28,6 @@ SETTINGS = (
     "prediction.tta_views=1",
     "specialist.mode=auto",
 )
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 def make(place: Path, *, alike: bool) -> tuple[Path, Path]:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from grandmaster.competition.comparison import Comparison
 from grandmaster.images.class_groups import ClassGroups
@@ -21,13 +20,6 @@ from pipeline.small_competition import Record, request, write_competition
 # As if the first two classes of the small competition were of two kinds.
 GROUPS = ClassGroups(photos=("0",), pages=("1",), kinds_reason="as made")
 SETTINGS = ("augmentation.trial=true", "training.epochs=3", "training.learning_rate=0.01", "folds.train=1")
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 def shift(kind: str, level: list[float]) -> dict[str, Any]:

@@ -31,14 +31,6 @@ class Stop:
         return len(self.asked) == min(self.epochs, 1) * has_best and pictures >= self.pictures
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def fit(folder, spec, data, brake=None) -> FitResult:
     return fit_fold(
         spec,

@@ -21,14 +21,6 @@ from grandmaster.training.precision import Precision
 NAN = float("nan")
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def fit(folder, spec, data):
     how = {"workers": 0, "progress": SilentProgress(), "task": "t"}
     return fit_fold(spec, data, folder, Precision("cpu", "fp32"), **how)

@@ -42,14 +42,6 @@ class KillAt(SilentProgress):
             raise Killed
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def fit(folder, spec, data, progress=None):
     progress = progress or SilentProgress()
     return fit_fold(spec, data, folder, Precision("cpu", "fp32"), workers=0, progress=progress, task="t")

@@ -13,14 +13,6 @@ from grandmaster.training.precision import Precision
 from grandmaster.training.rate_finder import HIGHEST, LOWEST, STEPS, find_rate
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def test_it_is_the_same_for_a_seed_and_between_doing_nothing_and_ruin(tmp_path):
     spec = make_spec()
     pictures = make_data(tmp_path, spec).train

@@ -40,14 +40,6 @@ class KillAt(SilentProgress):
             raise Killed
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def fit(folder: Path, spec: FitSpec, data: FoldData, progress: SilentProgress | None = None) -> Any:
     how = {"workers": 0, "progress": progress or SilentProgress(), "task": "t"}
     return fit_fold(spec, data, folder, Precision("cpu", "fp32"), **how)
