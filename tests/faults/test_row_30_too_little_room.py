@@ -39,7 +39,7 @@ def test_a_run_that_does_not_fit_is_refused_before_training_and_can_be_changed(d
     with pytest.raises(UserError) as refused:
         run_pipeline(request(data, folder), record)
     said = str(refused.value)
-    assert "too little room on the disk: this run needs 7" in said
+    assert "too little room on the disk: this run needs 8" in said
     assert "50 MB are free" in said
     assert str(folder) in said
     assert "--output" in said
