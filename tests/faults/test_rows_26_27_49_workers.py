@@ -158,7 +158,7 @@ def test_row_27_hanging_workers_are_given_up(data, undisturbed, tmp_path, monkey
     assert sum("was lost" in message for message in record.messages) == 1
     # Which of the two it is depends on where the main process waits: for a batch, or for the memory of one.
     lost = ("DataLoader timed out after 2 seconds", "DataLoader worker (pid")
-    assert any(text in message for text in lost for message in record.messages)
+    assert any(text in message for text in lost for message in record.messages), record.messages
     assert results_of(tmp_path / "run") == undisturbed
     assert not workers(), "one that is stopped would be waited for when this process ends"
 
