@@ -44,8 +44,8 @@ from timm.utils import NativeScaler, dispatch_clip_grad
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "03_modeling"))
 
-from grandmaster.config import HardwareConfig
 from grandmaster.images.normalise import to_input
+from grandmaster.machine_config import HardwareConfig
 from grandmaster.models.memory_format import MemoryFormat, to_memory_format
 from grandmaster.models.registry import LARGE_SEVEN, find_backbone
 from grandmaster.models.weights import Weights

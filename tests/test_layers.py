@@ -15,6 +15,7 @@ PACKAGE = ROOT / "03_modeling" / "grandmaster"
 LEVELS = {
     "errors": 0,
     "teaching_config": 0,
+    "machine_config": 0,
     "orphans": 0,
     "storage": 1,
     "texts": 0,

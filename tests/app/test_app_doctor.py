@@ -12,7 +12,8 @@ import torch
 from app_fakes import FakePipeline
 
 import grandmaster_train
-from grandmaster.config import Config, HardwareConfig
+from grandmaster.config import Config
+from grandmaster.machine_config import HardwareConfig
 from grandmaster.models import weights
 from grandmaster.pipeline import doctor, machine
 

@@ -6,8 +6,9 @@ import msgspec
 import pytest
 import torch
 
-from grandmaster.config import Config, HardwareConfig
+from grandmaster.config import Config
 from grandmaster.errors import UserError
+from grandmaster.machine_config import HardwareConfig
 from grandmaster.models.activations import Activations, count_activations
 from grandmaster.models.builder import build_model, count_cost
 from grandmaster.models.registry import LARGE_SEVEN

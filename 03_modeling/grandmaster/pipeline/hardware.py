@@ -12,8 +12,8 @@ from typing import Any, Literal
 import msgspec
 import torch
 
-from grandmaster.config import HardwareConfig
 from grandmaster.errors import UserError
+from grandmaster.machine_config import HardwareConfig
 from grandmaster.pipeline.machine import installed_version, memory_bytes, usable_cores
 from grandmaster.training.precision import PrecisionName, best_precision
 

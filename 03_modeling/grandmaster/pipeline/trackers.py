@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from grandmaster.config import TrackerName
+from grandmaster.machine_config import TrackerName
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,8 +18,8 @@ from typing import Any, TypeGuard
 
 import msgspec
 
-from grandmaster.config import TrackerName
 from grandmaster.errors import UserError
+from grandmaster.machine_config import TrackerName
 from grandmaster.pipeline.trackers import TRACKERS, Subject, Tracker
 from grandmaster.progress import Progress
 from grandmaster.storage import read_json, write_json
