@@ -7,8 +7,8 @@ import hashlib
 import io
 import math
 import os
+import secrets
 import struct
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -49,16 +49,16 @@ def write_atomic(path: Path, data: bytes | str) -> None:
         UserError: the folder cannot be written or the disk is full.
     """
     raw = data.encode() if isinstance(data, str) else data
-    temporary: str | None = None
+    # Named here, not by `mkstemp`: a signal that comes when that has made the file would leave it without a name to drop.
+    temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}.part"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:
             file.write(raw)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # noqa: PTH101 - mkstemp makes it 0600, which no other user can read
-        os.replace(temporary, path)  # noqa: PTH105 - same call, kept beside its siblings
+        temporary.chmod(0o644)  # whatever the mask: other users are to read it, too
+        temporary.replace(path)
     except OSError as error:
         _drop(temporary)
         raise UserError(
@@ -81,9 +81,11 @@ def write_atomic(path: Path, data: bytes | str) -> None:
             os.close(folder)
 
 
-def _drop(temporary: str | None) -> None:
-    if temporary is not None:
-        Path(temporary).unlink(missing_ok=True)
+def _drop(temporary: Path) -> None:
+    with contextlib.suppress(
+        OSError
+    ):  # most of all that it is not there; the error that is told is another one
+        temporary.unlink()
 
 
 def remove_leftovers(folder: Path) -> None:
