@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import random
 import shutil
@@ -10,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from faults.killing import contents, decided, finished_files, killed_after, whole_run
-from pipeline.small_competition import write_competition
+from grandmaster.pipeline.run import run_pipeline
+from grandmaster.progress import SilentProgress
+from grandmaster.storage import read_json
+from pipeline.small_competition import handed_in, request, write_competition
 
 HOW = "SIGKILL at a random moment of a run of all stages, then the same command"
 
@@ -46,3 +50,15 @@ def kill_and_resume(data: Path, place: Path, kills: int, seed: int, injected: li
 @pytest.mark.fault(29, HOW)
 def test_row_29_killed_at_100_moments(data, tmp_path, injected):
     kill_and_resume(data, tmp_path, int(os.environ.get("FAULT_KILLS", "100")), 2, injected)
+
+
+@pytest.mark.fault(29, "ended between the last blend and its submission")
+def test_row_29_a_blend_whose_submission_is_missing_is_not_made_again(data, tmp_path):
+    wanted = request(data, tmp_path / "run")
+    run_pipeline(dataclasses.replace(wanted, until="ensemble"), SilentProgress())
+    blend = tmp_path / "run" / "ensemble"
+    before = {path: path.stat().st_mtime_ns for path in blend.iterdir()}
+    assert (blend / "tta.json") in before, "nothing was chosen"
+    handed_in(wanted)
+    assert {path: path.stat().st_mtime_ns for path in blend.iterdir()} == before
+    assert len(read_json(tmp_path / "run" / "submission_members.json")) == 2

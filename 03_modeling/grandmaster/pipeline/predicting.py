@@ -98,14 +98,9 @@ def ensemble(context: RunContext, members: Sequence[Member] | None = None) -> No
     """
     folder = context.folder / "ensemble"
     blended = finished_members(context) if members is None else members
-    kinds = ("oof", "oof_plain", "oof_corrupted") if context.plan.corruption else ("oof", "oof_plain")
-    fitted_on = compared_on(context)
+    kinds, fitted_on = _kinds(context), compared_on(context)
     competition = context.competition
-    inputs: dict[str, Any] = {
-        "files": digest(_hashes(files_of(blended, kinds))),
-        "decided": [competition.classes_hash, competition.metric, competition.submission_format],
-        "chosen": how_chosen(context, fitted_on),
-    }
+    inputs = _inputs(context, blended, kinds, fitted_on)
     manifest = folder / "manifest.json"
     if is_done(manifest, inputs):
         return  # also where nothing need be chosen: what stands is better
@@ -119,6 +114,31 @@ def ensemble(context: RunContext, members: Sequence[Member] | None = None) -> No
     outputs.append(folder / "decision_rule.json")
     write_json(outputs[-1], {"rule": rule, "outputs": competition.outputs, "fitted_on": fitted_on})
     mark_done(manifest, inputs, outputs)
+
+
+def final_blend_stands(context: RunContext) -> bool:
+    """Whether `ensemble` has blended all that is finished, with everything chosen, and has nothing left to do."""
+    members, kinds = finished_members(context), _kinds(context)
+    if not members or not all(path.exists() for path in files_of(members, kinds)):
+        return False
+    inputs = _inputs(context, members, kinds, compared_on(context))
+    return is_done(context.folder / "ensemble" / "manifest.json", inputs)
+
+
+def _kinds(context: RunContext) -> tuple[str, ...]:
+    """Of out-of-fold predictions."""
+    return ("oof", "oof_plain", "oof_corrupted") if context.plan.corruption else ("oof", "oof_plain")
+
+
+def _inputs(
+    context: RunContext, blended: Sequence[Member], kinds: Sequence[str], fitted_on: str
+) -> dict[str, Any]:
+    competition = context.competition
+    return {
+        "files": digest(_hashes(files_of(blended, kinds))),
+        "decided": [competition.classes_hash, competition.metric, competition.submission_format],
+        "chosen": how_chosen(context, fitted_on),
+    }
 
 
 def _hashes(paths: Sequence[Path]) -> list[str]:

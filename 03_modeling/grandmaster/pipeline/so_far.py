@@ -13,7 +13,7 @@ from grandmaster.pipeline.judging import class_shares
 from grandmaster.pipeline.members import finished_members, planned_member
 from grandmaster.pipeline.outcome import read_rule, set_members, submission_path, submitted_members
 from grandmaster.pipeline.plan import ModelPlan
-from grandmaster.pipeline.predicting import ensemble, predict_member
+from grandmaster.pipeline.predicting import ensemble, final_blend_stands, predict_member
 from grandmaster.pipeline.releasing import release
 from grandmaster.pipeline.training import make_spec
 
@@ -61,7 +61,10 @@ def _write(context: RunContext) -> None:
     names = [member.name for member in members]
     if submission_path(context).exists() and len(names) < len(submitted_members(context)):
         return
-    ensemble(context, members)
+    if final_blend_stands(context):  # it was made, and the run ended before its submission was written
+        names = [member.name for member in finished_members(context)]
+    else:
+        ensemble(context, members)
     rule, _ = read_rule(context)
     blend = Predictions.load(context.folder / "ensemble" / "test.npz")
     write_submission(submission_path(context), blend, context.competition, rule=rule)
