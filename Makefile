@@ -48,7 +48,7 @@ test-slow: $(STAMP)
 	$(BIN)/python -m pytest -q -m slow --timeout 3600 -s
 
 faults: $(STAMP)
-	$(BIN)/python -m pytest -q -m fault --timeout 7200 --fault_table benchmarks/results/faults.csv
+	$(BIN)/python -m pytest -q -m fault --timeout 7200 --fault_table=benchmarks/results/faults.csv
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

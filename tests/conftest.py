@@ -1,4 +1,4 @@
-"""Shared by all tests: the table of injected faults (`pytest -m fault --fault_table PATH.csv`, also with `-n 2`)."""
+"""Shared by all tests: the table of injected faults (`pytest -m fault --fault_table=PATH.csv`, also with `-n 2`)."""
 
 from __future__ import annotations
 
