@@ -68,7 +68,7 @@ def passes_gate(data: Path, submission: Path) -> bool:
         pytest.param("inspect", 0.0, 0, signal_self, marks=pytest.mark.slow),
         pytest.param("plan", 0.0, 0, signal_self, marks=pytest.mark.slow),
         pytest.param("train", 0.0, 2, signal_self, marks=pytest.mark.slow),
-        ("train", 0.7, 2, signal_group),
+        ("train", 0.4, 2, signal_group),
         pytest.param("predict", 0.0, 2, signal_self, marks=pytest.mark.slow),
         pytest.param("report", 0.3, 0, signal_self, marks=pytest.mark.slow),
     ],
@@ -124,7 +124,7 @@ def _end_when_the_first_fold_is_done() -> None:
     ("stage", "after"),
     [
         pytest.param("inspect", 0.0, marks=pytest.mark.slow),
-        ("train", 0.5),
+        ("train", 0.2),
         pytest.param("report", 0.0, marks=pytest.mark.slow),
     ],
 )
