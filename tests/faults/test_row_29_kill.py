@@ -62,3 +62,23 @@ def test_row_29_a_blend_whose_submission_is_missing_is_not_made_again(data, tmp_
     handed_in(wanted)
     assert {path: path.stat().st_mtime_ns for path in blend.iterdir()} == before
     assert len(read_json(tmp_path / "run" / "submission_members.json")) == 2
+
+
+@pytest.mark.fault(29, "ended while the state of a finished fit is removed: planned, tried and taught")
+def test_row_29_what_only_an_unfinished_fit_needs_goes_with_the_next_start(data, tmp_path):
+    folder = tmp_path / "run"
+    whole_run(data, folder)
+    expected = contents(folder)
+    places = {path.parent / "checkpoint" for path in folder.rglob("metrics.jsonl")}
+    assert {place.relative_to(folder).parts[0] for place in places} >= {
+        "fold_0",
+        "trial",
+        "distill",
+    }
+    for place in places:
+        place.mkdir(exist_ok=True)
+        (place / "leader_0001.safetensors").write_bytes(b"left")
+        (place / "epoch_0001.safetensors").write_bytes(b"left")
+    (folder / "trial.manifest.json").unlink()  # as killed in the midst of the trial
+    whole_run(data, folder)
+    assert contents(folder) == expected

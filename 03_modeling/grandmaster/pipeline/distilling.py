@@ -42,6 +42,7 @@ from grandmaster.pipeline.training import fit, make_spec, score_line
 from grandmaster.pipeline.training_modes import backbone_of, registered
 from grandmaster.storage import file_sha256, read_json, write_json
 from grandmaster.training.brake import OutOfTime
+from grandmaster.training.checkpoint import remove_state
 from grandmaster.training.divergence import FitFailed
 from grandmaster.training.spec import FitSpec
 from grandmaster.training.timed_step import wait_for
@@ -168,6 +169,7 @@ def _fit(
     epochs = max(1, round(context.config.distill.epochs_share * student.epochs))
     spec = make_spec(context, student, fold, epochs=epochs, teaching=teaching)
     if is_done(own.folder / "manifest.json", {"fit": spec.digest}):
+        remove_state(own.folder / "checkpoint")  # a kill right after the manifest may have left it
         line = score_line(context, read_json(own.folder / "result.json"))
         context.progress.finish(f"train {own.name}", f"done before: {line}")
         return own

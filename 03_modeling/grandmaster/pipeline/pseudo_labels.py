@@ -46,6 +46,7 @@ from grandmaster.pipeline.training_modes import trains
 from grandmaster.prediction.ensemble import blend
 from grandmaster.storage import file_sha256, read_json, write_csv, write_json
 from grandmaster.training.brake import OutOfTime
+from grandmaster.training.checkpoint import remove_state
 from grandmaster.training.divergence import FitFailed
 from grandmaster.training.spec import FitSpec
 
@@ -126,6 +127,7 @@ def _round(context: RunContext, number: int, standing: Sequence[Member]) -> bool
         if not is_done(own.folder / "manifest.json", {"fit": specs[own.name].digest})
     ]
     for _, own, _ in [each for each in made if each not in undone]:
+        remove_state(own.folder / "checkpoint")  # a kill right after the manifest may have left it
         line = score_line(context, read_json(own.folder / "result.json"))
         context.progress.finish(f"train {own.name}", f"done before: {line}")
         release(context, own)

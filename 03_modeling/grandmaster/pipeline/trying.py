@@ -136,6 +136,7 @@ def _short_fit(context: RunContext, spec: FitSpec, name: str, brake: TrialBrake)
     folder = context.folder / "trial" / name.replace(" ", "_")
     kept, manifest = folder / "oof_corrupted.npz", folder / "manifest.json"
     if is_done(manifest, {"fit": spec.digest}):
+        _clear(folder / "checkpoint")  # a kill right after the manifest may have left it
         return Predictions.load(kept)
     task = f"try {name} augmentation"
     data, precision = fold_data(context, spec), context.make_precision()
