@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Is run B better than run A? On the same data and folds, with intervals and a verdict."""
 
 from __future__ import annotations
