@@ -75,6 +75,22 @@ def test_the_page_says_what_the_runs_say(runs: Path, tmp_path: Path) -> None:
     assert row(html, "time", "train").startswith("train ")
 
 
+def test_classes_are_compared_on_the_pictures_that_the_verdict_is_of(runs: Path, tmp_path: Path) -> None:
+    bad, good = (
+        copy_run(runs / "first", name, right=clean, corrupted=corrupted)
+        for name, clean, corrupted in (("overfitted", 0.9, 0.3), ("robust", 0.5, 0.8))
+    )
+    html = page_of(tmp_path / "c.html", (bad,), (good,))
+    page = Page(html)
+    assert "robust is better than overfitted" in page.text("result")
+    assert "their pictures corrupted as the test set is" in page.text("classes")
+    gains = re.findall(r'<td class="n (good|bad)">', html[html.index('<section id="classes">') :])
+    assert gains
+    assert set(gains) == {"good"}
+    for folder in (bad, good):
+        shutil.rmtree(folder)
+
+
 def test_runs_of_the_same_settings_and_without_board_scores(runs: Path, tmp_path: Path) -> None:
     for name in ("a", "b"):
         shutil.copytree(runs / "weak", tmp_path / "alone" / name)

@@ -77,7 +77,7 @@ def write_comparison_page(
         ),
         pairs=tuple(_pair(one, called[0], second) for one, second in zip(found, called[1:], strict=True)),
         differing=_differing(runs, artefacts),
-        classes=_classes(sides),
+        classes=_classes(sides, corrupted=all(one.corrupted for one in found)),
         notes=tuple(notes),
     )
     write_run_comparison(path, compared)
@@ -204,9 +204,14 @@ def _machine(run: RunArtefacts) -> Iterator[tuple[str, Any]]:
     yield from known.versions.items()
 
 
-def _classes(sides: Sequence[Sequence[FinishedRun]]) -> ClassesCompared | None:
-    """On the pictures that every run has predicted; None where there is none."""
-    known = [[(run, run.predictions("oof")) for run in side] for side in sides]
+def _classes(sides: Sequence[Sequence[FinishedRun]], *, corrupted: bool) -> ClassesCompared | None:
+    """On the pictures that every run has predicted; None where there is none.
+
+    Args:
+        corrupted: on pictures corrupted as the test set is, as the verdicts are.
+    """
+    kind = "oof_corrupted" if corrupted else "oof"
+    known = [[(run, run.predictions(kind)) for run in side] for side in sides]
     loaded = [[(run, oof) for run, oof in side if oof is not None] for side in known]
     shared = set.intersection(*(set(oof.ids) for side in loaded for _, oof in side))
     if not shared:
@@ -224,4 +229,5 @@ def _classes(sides: Sequence[Sequence[FinishedRun]]) -> ClassesCompared | None:
         first.competition.class_names or first.competition.outputs,
         Judge(first).rows(loaded[0][0][1].aligned_to(ids)).truth,
         [[answers(run, oof) for run, oof in side] for side in loaded],
+        corrupted=corrupted,
     )

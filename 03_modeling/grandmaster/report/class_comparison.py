@@ -61,12 +61,14 @@ class ClassesCompared:
         what: a line is, such as "Class".
         measure: of it.
         rows: of all.
+        corrupted: whether the rows' pictures are corrupted as the test set is.
         left_out: lines that are not shown.
     """
 
     what: str
     measure: str
     rows: int
+    corrupted: bool
     lines: tuple[ClassLine, ...]
     left_out: int
 
@@ -77,7 +79,12 @@ class ClassesCompared:
 
 
 def compare_classes(
-    kind: TargetKind, names: Sequence[str], truth: npt.NDArray[Any], sides: Sequence[Sequence[Answers]]
+    kind: TargetKind,
+    names: Sequence[str],
+    truth: npt.NDArray[Any],
+    sides: Sequence[Sequence[Answers]],
+    *,
+    corrupted: bool = False,
 ) -> ClassesCompared:
     """Compare every side with the first.
 
@@ -85,6 +92,7 @@ def compare_classes(
         names: of the classes, labels, grades or values, in order.
         truth: as `Competition.targets`, of the r rows.
         sides: of each, its runs.
+        corrupted: whether the pictures are corrupted as the test set is.
     """
     scores = [
         np.mean([_scores(kind, len(names), truth, run) for run in side], axis=0) for side in sides
@@ -105,6 +113,7 @@ def compare_classes(
         what=what,
         measure=measure,
         rows=len(truth),
+        corrupted=corrupted,
         lines=tuple(lines[:MOST_ROWS]),
         left_out=max(0, len(lines) - MOST_ROWS),
     )
