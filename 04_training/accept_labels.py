@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Turns label errors that a run suspects into `label_fixes.csv`, which the next run follows; `train.csv` stays."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Notes what the board said of a run in LEADERBOARD.csv, and tells how well cross-validation foretold it."""
 
 from __future__ import annotations

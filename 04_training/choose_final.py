@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Chooses two final submissions among the finished runs: the best by cross-validation, and a good one that differs most."""
 
 from __future__ import annotations

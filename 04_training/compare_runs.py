@@ -1,19 +1,20 @@
+# PYTHON_ARGCOMPLETE_OK
 """Is run B better than run A? On the same data and folds, with intervals and a verdict."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import data_loader
 from grandmaster.errors import UserError
+from messages import text
 from options import BAD_INPUT, DONE, Parser, one_line, parse_flags
 from run_folders import find_run
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from rich.table import Table
 
     from grandmaster.competition.comparison import Comparison
@@ -26,7 +27,8 @@ def make_parser() -> Parser:
         prog="compare_runs.py",
         description="Compares every later run with the first one on the out-of-fold predictions of the same pictures: "
         "paired bootstrap over groups of pictures, and the corrected t interval (Nadeau & Bengio 2003) over folds and "
-        "seeds. Exit code 0: compared; 2: bad input, also runs of other data, folds or metric.",
+        "seeds. Also writes one HTML file that shows all of it. Exit code 0: compared; 2: bad input, also runs of other "
+        "data, folds or metric.",
         allow_abbrev=False,
     )
     add = parser.add_argument
@@ -37,6 +39,12 @@ def make_parser() -> Parser:
         help="a run's folder or name; several seeds of one recipe with commas: a1,a2,a3",
     )
     add("--data_path", metavar="FOLDER", help="the competition's folder, where it has moved")
+    add(
+        "--html",
+        metavar="FILE",
+        help="where the page with scores, differences, curves, classes and times of the runs is written (default: "
+        "comparisons/<run>_vs_<run>.html beside the first run)",
+    )
     return parser
 
 
@@ -48,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise UserError("one run is given, and nothing to compare it with", fix="Give two runs or more")
         data = None if options.data_path is None else data_loader.resolve(options.data_path)
         folders = [_folders(given) for given in options.runs]
-        _compare(folders, data)
+        _compare(folders, data, None if options.html is None else Path(options.html).expanduser().resolve())
     except UserError as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return BAD_INPUT
@@ -65,15 +73,20 @@ def _folders(given: str) -> list[Path]:
     return [find_run(name) for name in given.split(",") if name]
 
 
-def _compare(folders: Sequence[Sequence[Path]], data: Path | None) -> None:
+def _compare(folders: Sequence[Sequence[Path]], data: Path | None, page: Path | None) -> None:
+    from grandmaster.pipeline.comparison_report import default_place, write_comparison_page
     from grandmaster.pipeline.finished import open_run
     from grandmaster.pipeline.run_comparison import compare_runs
+    from grandmaster.report.run_comparison import require_own
     from utils import make_console
 
     console = make_console()
-    first, *others = [[open_run(folder, data_path=data) for folder in side] for side in folders]
-    for other in others:
-        found = compare_runs(first, other)
+    place = page or default_place(folders)
+    require_own(place)
+    sides = [[open_run(folder, data_path=data) for folder in side] for side in folders]
+    first, *others = sides
+    pairs = [compare_runs(first, other) for other in others]
+    for found in pairs:
         console.print(comparison_table(found))
         console.print(found.sentence, soft_wrap=True, markup=False, style="bold")
         for note in found.notes:
@@ -83,6 +96,8 @@ def _compare(folders: Sequence[Sequence[Path]], data: Path | None) -> None:
             f"{len(others)} runs were compared with the first: of so many, the best looks better than it is.",
             style="dim",
         )
+    write_comparison_page(place, sides, pairs)
+    console.print(text("compare.page", path=data_loader.shown(place)), soft_wrap=True, markup=False)
 
 
 def comparison_table(found: RunsCompared) -> Table:

@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """The page: data, models, training, runs, predictions and submissions in a browser, on this machine alone."""
 
 from __future__ import annotations

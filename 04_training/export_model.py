@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Writes one trained model as files that need nothing of a run: safetensors, JSON, ONNX."""
 
 from __future__ import annotations

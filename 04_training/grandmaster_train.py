@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Command line: from a competition folder to a checked submission."""
 
 from __future__ import annotations

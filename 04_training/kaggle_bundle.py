@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Makes of a finished run what Kaggle needs to predict with it: a dataset (code, weights, choices) and a notebook. No network."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Predicts an attached competition's test set with a bundle (see `kaggle_bundle.py`), within a time limit. Needs no network."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """The models there are, how each may be trained, and under which licence: a table, or a guide to one of them."""
 
 from __future__ import annotations

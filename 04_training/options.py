@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -178,11 +179,15 @@ def _fields_help() -> str:
 
 
 def parse_flags(parser: Parser, argv: Sequence[str]) -> argparse.Namespace:
-    """Flags as given.
+    """Flags as given. Where a shell asks what could follow, it is answered, and the process ends.
 
     Raises:
         UserError: an unknown flag, or one without its value.
     """
+    if "_ARGCOMPLETE" in os.environ:
+        from completion import offer
+
+        offer(parser)
     options, unknown = parser.parse_known_args(argv)
     if unknown:
         word = unknown[0].partition("=")[0]

@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Scores a submission against a solution file, which the training itself never reads."""
 
 from __future__ import annotations

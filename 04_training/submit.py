@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Hands a run's submission in through Kaggle's official client; without --yes it only shows what it would do."""
 
 from __future__ import annotations

@@ -225,6 +225,6 @@ def test_classes_never_predicted_are_warned_of(tmp_path: Path) -> None:
     )
     c = read(tmp_path)
     frame = build_submission(c, predicted(c, [0] * 39 + [2]))
-    assert gate(frame, c).warnings == ("1 classes of the training set are never predicted: 'b'",)
+    assert gate(frame, c).warnings == ("1 class of the training set is never predicted: 'b'",)
     # Class c is expected four times only: its absence may be chance.
     assert gate(build_submission(c, predicted(c, [0] * 20 + [1] * 20)), c).warnings == ()

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import data_loader
+from grandmaster.page.processes import process_of
 from pipeline.small_competition import SETTINGS, write_competition
 
 pytest.importorskip("nicegui")
 playwright = pytest.importorskip("playwright.sync_api")
 
 PATIENCE = 900_000  # ms: the machine may be busy with other things
+EPOCHS = 150  # of a training that is stopped on its way
 CHROMIUM = next(
     (
         path
@@ -36,6 +39,14 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def until(true: Callable[[], object]) -> None:
+    """Wait for it."""
+    end = time.monotonic() + PATIENCE / 1000
+    while not true():
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.1)
 
 
 def ask(port: int, path: str, host: str | None = None) -> int:
@@ -182,3 +193,63 @@ def test_from_the_first_click_to_a_board_score(port: int, browser: Any, tmp_path
     assert ask(port, "/submission/clicked/submission_clicked.csv") == 200
     assert ask(port, "/", host="evil.example") == 403
     assert not (tmp_path / ".nicegui").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_a_training_is_stopped_and_goes_on_where_it_was(port: int, browser: Any, tmp_path: Path) -> None:
+    context = browser.new_context(locale="en-US", viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(PATIENCE)
+    page = context.new_page()
+    page.goto(f"http://127.0.0.1:{port}/?tab=train")
+    run = tmp_path / "runs" / "halted"
+    epochs = run / "fold_0" / "test_resnet" / "metrics.jsonl"
+    stop, resume = (page.get_by_role("button", name=name, exact=True) for name in ("Stop", "Resume"))
+    report = page.get_by_role("link", name="Report")
+
+    # So many epochs that it is still at work when it is stopped.
+    page.get_by_text("More", exact=True).click()
+    settings = [*SETTINGS, "folds.train=1", f"training.epochs={EPOCHS}", "training.patience=0"]
+    page.get_by_label("More settings").fill("\n".join(settings))
+    page.get_by_label("Name of the experiment").fill("halted")
+    page.get_by_role("button", name="Start", exact=True).click()
+    page.get_by_text("running", exact=True).wait_for()
+    until(lambda: epochs.is_file() and epochs.read_bytes().count(b"\n") >= 3)
+    stop.wait_for()
+    resume.wait_for(state="hidden")
+    works = process_of(run.parent, "halted")
+    assert works is not None
+
+    stop.click()
+    page.get_by_text("halted is ending.").wait_for()
+    page.get_by_text("stopped", exact=True).wait_for()
+    stop.wait_for(state="hidden")
+    resume.wait_for()
+    report.wait_for(state="hidden")
+    page.locator(".gm-log").filter(has_text="interrupted").wait_for()
+    assert not works.is_running()
+    assert (run / "train.log").read_text().splitlines()[-1].endswith("interrupted")
+    assert "Resume with:" in (run.parent / ".page" / "halted.txt").read_text()
+    assert not (run / "final_results.json").exists()
+    asked, before = (run / "config.json").read_bytes(), epochs.read_bytes().splitlines()
+    assert 3 <= len(before) < EPOCHS
+
+    resume.click()
+    page.get_by_text("halted has started.").wait_for()
+    page.get_by_text("running", exact=True).wait_for()
+    resume.wait_for(state="hidden")
+    page.get_by_text("finished", exact=True).wait_for()
+    page.get_by_text("run finished").wait_for()
+    report.wait_for()
+    stop.wait_for(state="hidden")
+    resume.wait_for(state="hidden")
+    after = epochs.read_bytes().splitlines()
+    assert after[: len(before)] == before, "no epoch is trained a second time"
+    assert [json.loads(line)["epoch"] for line in after] == list(range(1, EPOCHS + 1))
+    assert (run / "config.json").read_bytes() == asked
+    log = (run / "train.log").read_text()
+    assert log.count("interrupted") == 1
+    assert log.rstrip().endswith("run finished")
+    assert (run / "submission_halted.csv").is_file()
+    page.get_by_role("tab", name="Runs").click()
+    page.get_by_text("cross-validated macro F1").wait_for()

@@ -16,6 +16,7 @@ from grandmaster.errors import UserError
 from grandmaster.page import predicting
 from grandmaster.page.comparing import cells, compare_all
 from grandmaster.page.data_view import accept_suspects, is_of, view_data
+from grandmaster.page.places import comparison_called, runs_in
 from grandmaster.page.predicting import predict_picture
 from grandmaster.page.submitting import check_submissions, choose_two, finished_names, ledger, note_scores
 from grandmaster.prediction import heat_map
@@ -106,10 +107,15 @@ def test_scores_go_into_the_ledger_and_two_runs_are_chosen(results: Path) -> Non
 def test_runs_are_compared_with_the_first_one_picked(results: Path) -> None:
     copy_run(results / "first", "better", right=0.95)
     copy_run(results / "first", "worse", right=0.05)
-    up, down = compare_all(results, ["first", "better", "worse"])
+    found = compare_all(results, ["first", "better", "worse"])
+    up, down = found.pairs
     assert (up.second, down.second) == ("better", "worse")
     assert up.clean.gain > 0 > down.clean.gain
     assert cells(up.clean)[2] == f"{up.clean.gain:+.4f}"
+    page = comparison_called(results, found.page)
+    assert page is not None
+    assert "2 runs against first" in page.read_text(encoding="utf-8")
+    assert "comparisons" not in runs_in(results)
     with pytest.raises(UserError, match="nothing to compare"):
         compare_all(results, ["first"])
     with pytest.raises(UserError, match="no run"):

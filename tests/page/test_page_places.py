@@ -9,7 +9,15 @@ import pytest
 from page_application import application
 
 from grandmaster.errors import UserError
-from grandmaster.page.places import competitions_of, file_of_run, find_run, named, runs_in, submissions_of
+from grandmaster.page.places import (
+    comparison_called,
+    competitions_of,
+    file_of_run,
+    find_run,
+    named,
+    runs_in,
+    submissions_of,
+)
 
 
 @pytest.fixture
@@ -51,6 +59,21 @@ def test_only_a_plain_file_of_the_run_itself_is_served(results: Path, name: str)
     (results / "second" / "folder").mkdir()
     assert file_of_run(results, "second", name) is None
     assert file_of_run(results, "second", "report.html") == results / "second" / "report.html"
+
+
+@pytest.mark.parametrize("name", ["../first/config.json", "..", "", "link.html", "other.csv", "folder.html"])
+def test_only_a_page_among_the_comparisons_is_served(results: Path, name: str) -> None:
+    assert comparison_called(results, "a_vs_b.html") is None
+    folder = results / "comparisons"
+    (folder / "folder.html").mkdir(parents=True)
+    (folder / "a_vs_b.html").write_text("compared")
+    (folder / "other.csv").write_text("x")
+    (folder / "link.html").symlink_to(results.parent / "secret" / "report.html")
+    assert comparison_called(results, name) is None
+    assert comparison_called(results, "a_vs_b.html") == folder / "a_vs_b.html"
+    folder.rename(results.parent / "moved")
+    (results / "comparisons").symlink_to(results.parent / "moved")
+    assert comparison_called(results, "a_vs_b.html") is None
 
 
 def test_submissions_leave_links_out(results: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
-VOID = {"meta", "img", "br", "link", "input", "hr", "path", "use"}
+VOID = {"meta", "img", "br", "link", "input", "hr", "path", "use", "wbr"}
 
 
 class Page(HTMLParser):

@@ -246,7 +246,12 @@ def _distribution_warnings(chosen: Sequence[Sequence[str]], competition: Competi
     never = [classes[place] for place in np.flatnonzero(expected & (counts == 0))]
     if not never:
         return []
-    return [f"{len(never)} classes of the training set are never predicted: {first_few(never)}"]
+    named = (
+        "1 class of the training set is"
+        if len(never) == 1
+        else f"{len(never)} classes of the training set are"
+    )
+    return [f"{named} never predicted: {first_few(never)}"]
 
 
 _CHECKS: dict[SubmissionFormat, Callable[[pd.DataFrame, Competition], Found]] = {

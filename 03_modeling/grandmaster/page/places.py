@@ -7,6 +7,7 @@ from pathlib import Path
 
 from grandmaster.errors import UserError, did_you_mean
 from grandmaster.page.application import Application
+from grandmaster.pipeline.comparison_report import FOLDER as COMPARISONS
 
 REPORT, EXPLORATION = "report.html", "eda.html"
 # A folder that holds one of these is a run's, or an exploration's.
@@ -55,6 +56,15 @@ def file_of_run(results: Path, run: str, name: str) -> Path | None:
     if path.is_symlink() or not path.is_file() or path.resolve().parent != folder.resolve():
         return None
     return path
+
+
+def comparison_called(results: Path, name: str) -> Path | None:
+    """A page among the comparisons of these runs; None: there is none, or it is a link."""
+    folder = results / COMPARISONS
+    if folder.is_symlink() or not folder.is_dir() or name not in {entry.name for entry in folder.iterdir()}:
+        return None
+    path = folder / name
+    return None if path.is_symlink() or not path.is_file() or path.suffix != ".html" else path
 
 
 def submissions_of(run: Path) -> list[Path]:

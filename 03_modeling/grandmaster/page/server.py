@@ -14,7 +14,14 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from grandmaster.page import shell
 from grandmaster.page.application import Application
 from grandmaster.page.guard import LOOPBACK, Guard
-from grandmaster.page.places import EXPLORATION, REPORT, file_of_run, runs_in, submissions_of
+from grandmaster.page.places import (
+    EXPLORATION,
+    REPORT,
+    comparison_called,
+    file_of_run,
+    runs_in,
+    submissions_of,
+)
 
 # A report is a page of its own, in which nothing may run, and which asks for nothing.
 _HEADERS = {
@@ -58,7 +65,7 @@ def hosts_for(host: str) -> Collection[str]:
 
 
 def _add_routes(application: Application) -> None:
-    """Files of runs: the two pages that a run writes, and its submission files; each looked up in a list."""
+    """Files of runs: the two pages that a run writes, its submission files, and comparisons; each looked up in a list."""
 
     @app.get("/report/{name}")
     def report(name: str) -> Response:
@@ -68,6 +75,15 @@ def _add_routes(application: Application) -> None:
     def exploration(name: str) -> Response:
         return page_of(application.results, name, EXPLORATION)
 
+    @app.get("/comparison/{file}")
+    def comparison(file: str) -> Response:
+        return _page(comparison_called(application.results, file))
+
+    # Where a comparison links to, as seen from the folder that it lies in.
+    @app.get("/{name}/report.html")
+    def report_beside(name: str) -> Response:
+        return page_of(application.results, name, REPORT)
+
     @app.get("/submission/{name}/{file}")
     def submission(name: str, file: str) -> Response:
         return submission_of(application.results, name, file)
@@ -75,7 +91,10 @@ def _add_routes(application: Application) -> None:
 
 def page_of(results: Path, run: str, file: str) -> Response:
     """A page that a run wrote; 404 where there is none."""
-    path = file_of_run(results, run, file)
+    return _page(file_of_run(results, run, file))
+
+
+def _page(path: Path | None) -> Response:
     if path is None:
         return PlainTextResponse("There is no such page.", status_code=404)
     return FileResponse(path, media_type="text/html", headers=_HEADERS)

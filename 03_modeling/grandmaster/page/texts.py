@@ -71,6 +71,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "compare.corrected": ("corrected t", "보정 t"),
     "compare.ahead": ("folds ahead", "앞선 fold"),
     "compare.verdict": ("verdict", "판정"),
+    "compare.page": (
+        "All of it on one page: settings, curves, classes, times",
+        "한 페이지로 보기: 설정, 곡선, 클래스, 시간",
+    ),
     # --- models ---------------------------------------------------------------------------------
     "models.lead": (
         "What there is, and how each may be trained. ★ recommended, ✓ supported, ▲ discouraged, ✗ not supported.",

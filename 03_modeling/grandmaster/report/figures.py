@@ -1,46 +1,40 @@
-"""Figures as SVG inside the page.
-
-Drawn with matplotlib's object-oriented interface (no pyplot: no global state, no display). Colours are written as
-CSS variables, and text stays text in the page's own font, so that one figure is right in light, dark and print.
-"""
+"""Figures of the pages: scores with intervals, class sizes, ranges, curves, scatters. See `drawing` for how they are drawn."""
 
 from __future__ import annotations
 
-import contextlib
-import io
 import math
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import matplotlib
 import numpy as np
 import numpy.typing as npt
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from grandmaster.report.artefacts import Epoch
+from grandmaster.report.drawing import (
+    BAD,
+    CARD,
+    FIRST,
+    GOOD,
+    GRID,
+    INK,
+    MUTED,
+    SECOND,
+    THIRD,
+    Spelled,
+    as_svg,
+    dress,
+    new_figure,
+    plain,
+    style,
+)
 from grandmaster.report.values import score as score_text
 
-# Stand-ins that matplotlib accepts, each replaced by a variable of style.css in the finished SVG.
-INK, MUTED, GRID = "#010101", "#010102", "#010103"
-FIRST, SECOND, THIRD, GOOD = "#010104", "#010105", "#010106", "#010107"
-CARD = "#010108"
 MOST_POINTS = 1500
 """Pictures drawn in a scatter: each is a mark in the page."""
-_VARIABLES = {
-    INK: "--ink",
-    MUTED: "--muted",
-    GRID: "--line",
-    FIRST: "--first",
-    SECOND: "--second",
-    THIRD: "--third",
-    GOOD: "--good",
-    CARD: "--card",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +57,19 @@ class RangeRow:
     test: tuple[float, ...] | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class RunCurves:
+    """One measure of all fits of a run, over their epochs; None where an epoch has none.
+
+    Attributes:
+        place: of the run among those that are drawn together: its colour and dashes.
+        fits: of each, (number of the epoch, value).
+    """
+
+    place: int
+    fits: tuple[tuple[tuple[int, float | None], ...], ...]
+
+
 def interval_figure(
     rows: Sequence[IntervalRow], *, baseline: float | None, baseline_name: str, axis: str, about: str
 ) -> Markup:
@@ -75,22 +82,23 @@ def interval_figure(
         axis: title of the score and which direction is better.
         about: the figure in words, for those who cannot see it; also what makes its inner names unique.
     """
-    with _style(about):
+    with style(about):
         height = 0.5 + 0.44 * len(rows)
-        figure = _figure(width=3.9, height=height)
+        figure = new_figure(width=3.9, height=height)
         # margins in inches, as fractions: letting matplotlib measure its text takes most of the time
         figure.subplots_adjust(left=0.02, right=0.98, bottom=0.44 / height, top=1.0 - 0.02 / height)
         axes = figure.add_subplot()
-        _dress(axes, grid=False)
+        dress(axes, grid=False)
         along = axes.get_yaxis_transform()
         behind = {"facecolor": CARD, "edgecolor": "none", "pad": 1.5}  # no line through the words
+        spelled = Spelled()
         for place, row in enumerate(rows):
             bounds = [row.value if bound is None else bound for bound in (row.low, row.high)]
             axes.plot(
                 bounds, [place, place], color=row.colour, linewidth=3, alpha=0.45, solid_capstyle="round"
             )
             axes.plot([row.value], [place], marker="o", markersize=7, color=row.colour, linestyle="none")
-            axes.text(0, place - 0.28, _plain(row.label), transform=along, color=INK, bbox=behind)
+            axes.text(0, place - 0.28, spelled(row.label), transform=along, color=INK, bbox=behind)
             numbers = score_text(row.value)
             if row.low is not None and row.high is not None:
                 numbers += f"  [{score_text(row.low)}, {score_text(row.high)}]"
@@ -104,8 +112,8 @@ def interval_figure(
         label = axis
         if baseline is not None:
             label += f"  ·  dashed: {baseline_name} {score_text(baseline)}"
-        axes.set_xlabel(_plain(label), color=MUTED)
-        return _svg(figure, about)
+        axes.set_xlabel(plain(label), color=MUTED)
+        return as_svg(figure, about, spelled)
 
 
 def balance_figure(counts: Sequence[int], *, about: str) -> Markup:
@@ -115,11 +123,11 @@ def balance_figure(counts: Sequence[int], *, about: str) -> Markup:
         counts: at least one.
         about: as for `interval_figure`.
     """
-    with _style(about):
-        figure = _figure(width=3.9, height=1.7)
+    with style(about):
+        figure = new_figure(width=3.9, height=1.7)
         figure.subplots_adjust(left=0.135, right=0.985, bottom=0.23, top=0.96)
         axes = figure.add_subplot()
-        _dress(axes, grid=True)
+        dress(axes, grid=True)
         ordered = sorted(counts, reverse=True)
         place = range(1, len(ordered) + 1)
         # One shape and not a bar each: thousands of classes are a figure too.
@@ -132,7 +140,7 @@ def balance_figure(counts: Sequence[int], *, about: str) -> Markup:
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
         axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
         axes.set_xlabel(f"classes, the largest first  ·  dashed: mean {mean:,.1f}", color=MUTED)
-        return _svg(figure, about)
+        return as_svg(figure, about)
 
 
 def ranges_figure(rows: Sequence[RangeRow], *, axis: str, about: str) -> Markup:
@@ -143,12 +151,12 @@ def ranges_figure(rows: Sequence[RangeRow], *, axis: str, about: str) -> Markup:
         axis: what is measured, and its unit.
         about: as for `interval_figure`.
     """
-    with _style(about):
+    with style(about):
         height = 0.42 + 0.5 * len(rows)
-        figure = _figure(width=3.9, height=height)
+        figure = new_figure(width=3.9, height=height)
         figure.subplots_adjust(left=0.135, right=0.97, bottom=0.4 / height, top=1.0 - 0.02 / height)
         axes = figure.add_subplot()
-        _dress(axes, grid=False)
+        dress(axes, grid=False)
         axes.grid(axis="x", color=GRID, linewidth=0.7)
         for place, row in enumerate(rows):
             for quantiles, colour, offset in ((row.train, FIRST, -0.17), (row.test, THIRD, 0.17)):
@@ -160,11 +168,11 @@ def ranges_figure(rows: Sequence[RangeRow], *, axis: str, about: str) -> Markup:
                 axes.plot([q25, q75], [level, level], color=colour, linewidth=7, alpha=0.45)
                 axes.plot([q50], [level], marker="|", markersize=11, markeredgewidth=2, color=colour)
         axes.set_ylim(len(rows) - 0.5, -0.5)
-        axes.set_yticks(range(len(rows)), [_plain(row.label) for row in rows])
+        axes.set_yticks(range(len(rows)), [plain(row.label) for row in rows])
         axes.xaxis.set_major_locator(MaxNLocator(6))
         axes.margins(x=0.06)
-        axes.set_xlabel(_plain(axis), color=MUTED)
-        return _svg(figure, about)
+        axes.set_xlabel(plain(axis), color=MUTED)
+        return as_svg(figure, about)
 
 
 def curves_figure(
@@ -178,13 +186,13 @@ def curves_figure(
         metric_title: name of the score.
         about: as for `interval_figure`.
     """
-    with _style(about):
-        figure = _figure(width=3.9, height=3.4)
+    with style(about):
+        figure = new_figure(width=3.9, height=3.4)
         figure.subplots_adjust(left=0.135, right=0.985, bottom=0.12, top=0.935, hspace=0.34)
         loss, score, rate = figure.subplots(3, 1, sharex=True, height_ratios=[1.0, 1.0, 0.42])
         number = [epoch.epoch for epoch in epochs]
         for axes in (loss, score, rate):
-            _dress(axes, grid=True)
+            dress(axes, grid=True)
             if best_epoch is not None:
                 axes.axvline(best_epoch, color=GOOD, linewidth=1, linestyle=(0, (3, 2)), alpha=0.8)
 
@@ -220,7 +228,62 @@ def curves_figure(
         rate.xaxis.set_major_locator(MaxNLocator(integer=True))
         if len(number) == 1:
             rate.set_xlim(number[0] - 1, number[0] + 1)
-        return _svg(figure, about)
+        return as_svg(figure, about)
+
+
+RUN_COLOURS = (FIRST, THIRD, SECOND, BAD)
+RUN_DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.4, 1.4)))
+"""Runs that are drawn together are told apart by both: as many as there are pairs, then again from the first. Their keys
+in the page are `.key` of style.css."""
+
+
+def run_colour(place: int) -> str:
+    """The colour of a run among those that are drawn together."""
+    return RUN_COLOURS[place % len(RUN_COLOURS)]
+
+
+def runs_figure(runs: Sequence[RunCurves], *, about: str) -> Markup:
+    """One measure of several runs over the epochs: a thin line for each fit and, of several, a thick one for their mean.
+
+    The mean goes as far as every fit of the run does.
+
+    Args:
+        runs: at least one of them with a value.
+        about: as for `interval_figure`.
+    """
+    with style(about):
+        figure = new_figure(width=3.9, height=2.3)
+        figure.subplots_adjust(left=0.135, right=0.985, bottom=0.17, top=0.97)
+        axes = figure.add_subplot()
+        dress(axes, grid=True)
+        for run in runs:
+            how: dict[str, Any] = {
+                "color": run_colour(run.place),
+                "linestyle": RUN_DASHES[run.place // len(RUN_COLOURS) % len(RUN_DASHES)],
+            }
+            several = len(run.fits) > 1
+            for fit in run.fits:
+                thin = {"linewidth": 0.9, "alpha": 0.4} if several else {"linewidth": 2}
+                _over_epochs(axes, fit, **how, **thin)
+            if several:
+                _over_epochs(axes, _mean_of(run.fits), **how, linewidth=2)
+        axes.set_xlabel("epoch", color=MUTED)
+        axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+        axes.yaxis.set_major_locator(MaxNLocator(5))
+        return as_svg(figure, about)
+
+
+def _over_epochs(axes: Axes, points: Sequence[tuple[int, float | None]], **how: Any) -> None:
+    heights = [math.nan if value is None else value for _, value in points]
+    marker = "o" if len(points) == 1 else ""  # a line of one point is none
+    axes.plot([number for number, _ in points], heights, marker=marker, markersize=3.5, **how)
+
+
+def _mean_of(fits: Sequence[Sequence[tuple[int, float | None]]]) -> list[tuple[int, float | None]]:
+    """Over the epochs of which every fit has a value."""
+    known = [{number: value for number, value in fit if value is not None} for fit in fits]
+    shared = set.intersection(*(set(fit) for fit in known))
+    return [(number, sum(fit[number] for fit in known) / len(known)) for number in sorted(shared)]
 
 
 def scatter_figure(truth: npt.NDArray[Any], predicted: npt.NDArray[Any], *, about: str) -> Markup:
@@ -233,11 +296,11 @@ def scatter_figure(truth: npt.NDArray[Any], predicted: npt.NDArray[Any], *, abou
     order = np.lexsort((predicted, truth))
     if len(order) > MOST_POINTS:
         order = order[np.linspace(0, len(order) - 1, MOST_POINTS).round().astype(int)]
-    with _style(about):
-        figure = _figure(width=3.9, height=3.5)
+    with style(about):
+        figure = new_figure(width=3.9, height=3.5)
         figure.subplots_adjust(left=0.15, right=0.97, bottom=0.15, top=0.97)
         axes = figure.add_subplot()
-        _dress(axes, grid=True)
+        dress(axes, grid=True)
         ends = [float(min(truth.min(), predicted.min())), float(max(truth.max(), predicted.max()))]
         axes.plot(ends, ends, color=MUTED, linewidth=1.2, linestyle=(0, (3, 2)))
         axes.plot(
@@ -255,7 +318,7 @@ def scatter_figure(truth: npt.NDArray[Any], predicted: npt.NDArray[Any], *, abou
         axes.set_ylabel("predicted", color=MUTED)
         axes.xaxis.set_major_locator(MaxNLocator(6))
         axes.yaxis.set_major_locator(MaxNLocator(6))
-        return _svg(figure, about)
+        return as_svg(figure, about)
 
 
 def _line(axes: Axes, epochs: Sequence[int], values: Sequence[float | None], colour: str, label: str) -> None:
@@ -264,9 +327,7 @@ def _line(axes: Axes, epochs: Sequence[int], values: Sequence[float | None], col
     if not any(math.isfinite(height) for height in heights):
         return
     marker = "o" if len(epochs) <= 12 else ""
-    axes.plot(
-        epochs, heights, color=colour, linewidth=1.8, marker=marker, markersize=2.6, label=_plain(label)
-    )
+    axes.plot(epochs, heights, color=colour, linewidth=1.8, marker=marker, markersize=2.6, label=plain(label))
 
 
 def _legend(axes: Axes) -> None:
@@ -290,70 +351,3 @@ def _legend(axes: Axes) -> None:
         borderpad=0.1,
         borderaxespad=0.1,
     )
-
-
-def _figure(*, width: float, height: float) -> Figure:
-    """An empty figure, inches: about as wide as a phone, so that its text is readable there and never huge."""
-    figure = Figure(figsize=(width, height))
-    figure.patch.set_visible(False)
-    return figure
-
-
-def _dress(axes: Axes, *, grid: bool) -> None:
-    axes.patch.set_visible(False)
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color(GRID)
-    if grid:
-        axes.grid(axis="y", color=GRID, linewidth=0.7)
-    axes.set_axisbelow(True)
-    axes.tick_params(length=0, colors=MUTED, labelsize=8)
-
-
-def _plain(text: str) -> str:
-    """What is printed of ASCII, and the few signs that matplotlib's own font has: it warns of every other that it measures."""
-    return "".join(sign if " " <= sign <= "~" or sign in "·–→×" else "?" for sign in text)
-
-
-@contextlib.contextmanager
-def _style(about: str) -> Iterator[None]:
-    """Settings of one figure. Names inside the SVG are hashed with `about`: figures of one page do not share them,
-    and the same figure always gives the same bytes."""
-    settings: Any = {
-        "svg.fonttype": "none",
-        "svg.hashsalt": about,
-        "font.family": "sans-serif",
-        "font.sans-serif": ["DejaVu Sans"],
-        "font.size": 8.5,
-        "text.parse_math": False,  # a dollar sign in a name is a dollar sign
-    }
-    with matplotlib.rc_context(settings):
-        yield
-
-
-def _shorter(attribute: re.Match[str]) -> str:
-    """Coordinates to a hundredth of a point: nobody sees more, and the figure shrinks by a third."""
-    return re.sub(r"(\d\.\d\d)\d+", r"\1", attribute.group())
-
-
-def _svg(figure: Figure, about: str) -> Markup:
-    """The figure as an `<svg>` element that takes the width of its place."""
-    buffer = io.StringIO()
-    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
-    svg = buffer.getvalue()
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(
-        r"<style.*?</style>", "", svg, flags=re.DOTALL
-    )  # would hold for the whole page; see style.css
-    used = set(re.findall(r'(?:url\(|href=")#([^)"]*)', svg))
-    svg = re.sub(r' id="([^"]*)"', lambda found: found.group() if found[1] in used else "", svg)
-    svg = re.sub(r' (?:d|x|y|transform)="[^"]*"', _shorter, svg)
-    box = re.search(r'viewBox="[^"]*"', svg)
-    assert box is not None, "matplotlib writes a viewBox"
-    head = f'<svg class="figure" role="img" aria-label="{escape(about)}" {box.group()}>'
-    svg = (head + svg[svg.index(">") + 1 :]).replace("xlink:href", "href")
-    for stand_in, variable in _VARIABLES.items():
-        svg = svg.replace(stand_in, f"var({variable})")
-    return Markup(re.sub(r">\s+<", "><", svg).strip())

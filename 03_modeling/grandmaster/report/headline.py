@@ -10,7 +10,8 @@ from markupsafe import Markup
 from grandmaster.competition.metrics import METRICS
 from grandmaster.competition.table import Competition
 from grandmaster.report.artefacts import RunArtefacts, Score
-from grandmaster.report.figures import FIRST, THIRD, IntervalRow, interval_figure
+from grandmaster.report.drawing import FIRST, THIRD
+from grandmaster.report.figures import IntervalRow, interval_figure
 from grandmaster.report.out_of_fold import SURE, OutOfFold
 from grandmaster.report.values import level
 from grandmaster.report.values import score as score_text

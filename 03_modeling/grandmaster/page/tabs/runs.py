@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from nicegui import ui
 
-from grandmaster.page.comparing import cells, compare_all
+from grandmaster.page.comparing import Compared, cells, compare_all
 from grandmaster.page.desk import Desk
 from grandmaster.page.run_state import RunLine, all_runs
 from grandmaster.page.widgets import (
@@ -22,7 +22,6 @@ from grandmaster.page.widgets import (
     number,
     table,
 )
-from grandmaster.pipeline.run_comparison import RunsCompared
 
 FIRST = 30  # runs that are shown at once
 TONES = {"running": "first", "finished": "good", "stopped": "warn", "failed": "bad"}
@@ -139,12 +138,12 @@ def _score(desk: Desk, line: RunLine) -> None:
         ui.label(words).classes("gm-muted gm-num")
 
 
-def _comparison(desk: Desk, found: list[RunsCompared]) -> None:
+def _comparison(desk: Desk, found: Compared) -> None:
     say = desk.say
     columns = ["compare.on", "compare.before", "compare.after", "compare.gain", "compare.bootstrap"]
     columns += ["compare.corrected", "compare.ahead", "compare.verdict"]
     with card():
-        for one in found:
+        for one in found.pairs:
             heading(f"{one.first} → {one.second}")
             ui.label(one.sentence).mark("verdict")
             rows = [("clean", one.clean), ("corrupted", one.corrupted)]
@@ -154,5 +153,7 @@ def _comparison(desk: Desk, found: list[RunsCompared]) -> None:
             )
             for line in one.notes:
                 muted(f"{line}.")
-        if len(found) > 1:
-            muted(say("runs.many", count=len(found)))
+        if len(found.pairs) > 1:
+            muted(say("runs.many", count=len(found.pairs)))
+        link = ui.link(say("compare.page"), f"/comparison/{quote(found.page, safe='')}", new_tab=True)
+        link.classes("font-semibold").mark("comparison-page")
