@@ -139,6 +139,7 @@ TEXTS: dict[str, dict[Language, str]] = {
         "ko": "사용하지 않음: {count}개 (보고서 참고)",
     },
     "end.licences": {"en": "weights' licence", "ko": "가중치 라이선스"},
+    "end.random_weights": {"en": "from random weights", "ko": "무작위 가중치에서 시작"},
     "end.non_commercial": {"en": "not for commercial use", "ko": "상업적 이용 불가"},
     "end.submission": {"en": "submission", "ko": "제출 파일"},
     "end.gate": {"en": "gate", "ko": "제출 검사"},
