@@ -32,6 +32,7 @@ from grandmaster.pipeline import (
     specialists,
     trying,
 )
+from grandmaster.pipeline.choosing_backbones import check_backbones
 from grandmaster.pipeline.clock import Clock
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.hardware import describe_environment, planning_hardware, read_hardware
@@ -247,6 +248,7 @@ def _open(request: RunRequest, progress: Progress, clock: Clock | None = None) -
     pseudo_labels.rounds_wanted(request.config)  # refuses what the rules of the competition do not allow
     settings = request.config.data
     competition = with_label_fixes(read_competition(request.data_path, settings), settings.label_fixes)
+    check_backbones(request.config, competition)
     distilling.check_student(request.config, competition)
     check_inference_only(request.config, competition)
     if request.change is not None:
