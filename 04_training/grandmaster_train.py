@@ -21,7 +21,7 @@ import data_loader
 from _source_roots import ROOT
 from config import STAGES
 from grandmaster import __version__
-from grandmaster.errors import UserError
+from grandmaster.errors import FolderTaken, UserError
 from messages import text
 from options import (
     BAD_INPUT,
@@ -106,7 +106,7 @@ def run(settings: Settings, request: RunRequest, command: str, log: RunLog) -> i
     from screens import summary_panel
 
     console = utils.make_console()
-    log.write(f"{request.command} (grandmaster {__version__})")
+    log.write(f"{request.command} (grandmaster {__version__})", later=True)
     title = f"{request.run_folder.name} · {settings.mode.name}"
 
     def last_words() -> str:
@@ -149,7 +149,7 @@ def explore(settings: Settings, request: RunRequest, command: str, log: RunLog) 
         console.print(text("explore.written_nothing", path=page), style="dim", markup=False)
         console.print(command, soft_wrap=True, markup=False)
         return DONE
-    log.write(f"{request.command} (grandmaster {__version__})")
+    log.write(f"{request.command} (grandmaster {__version__})", later=True)
     with make_view(console, log, title=title, plain=settings.plain) as view:
         written = explore_data(request, view)
     if written is None:
@@ -202,6 +202,8 @@ def execute(settings: Settings, started: float | None = None) -> int:
         if settings.dry_run:
             return show_plan(settings, request, command)
         return run(settings, request, command, log)
+    except FolderTaken as error:  # its log is that of the other run, which may be at work or finished
+        return _bad_input(error)
     except UserError as error:
         log.write(f"error: {error}")
         return _bad_input(error)

@@ -15,7 +15,7 @@ TEXTS: dict[str, dict[Language, str]] = {
         "ko": "Grandmaster: 대회 파일에서 제출 파일까지",
     },
     "menu.question": {"en": "What next?", "ko": "무엇을 할까요?"},
-    "menu.hint": {"en": "(arrow keys, Enter)", "ko": "(화살표 키, Enter)"},
+    "menu.hint": {"en": "(arrow keys or a number, then Enter)", "ko": "(화살표 키나 번호, 그다음 Enter)"},
     "menu.number": {"en": "Number: ", "ko": "번호: "},
     "menu.bad_number": {
         "en": "Please give a number from 1 to {last}.",
@@ -54,8 +54,8 @@ TEXTS: dict[str, dict[Language, str]] = {
         "ko": "브라우저에서 열었습니다: {path}",
     },
     "menu.nothing_to_resume": {
-        "en": "Nothing to resume: every run in {folder} is finished.",
-        "ko": "이어할 훈련이 없습니다. {folder}의 모든 훈련이 끝났습니다.",
+        "en": "Nothing to resume: {folder} holds no unfinished run.",
+        "ko": "이어할 훈련이 없습니다. {folder}에 끝나지 않은 훈련이 없습니다.",
     },
     "menu.resuming": {"en": "Resuming {name}: {command}", "ko": "{name} 이어하기: {command}"},
     "menu.making_sample": {
@@ -139,6 +139,7 @@ TEXTS: dict[str, dict[Language, str]] = {
         "ko": "사용하지 않음: {count}개 (보고서 참고)",
     },
     "end.licences": {"en": "weights' licence", "ko": "가중치 라이선스"},
+    "end.random_weights": {"en": "from random weights", "ko": "무작위 가중치에서 시작"},
     "end.non_commercial": {"en": "not for commercial use", "ko": "상업적 이용 불가"},
     "end.submission": {"en": "submission", "ko": "제출 파일"},
     "end.gate": {"en": "gate", "ko": "제출 검사"},

@@ -30,6 +30,9 @@ from live_view import make_view
 from messages import language, text
 
 if TYPE_CHECKING:
+    from prompt_toolkit.application import Application
+    from prompt_toolkit.key_binding import KeyPressEvent
+
     from grandmaster.models.registry import ModelEntry
 
 
@@ -83,16 +86,39 @@ def _choose_by_arrows(question: str, items: Sequence[Item]) -> Item:
         [("pointer", "fg:ansicyan bold"), ("highlighted", "fg:ansicyan bold"), ("text", "fg:ansibrightblack")]
     )
     rows = [
-        questionary.Choice(item.title, value=number, description=item.about or None)
+        questionary.Choice(f"{number + 1:>2}. {item.title}", value=number, description=item.about or None)
         for number, item in enumerate(items)
     ]
     hint = text("menu.hint")
-    answer = questionary.select(
-        question, choices=rows, style=style, instruction=hint, qmark="", pointer="❯"
-    ).ask(kbi_msg="")
+    asked = questionary.select(question, choices=rows, style=style, instruction=hint, qmark="", pointer="❯")
+    _move_by_digits(asked.application)
+    answer = asked.ask(kbi_msg="")
     if answer is None:
         raise QuitMenu
     return items[answer]
+
+
+def _move_by_digits(menu: Application[int]) -> None:
+    """A typed number moves the pointer to the item of that number, so that Enter never takes another one."""
+    from prompt_toolkit.key_binding import KeyBindings, merge_key_bindings
+    from questionary.prompts.common import InquirerControl
+
+    control = next(part for part in menu.layout.find_all_controls() if isinstance(part, InquirerControl))
+    bindings, typed = KeyBindings(), ""
+
+    def move(event: KeyPressEvent) -> None:
+        nonlocal typed
+        last = control.choice_count
+        # "1", "3" is 13 where there are so many items, else 3.
+        typed = next(
+            word for word in (typed + event.data, event.data, "") if not word or 1 <= int(word) <= last
+        )
+        if typed:
+            control.pointed_at = int(typed) - 1
+
+    for digit in "0123456789":
+        bindings.add(digit)(move)
+    menu.key_bindings = merge_key_bindings([menu.key_bindings or KeyBindings(), bindings])
 
 
 def items() -> list[Item]:
@@ -338,8 +364,25 @@ def _columns(*cells: tuple[str, int]) -> str:
     return "".join(word + " " * max(1 if width else 0, width - cell_len(word)) for word, width in cells)
 
 
-def main() -> int:
-    """Ask and do until the person quits; exit code 0."""
+def make_parser() -> options.Parser:
+    """No flags: what there is to say is asked for."""
+    return options.Parser(
+        prog="run_training.py",
+        description="A menu over the competitions in data/. It takes no flags: with --data_path and all others, "
+        "start grandmaster_train.py.",
+        allow_abbrev=False,
+    )
+
+
+def main(argv: Sequence[str] = ()) -> int:
+    """Ask and do until the person quits; exit code 0, or 2 where flags are given."""
+    try:
+        options.parse_flags(make_parser(), argv)
+    except UserError:
+        given = shlex.join(argv)
+        fix = f"Start grandmaster_train.py {given} instead, or put the competition into data/"
+        print(f"error: {UserError(f'the menu takes no flags: {given}', fix=fix)}", file=sys.stderr)
+        return options.BAD_INPUT
     console = utils.make_console()
     try:
         while True:
@@ -356,4 +399,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -259,6 +259,8 @@ def _models_line(models: Sequence[dict[str, Any]]) -> Text:
         scores = [model["score"] for model in models if model["backbone"] == backbone]
         span = f"{min(scores):.4f}" if len(scores) == 1 else f"{min(scores):.4f} - {max(scores):.4f}"
         lines.append(f"{backbone} x {len(scores)}  ({span})")
+        if any(model["backbone"] == backbone and model.get("weights") == "none" for model in models):
+            lines[-1] += f"  ▲ {text('end.random_weights')}"
     return Text("\n".join(lines))
 
 

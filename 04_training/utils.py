@@ -105,13 +105,13 @@ class RunLog:
         self.path = path
         self._waiting: list[str] = []
 
-    def write(self, text: str) -> None:
-        """Add a text; each of its lines gets the time."""
+    def write(self, text: str, *, later: bool = False) -> None:
+        """Add a text; each of its lines gets the time. `later`: with the next one, if there is any."""
         if self.path is None:
             return
         stamp = time.strftime("%Y-%m-%d %H:%M:%S")
         self._waiting += [f"{stamp} {line}\n" for line in text.splitlines()]
-        if self.path.parent.is_dir():
+        if not later and self.path.parent.is_dir():
             try:
                 with self.path.open("a", encoding="utf-8") as file:
                     file.writelines(self._waiting)

@@ -1,4 +1,4 @@
-"""The one exception for what the user can mend."""
+"""The exception for what the user can mend."""
 
 from __future__ import annotations
 
@@ -25,6 +25,10 @@ class UserError(ValueError):
         self.what, self.where, self.fix = what, None if where is None else str(where), fix
         text = what if where is None else f"{what} (in {where})"
         super().__init__(text if fix is None else f"{text}. {fix}")
+
+
+class FolderTaken(UserError):
+    """The run's folder is that of another run: nothing was done in it, so that its log has nothing to note."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

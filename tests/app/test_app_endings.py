@@ -73,6 +73,7 @@ def test_done(pipeline: FakePipeline, home: Path, capsys: pytest.CaptureFixture[
         "tiny fold 0: 0.9000 - 0.7900, +0.1100",
         "nearer to the corrupted score",
         "tiny x 1",
+        "from random weights",
         "runs/toy_quick_test/submission_toy_quick_test.csv",
         "passed with warnings",
         "class 3 is never predicted",

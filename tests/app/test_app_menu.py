@@ -134,6 +134,29 @@ def test_every_item_by_arrow_keys(home: Path) -> None:
     assert [plan["mode"] for plan in asked(home)["plans"]] == ["full_training"]
 
 
+def test_a_typed_number_moves_the_pointer_in_a_terminal(home: Path) -> None:
+    with terminal(home) as child:
+        child.expect("a number, then Enter")
+        child.expect("❯")
+        child.send(str(ITEMS.index("report") + 1) + ENTER)
+        child.expect("No report yet")
+        child.expect("What next")
+        child.expect("❯")
+        child.send("99" + str(len(ITEMS) + 1) + ENTER)  # the last that is a number of the menu: 12
+        child.expect("Bye")
+        child.expect(pexpect.EOF)
+    assert asked(home)["runs"] == []
+
+
+def test_flags_are_not_passed_over(capsys: pytest.CaptureFixture[str]) -> None:
+    import run_training
+
+    assert run_training.main(["--data_path", "data/mine"]) == 2
+    said = capsys.readouterr().err
+    assert "the menu takes no flags: --data_path data/mine" in said
+    assert "Start grandmaster_train.py --data_path data/mine instead" in said
+
+
 def test_sample_by_arrow_keys_in_korean(home: Path) -> None:
     (home / "data" / "toy").rename(home / "gone")
     with terminal(home, LANG="ko_KR.UTF-8") as child:
@@ -207,7 +230,7 @@ def test_every_item_by_number(home: Path) -> None:
 def test_nothing_to_open_or_resume(home: Path) -> None:
     output = piped(home, ITEMS.index("report") + 1, ITEMS.index("resume") + 1)
     assert "No report yet" in output
-    assert "Nothing to resume: every run in runs is finished" in output
+    assert "Nothing to resume: runs holds no unfinished run" in output
     assert asked(home) == {"runs": [], "plans": [], "explored": []}
 
 

@@ -12,6 +12,7 @@ import pytest
 from eda_pictures import brighter, competition, count_decoded, photo, save
 
 import grandmaster.eda.cache as cache_module
+import grandmaster.eda.fingerprint as fingerprint_module
 from grandmaster.config import InspectConfig
 from grandmaster.eda.cache import (
     CacheDamaged,
@@ -76,6 +77,18 @@ def test_a_second_run_decodes_nothing_and_says_the_same(root, tmp_path, monkeypa
     assert warm.fingerprint["duplicates"]["near"] == [["c", "c_near"]]
     assert (warm.table.values == cold.table.values).all()
     assert progress.lines == ["finish: 6 pictures (6 measured before), 0 unreadable, 1 groups of duplicates"]
+
+
+def test_a_copy_within_the_data_was_not_known_before(root, tmp_path, monkeypatch):
+    shutil.copyfile(root / "train" / "a.jpg", root / "test" / "e.jpg")
+    monkeypatch.setattr(fingerprint_module, "AT_ONCE", 1)
+    progress = Messages()
+    look(root, tmp_path / "cache", progress)
+    look(root, tmp_path / "cache", progress)
+    assert [line.partition(",")[0] for line in progress.lines] == [
+        "finish: 6 pictures",
+        "finish: 6 pictures (6 measured before)",
+    ]
 
 
 def test_an_unchanged_file_is_not_even_read(root, tmp_path, monkeypatch):

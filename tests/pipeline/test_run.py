@@ -262,6 +262,7 @@ def test_more_workers_are_not_another_configuration(data, tmp_path, monkeypatch)
 def test_a_mistake_before_the_plan_can_be_mended_in_the_same_folder(data, tmp_path):
     with pytest.raises(UserError, match=r"no backbone is called 'test_resnt'.*Did you mean 'test_resnet'"):
         run_pipeline(request(data, tmp_path / "run", "model.backbones=test_resnt"), SilentProgress())
+    assert not (tmp_path / "run" / "fingerprint.json").exists(), "said before any picture is looked at"
     assert run_pipeline(request(data, tmp_path / "run", until="plan"), SilentProgress()) == {}
     with pytest.raises(UserError, match="folder holds a run with other settings"):
         run_pipeline(request(data, tmp_path / "run", "training.epochs=3", until="plan"), SilentProgress())

@@ -117,6 +117,14 @@ def test_the_command_prints_a_table_and_a_sentence_for_every_pair(runs, capsys, 
     assert "strong0 + strong0 is better than weak0 + weak1" in capsys.readouterr().out
 
 
+def test_no_column_is_left_out_of_a_narrow_table(runs, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert command.main([str(runs / "weak0"), str(runs / "weak1")]) == 0
+    table = capsys.readouterr().out.partition("No difference shown")[0].split()
+    for word in ("pictures", "before", "bootstrap", "corrected", "ahead", "verdict", "difference"):
+        assert word in table
+
+
 def test_the_command_refuses_one_run_and_unknown_names(runs, capsys, monkeypatch):
     import options
 

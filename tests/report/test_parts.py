@@ -38,7 +38,7 @@ def test_strength_of_a_shift(shift: float | None, word: str) -> None:
             "python t.py --mode full_training --data_path 'a b' --experiment_name x_full_training",
         ),
         (
-            "python t.py --mode quick_test --folds 2 --models=a,b --set run.minutes=4 --set training.epochs=3",
+            "python t.py --mode quick_test --folds 2 --models=a,b --set run.minutes=4 --set training.epochs=3 --time_limit 6m",
             "python t.py --mode full_training --set training.epochs=3",
         ),
         (

@@ -224,6 +224,7 @@ def _look_at_all(
     records = np.empty(count, RECORD)
     readable: list[int] = []
     unreadable: list[dict[str, str]] = []
+    now: set[bytes] = set()  # measured in this pass: a copy of such a picture was not known before
     progress.start(TASK, count)
     look = partial(_look, cache=cache, analysis_size=analysis_size)
     with _pool(threads) as pool:
@@ -239,7 +240,10 @@ def _look_at_all(
                     picture, remembered = result
                     records[len(readable)] = picture.record[0]
                     readable.append(row)
-                    measured += picture.thumbnail is not None
+                    content = picture.record["file"][0].tobytes()
+                    if picture.thumbnail is not None:
+                        now.add(content)
+                    measured += content in now
                     if not remembered:
                         fresh.append(picture)
                 progress.advance(TASK)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from grandmaster.competition.table import Competition
 from grandmaster.config import Config
 from grandmaster.errors import UserError
 from grandmaster.models.registry import FROM_SCRATCH_ON_CPU, LARGE_SEVEN, SMALL, Backbone, ModelEntry
@@ -12,7 +13,19 @@ from grandmaster.models.weights import architectures_at_hand, find_weights
 from grandmaster.pipeline.hardware import Hardware
 from grandmaster.pipeline.plan import Decision
 from grandmaster.pipeline.recipe import wants_weights
-from grandmaster.pipeline.training_modes import backbone_of, trains
+from grandmaster.pipeline.training_modes import backbone_of, registered, trains
+
+
+def check_backbones(config: Config, competition: Competition) -> None:
+    """Refuse a backbone that nobody knows, before any picture is looked at.
+
+    Raises:
+        UserError: names the nearest that there is.
+    """
+    if config.model.backbones:
+        added = registered(config, competition)
+        for name in config.model.backbones:
+            backbone_of(name, added)
 
 
 def choose_folds(config: Config) -> Decision[int]:

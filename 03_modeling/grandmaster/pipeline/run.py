@@ -17,7 +17,7 @@ from grandmaster.competition.label_fixes import with_label_fixes
 from grandmaster.competition.reader import read_competition
 from grandmaster.competition.table import Competition
 from grandmaster.config import Config
-from grandmaster.errors import UserError, did_you_mean
+from grandmaster.errors import FolderTaken, UserError, did_you_mean
 from grandmaster.pipeline import (
     distilling,
     exploring,
@@ -32,6 +32,7 @@ from grandmaster.pipeline import (
     specialists,
     trying,
 )
+from grandmaster.pipeline.choosing_backbones import check_backbones
 from grandmaster.pipeline.clock import Clock
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.hardware import describe_environment, planning_hardware, read_hardware
@@ -173,7 +174,7 @@ def _held_folder(request: RunRequest) -> Iterator[None]:
     try:
         held = filelock.FileLock(request.run_folder / ".lock").acquire(timeout=0)
     except filelock.Timeout:
-        raise UserError(
+        raise FolderTaken(
             "another run is at work in this folder",
             where=request.run_folder,
             fix="Wait for it, stop it, or choose another --experiment_name.",
@@ -247,6 +248,7 @@ def _open(request: RunRequest, progress: Progress, clock: Clock | None = None) -
     pseudo_labels.rounds_wanted(request.config)  # refuses what the rules of the competition do not allow
     settings = request.config.data
     competition = with_label_fixes(read_competition(request.data_path, settings), settings.label_fixes)
+    check_backbones(request.config, competition)
     distilling.check_student(request.config, competition)
     check_inference_only(request.config, competition)
     if request.change is not None:
@@ -299,7 +301,7 @@ def _refuse_other_data(request: RunRequest) -> None:
     path = request.run_folder / "config.json"
     then = read_object(path).get("data_path") if path.exists() else None
     if then is not None and then != str(request.data_path.resolve()):
-        raise UserError(
+        raise FolderTaken(
             f"this folder holds a run of other data: {then}",
             where=request.run_folder,
             fix="Choose another --experiment_name.",
@@ -322,7 +324,7 @@ def _refuse_other_run(request: RunRequest) -> None:
     if started:
         difference = _difference(_with_defaults(read_object(path)), now)
         if difference:
-            raise UserError(
+            raise FolderTaken(
                 "this folder holds a run with other settings: " + "; ".join(difference),
                 where=request.run_folder,
                 fix="Repeat the settings to resume it, or choose another --experiment_name.",

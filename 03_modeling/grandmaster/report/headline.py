@@ -187,7 +187,7 @@ def in_mode(command: str, mode: str) -> str | None:
     place = 0
     while place < len(words):
         flag, sign, value = words[place].partition("=")
-        if flag in ("--mode", "--experiment_name", "--set", "--folds", "--models"):
+        if flag in ("--mode", "--experiment_name", "--set", "--folds", "--models", "--time_limit"):
             if not sign:
                 place += 1
                 if place == len(words):
