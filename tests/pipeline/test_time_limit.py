@@ -3,6 +3,7 @@ was taken to be; what was cut short is gone on with."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 from pathlib import Path
@@ -14,9 +15,10 @@ import pytest
 from grandmaster.competition.reader import read_competition
 from grandmaster.competition.submission import gate
 from grandmaster.config import DataConfig
-from grandmaster.pipeline import comparing, pacing, planner, timed_plan
+from grandmaster.pipeline import comparing, pacing, planner, timed_plan, training
 from grandmaster.pipeline.clock import Clock
-from grandmaster.pipeline.run import run_pipeline
+from grandmaster.pipeline.pacing import Pace
+from grandmaster.pipeline.run import open_context, run_pipeline
 from grandmaster.pipeline.speed import StepChoice
 from grandmaster.progress import SilentProgress
 from grandmaster.training.timed_step import StepSettings
@@ -315,3 +317,20 @@ def test_where_measuring_takes_long_it_is_done_once(data, tmp_path, monkeypatch)
     asked.clear()
     run_pipeline(request(data, tmp_path / "long", *settings, limited(600), until="plan"), SilentProgress())
     assert len(set(asked)) > 1, "with time enough, each size"
+
+
+def test_one_slow_epoch_decides_nothing(data, tmp_path):
+    """Nor does the last one before a resume, in which somebody else had the machine."""
+    wanted = request(data, tmp_path / "run", "training.epochs=5", "folds.train=1", limited(600))
+    run_pipeline(dataclasses.replace(wanted, until="train"), Record())
+    context = open_context(wanted, Record())
+    model = context.plan.models[0]
+    path = training.fit_folder(context, model, 0) / "metrics.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for line, seconds in zip(lines, (1.0, 1.0, 1.2, 1.0, 40.0), strict=True):
+        line |= {"seconds": seconds, "images_per_second": 32 / (0.8 * seconds)}
+    path.write_text("\n".join(map(json.dumps, lines)) + "\n")
+    pace = Pace(context, training._last_epochs(context, [(model, 0)]))
+    assert pace.cost(model, measured_slack=1.0).epoch == pytest.approx(1.2, rel=0.05)
+    pace.learn(model.backbone, lines[-1])  # a second one as slow, and it is the machine
+    assert pace.cost(model, measured_slack=1.0).epoch == pytest.approx(40.0, rel=0.05)

@@ -5,8 +5,11 @@ Without a limit nothing here changes anything.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from grandmaster.pipeline import planner
 from grandmaster.pipeline.clock import Clock
@@ -23,6 +26,8 @@ MEASURED_SLACK, PLANNED_SLACK = 1.15, 1.6
 FORWARD_SHARE = 0.6
 # Epochs are added to a later fit's plan only where it is worth it.
 WORTH_ADDING = 1.2
+# Epochs whose median says how long one takes.
+REMEMBERED = 3
 # Share of the time left that a trial of the augmentation may take, once it is begun.
 TRIAL_MOST = 0.25
 # Within a fit less slack will do: should it turn out too little, the schedule is shortened again.
@@ -53,6 +58,7 @@ class Pace:
         self.trained = pictures * (folds - 1) / folds
         self.held = validations * pictures / folds
         self.test = len(context.competition.test)
+        self._seen: dict[str, deque[tuple[float, float]]] = {}
         self._epoch: dict[str, float] = {}
         self._forward: dict[str, float] = {}
         for backbone, lines in histories.items():
@@ -60,13 +66,15 @@ class Pace:
                 self.learn(backbone, line)
 
     def learn(self, backbone: str, line: Mapping[str, Any]) -> None:
-        """Remember what an epoch took, or would have taken where it was cut."""
+        """Remember what an epoch took, or would have taken where it was cut: what counts is the median of the last few, so
+        that one in which the machine had something else to do decides nothing."""
         seconds, speed = line.get("seconds"), line.get("images_per_second")
         if not seconds or not speed:
             return
         validating = max(0.0, seconds - line.get("cut", self.trained) / speed)
-        self._epoch[backbone] = self.trained / speed + validating
-        self._forward[backbone] = validating / max(1.0, self.held)
+        seen = self._seen.setdefault(backbone, deque(maxlen=REMEMBERED))
+        seen.append((self.trained / speed + validating, validating / max(1.0, self.held)))
+        self._epoch[backbone], self._forward[backbone] = np.median(list(seen), axis=0).tolist()
 
     @property
     def measured(self) -> bool:

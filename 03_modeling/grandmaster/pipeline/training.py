@@ -19,7 +19,7 @@ from grandmaster.pipeline.fold_pictures import Teaching, fold_data, store_size
 from grandmaster.pipeline.held_out import out_of_fold
 from grandmaster.pipeline.manifest import is_done, mark_done, read_manifest
 from grandmaster.pipeline.memory import compare_peak
-from grandmaster.pipeline.pacing import Fit, FitBrake, Pace
+from grandmaster.pipeline.pacing import REMEMBERED, Fit, FitBrake, Pace
 from grandmaster.pipeline.plan import ModelPlan, TrainingAugmentation
 from grandmaster.pipeline.recipe import fractions, make_loss, rate_groups
 from grandmaster.pipeline.revisions import fit_name
@@ -232,13 +232,13 @@ def _has_room(context: RunContext, model: ModelPlan) -> bool:
 
 
 def _last_epochs(context: RunContext, fits: Sequence[Fit]) -> dict[str, list[dict[str, Any]]]:
-    """The last epoch of every fit that was begun before, by backbone."""
+    """The last epochs of every fit that was begun before, by backbone."""
     found: dict[str, list[dict[str, Any]]] = {}
     for model, fold in fits:
         path = fit_folder(context, model, fold) / "metrics.jsonl"
         if path.exists():
             with suppress(UserError):  # what a damaged file could have told is measured again
-                lines = [line for line in read_jsonl(path)[-1:] if isinstance(line, dict)]
+                lines = [line for line in read_jsonl(path)[-REMEMBERED:] if isinstance(line, dict)]
                 found.setdefault(model.backbone, []).extend(lines)
     return found
 
