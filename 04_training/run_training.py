@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Interactive menu over `grandmaster_train.main`: it asks, that does."""
 
 from __future__ import annotations
