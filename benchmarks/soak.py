@@ -21,6 +21,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "03_modeling"))
 
+import numpy as np
 import pandas as pd
 import psutil
 from scipy import stats
@@ -108,7 +109,8 @@ def growth(table: pd.DataFrame, name: str) -> dict[str, Any]:
     """Slope over the settled epochs."""
     settled = table[table["epoch"] > SETTLED]
     line = stats.linregress(settled["epoch"], settled[name])
-    half = stats.t.ppf(0.975, len(settled) - 2) * line.stderr
+    error = np.nan_to_num(line.stderr)  # none where all are the same
+    half = stats.t.ppf(0.975, len(settled) - 2) * error
     return {
         "figure": f"{name}, an epoch",
         "unit": "MB" if name.startswith("memory") else "",
