@@ -45,7 +45,7 @@ def main() -> None:
     Trainer.__init__ = with_clock
     with tempfile.TemporaryDirectory() as place:
         predictor = multimodal.MultiModalPredictor(
-            label="label", problem_type="multiclass", path=f"{place}/model", verbosity=1
+            label="label", problem_type="multiclass", path=f"{place}/model", verbosity=1, pretrained=False
         )
         predictor.fit(
             train,
