@@ -41,9 +41,7 @@ class TrainState(msgspec.Struct, kw_only=True):
     Attributes:
         epoch: epochs done.
         step: optimiser steps done.
-        best_score, best_epoch: on the selection pictures; None before the first epoch.
-        leader, leaders: the best epoch, and those by part of the held-out pictures, see `epoch_choice`; None and none in
-            what earlier versions wrote.
+        leader, leaders: the best epoch on the selection pictures, and those by part of them, see `epoch_choice`.
         history: one dictionary an epoch, as in `metrics.jsonl`.
         optimiser, scaler: their state dictionaries.
         epochs, bends: in all, and what that made of the schedule, where a brake changed them; 0: as in the spec.
@@ -51,9 +49,7 @@ class TrainState(msgspec.Struct, kw_only=True):
 
     epoch: int = 0
     step: int = 0
-    best_score: float | None = None
-    best_epoch: int = 0
-    leader: Leader | None = None
+    leader: Leader = Leader()
     leaders: list[Leader] = []
     history: list[dict[str, Any]] = []
     optimiser: dict[str, Any] = {}
@@ -100,8 +96,8 @@ def save_state(
     facts = {
         "epoch": state.epoch,
         "step": state.step,
-        "best_score": state.best_score,
-        "best_epoch": state.best_epoch,
+        "best_score": state.leader.score,
+        "best_epoch": state.leader.epoch,
         "history": state.history,
         "epochs": state.epochs,
         "bends": state.bends,
@@ -143,14 +139,12 @@ def load_state(
     return TrainState(
         epoch=pointer.epoch,
         step=pointer.step,
-        best_score=pointer.best_score,
-        best_epoch=pointer.best_epoch,
         history=pointer.history,
         optimiser=optimiser,
         scaler=scaler,
         epochs=pointer.epochs,
         bends=pointer.bends,
-        leader=pointer.leader,
+        leader=pointer.leader or Leader(score=pointer.best_score, epoch=pointer.best_epoch),
         leaders=pointer.leaders,
     )
 

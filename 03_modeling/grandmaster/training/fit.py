@@ -36,7 +36,7 @@ from grandmaster.training.divergence import (
     resynchronise,
 )
 from grandmaster.training.engine import inputs_of, train_one_epoch, validate
-from grandmaster.training.epoch_choice import Leader, Validated, validated
+from grandmaster.training.epoch_choice import Validated, validated
 from grandmaster.training.optimiser import Schedule
 from grandmaster.training.precision import Precision
 from grandmaster.training.setting_up import set_up
@@ -279,7 +279,7 @@ def _fit(
             progress.advance(task, pictures, epoch=shown)
             seen += pictures
             took = time.perf_counter() - started
-            if brake is not None and brake.in_epoch(seen, took, has_best=state.best_score is not None):
+            if brake is not None and brake.in_epoch(seen, took, has_best=state.leader.score is not None):
                 raise OutOfTime
 
         try:
@@ -304,7 +304,7 @@ def _fit(
             raise
         except OutOfTime:
             cut = True
-            if state.best_score is not None:
+            if state.leader.score is not None:
                 break
             train_loss, step = float("nan"), state.step
         trained = time.perf_counter()
@@ -319,35 +319,30 @@ def _fit(
         if spec.batch_norm == "re_estimated":
             with spending("training"), fabric.autocast():
                 re_estimate_batch_norm(judged, inputs_of(waiting_for(batches.epoch(state.epoch)), spec))
-        seen_clean = judge_pictures(fabric, judged, data.validation, data, spec, workers)
-        seen_corrupted = (
-            None
-            if data.corrupted is None
-            else judge_pictures(fabric, judged, data.corrupted, data, spec, workers)
-        )
-        chooses = seen_clean if spec.selection == "clean" or seen_corrupted is None else seen_corrupted
+        validated_clean = judge_pictures(fabric, judged, data.validation, data, spec, workers)
+        clean, corrupted = validated_clean.score(), None
+        chooses, chosen = validated_clean, clean
+        if data.corrupted is not None:
+            validated_corrupted = judge_pictures(fabric, judged, data.corrupted, data, spec, workers)
+            corrupted = validated_corrupted.score()
+            if spec.selection == "corrupted":
+                chooses, chosen = validated_corrupted, corrupted
         state.epoch, state.step = state.epoch + 1, step
-        leader = (state.leader or Leader(score=state.best_score, epoch=state.best_epoch)).after(
-            chooses.score(), state.epoch, higher_is_better=higher
-        )
-        if better := leader.epoch == state.epoch:
-            assert leader.score is not None, "an epoch leads by its score"
-            checkpoint.save_best(
-                kept, judged, best_facts(spec, state.epoch, leader.score), half=spec.half_weights
-            )
-        state.leader, state.best_score, state.best_epoch = leader, leader.score, leader.epoch
+        state.leader = state.leader.after(chosen, state.epoch, higher_is_better=higher)
+        if better := state.leader.epoch == state.epoch:
+            assert state.leader.score is not None, "an epoch leads by its score"
+            facts = best_facts(spec, state.epoch, state.leader.score)
+            checkpoint.save_best(kept, judged, facts, half=spec.half_weights)
         state.leaders = chooses.leaders(state.leaders, data.part_count, state.epoch)
         if any(each.epoch == state.epoch for each in state.leaders):
             checkpoint.save_leader(kept, judged, state.epoch)
-        clean = seen_clean.score()
-        corrupted = None if seen_corrupted is None else seen_corrupted.score()
         state.history = [
             *state.history,
             {
                 "epoch": state.epoch,
                 "train_loss": train_loss,
                 "learning_rate": rate,
-                "val_loss": seen_clean.loss,
+                "val_loss": validated_clean.loss,
                 "val_score": clean,
                 "val_score_corrupted": corrupted,
                 "best": better,
@@ -369,7 +364,7 @@ def _fit(
             break  # no whole epoch: its loss would be that of some pictures
         progress.advance(task, 0, **shown)
 
-    if state.best_score is None:
+    if state.leader.score is None:
         raise UserError(
             f"the validation pictures of fold {spec.fold} cannot be scored by {METRICS[spec.metric].title}: "
             "no output has pictures of both sides",
@@ -380,10 +375,10 @@ def _fit(
     net.eval()
     return FitResult(
         model=net,
-        best_score=state.best_score,
-        best_epoch=state.best_epoch,
+        best_score=state.leader.score,
+        best_epoch=state.leader.epoch,
         # What is not parted, or what the other parts cannot score, is predicted by the best epoch.
-        part_epochs=tuple(leader.epoch or state.best_epoch for leader in state.leaders),
+        part_epochs=tuple(leader.epoch or state.leader.epoch for leader in state.leaders),
         epochs=state.epoch,
         planned_epochs=epochs,
         stopped_early=state.epoch < epochs and not cut,
@@ -459,7 +454,7 @@ def _out_of_patience(state: checkpoint.TrainState, spec: FitSpec, epochs: int) -
     # While the rate is high the score wanders, and most of what a cosine gains comes when it falls.
     if state.epoch < EARLIEST_STOP * epochs:
         return False
-    return 0 < spec.patience <= state.epoch - state.best_epoch
+    return 0 < spec.patience <= state.epoch - state.leader.epoch
 
 
 def peak_memory_gb(device: str) -> float:
