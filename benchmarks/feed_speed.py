@@ -37,7 +37,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from grandmaster.images.augment import build_augmentation, light_policy
 from grandmaster.images.dataset import PictureDataset
-from grandmaster.images.loader import train_loader
+from grandmaster.images.loader import plan_workers, train_loader
 from grandmaster.images.normalise import to_input
 from grandmaster.images.operation import Operation
 from grandmaster.images.store import PictureStore
@@ -109,11 +109,14 @@ def usual_epochs(paths: list[Path], policy: str, size: int, batch: int) -> Itera
 
 
 def our_epochs(store: PictureStore, policy: str, size: int, batch: int) -> Iterator[float]:
-    """As above, with as many loading processes as the plan chooses."""
+    """As above, with as many loading processes as the plan chooses for pictures in memory."""
     operations = light_policy() if policy == "mild" else STRONG
     targets = np.zeros(len(store), np.int64)
     data = PictureDataset(store, targets, build_augmentation(operations, size), size, seed=0)
-    loader = train_loader(data, batch_size=batch, workers=usable_cores(), pin_memory=False)
+    plan = plan_workers(
+        cores=usable_cores(), shm_bytes=None, batch_bytes=batch * 3 * size * size, pictures_in_memory=True
+    )
+    loader = train_loader(data, batch_size=batch, workers=plan.count, pin_memory=False)
     epoch = 0
     while True:
         started = time.perf_counter()

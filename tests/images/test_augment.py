@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import random
 from typing import Any
 
 import cv2
@@ -12,8 +13,10 @@ import pytest
 
 from grandmaster.errors import UserError
 from grandmaster.images.augment import Operation, build_augmentation, light_policy
-from grandmaster.images.effects import stored
-from grandmaster.images.transforms import FilledRotation, PixelNoise
+from grandmaster.images.effects import shift_colours, stored
+from grandmaster.images.fast_transforms import FAST_TRANSFORMS
+from grandmaster.images.resize import to_square
+from grandmaster.images.transforms import A, FilledRotation, PixelNoise
 
 
 def picture(height: int = 64, width: int = 64, seed: int = 0) -> np.ndarray:
@@ -121,6 +124,34 @@ def test_every_transform_that_needs_no_arguments_can_be_named() -> None:
         assert build_augmentation((operation(name),), 32)(picture(), 0)[0].shape == (32, 32, 3)
 
 
+@pytest.mark.parametrize("name", sorted(FAST_TRANSFORMS))
+def test_faster_transforms_do_what_albumentations_does(name: str) -> None:
+    image = picture(24, 31)
+    for seed in range(12):
+        made = []
+        for kind in (FAST_TRANSFORMS[name], getattr(A, name)):
+            transform = kind(p=0.7)
+            transform.set_random_state(np.random.default_rng(seed), random.Random(seed))
+            made.append(transform(image=image)["image"].astype(int))
+        assert made[0].shape == made[1].shape
+        # Rounded, where albumentations cuts off.
+        assert np.abs(made[0] - made[1]).max() <= (name == "RandomBrightnessContrast")
+
+
+def test_shifted_colours_are_turned_drained_and_lightened_and_grey_stays_grey() -> None:
+    rgb = np.array([[[200, 40, 40], [90, 90, 90]]], np.uint8)
+    unchanged = shift_colours(rgb, hue=0, saturation=1, brightness=0)
+    np.testing.assert_array_equal(unchanged, rgb)
+    turned = shift_colours(rgb, hue=120, saturation=1, brightness=0)
+    np.testing.assert_array_equal(turned, [[[40, 200, 40], [90, 90, 90]]])
+    drained = shift_colours(rgb, hue=0, saturation=0, brightness=7)
+    luma = round(0.299 * 200 + 0.701 * 40) + 7
+    np.testing.assert_array_equal(drained, [[[luma] * 3, [97] * 3]])
+    for wrong in ({"hue": (10, -10)}, {"saturation": (-1, 1)}, {"brightness": (0, 300)}):
+        with pytest.raises(UserError, match="ColourShift"):
+            build_augmentation((operation("ColourShift", **wrong),), 32)
+
+
 def test_probability_outside_0_to_1_is_refused_when_the_plan_is_read() -> None:
     with pytest.raises(msgspec.ValidationError, match="probability"):
         msgspec.json.decode(b'{"name": "D4", "probability": 50}', type=Operation)
@@ -224,11 +255,16 @@ def test_blur_means_the_same_at_every_resolution(side: int) -> None:
     assert spread == pytest.approx(4.0 * 256 / side, rel=0.05)
 
 
-def test_noise_is_averaged_as_reducing_the_picture_would() -> None:
-    grey = np.full((128, 128, 3), 128, np.uint8)
+@pytest.mark.parametrize(("side", "aspect"), [(512, 1.0), (256, 1.0), (160, 1.6), (64, 0.5)])
+def test_noise_is_as_strong_as_resizing_would_leave_it(side: int, aspect: float) -> None:
+    """Noise on the file's picture, made square at the store's size and then at the model's, against noise drawn there."""
+    rng = np.random.default_rng(0)
+    shape = (round(side / aspect), side, 3) if aspect >= 1 else (side, round(side * aspect), 3)
+    noisy = rng.normal(128, 20, shape).round().clip(0, 255).astype(np.uint8)
+    expected = to_square(to_square(noisy, 147), 128).std()
     augment = build_augmentation((operation("PixelNoise", levels=[(20, 20, 1)]),), 128)
-    for side, expected in ((512, 5.0), (256, 10.0), (128, 20.0), (64, 20.0)):
-        assert augment(grey, 0, side=side)[0].std() == pytest.approx(expected, rel=0.06)
+    grey = np.full((147, 147, 3), 128, np.uint8)
+    assert augment(grey, 0, side=side, aspect=aspect)[0].std() == pytest.approx(expected, rel=0.06)
 
 
 @pytest.mark.parametrize("colour", [0.0, 0.3, 1.0])

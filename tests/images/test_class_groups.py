@@ -104,14 +104,14 @@ def test_policies_of_a_fitted_policy():
         "MixUp",
         "D4",
         "PixelNoise",
-        "HueSaturationValue",
+        "ColourShift",
     ]
     without = class_policies(find_class_groups(fingerprint(TWO_KINDS)), fitted[::2], light_policy())
     assert names(without[0].operations) == [
         "MixUp",
         "RandomResizedCrop",
         "PixelNoise",
-        "HueSaturationValue",
+        "ColourShift",
     ]
     assert by_name["pages, minority"].classes == ("resume",)
     assert names(by_name["pages, minority"].operations) == ["MixUp", "Affine", "D4", "PixelNoise"]

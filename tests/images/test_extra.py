@@ -132,6 +132,7 @@ COLOURS = (
     Operation(name="Contrast", probability=1.0, params={"levels": [[0.5, 1, 1]]}),
     Operation(name="RandomBrightnessContrast", probability=1.0, params={"brightness_limit": [0.2, 0.3]}),
     Operation(name="HueSaturationValue", probability=1.0, params={"hue_shift_limit": [10, 20]}),
+    Operation(name="ColourShift", probability=1.0, params={"hue": [10, 20]}),
     Operation(name="StoredAsJpeg", probability=1.0, params={"levels": [[10, 20, 1]]}),
     Operation(name="ImageCompression", probability=1.0, params={"quality_range": [10, 20]}),
 )

@@ -333,5 +333,9 @@ def test_to_input_normalises() -> None:
     half = to_input(batch, mean, std, device="cpu", dtype=torch.bfloat16, channels_last=True)
     assert half.dtype == torch.bfloat16
     assert half.is_contiguous(memory_format=torch.channels_last)
+    for given in (batch, batch.to(memory_format=torch.channels_last), batch[:, :, :, 1:]):
+        for channels_last in (False, True):
+            made = to_input(given, mean, std, device="cpu", channels_last=channels_last)
+            torch.testing.assert_close(made, result[:, :, :, -given.shape[3] :], rtol=0, atol=0)
     with pytest.raises(ValueError, match="must be uint8"):
         to_input(batch.float(), mean, std, device="cpu")

@@ -27,6 +27,7 @@ from grandmaster.eda.corruption_reading import (
 from grandmaster.images.corruption import WORKING_SIDE
 from grandmaster.images.decode import PictureError, read_picture
 from grandmaster.images.policy import ALIKE_AUC, needs_test_like
+from grandmaster.images.resize import resized
 from grandmaster.progress import Progress
 from grandmaster.storage import plain
 
@@ -201,8 +202,7 @@ def at_working_side(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     scale = WORKING_SIDE / max(height, width)
     if scale >= 1:
         return picture
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return resized(picture, max(1, round(width * scale)), max(1, round(height * scale)))
 
 
 def _separation(told: Separation) -> dict[str, Any]:

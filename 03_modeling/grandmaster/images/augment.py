@@ -69,6 +69,7 @@ class Augmentation:
             uint8, shape (size, size, c), never sharing memory with `image`; and the share of it that is the
             partner's, 0 to 1.
         """
+        given = image.shape[0]
         if min(image.shape[:2]) > 1.5 * self.size:
             image = to_square(image, self.size)  # averages; the transforms' own interpolation would alias
         # Not `set_random_seed`: that gives each transform a generator of its own with the same seed, so all of
@@ -81,6 +82,7 @@ class Augmentation:
         made = self._composition(
             image=image if image.shape[2] == 3 else np.ascontiguousarray(image[..., :3]),
             aspect=aspect,
+            given=given,
             partner=partner,
             mixed=mixed,
             **known,
@@ -117,16 +119,18 @@ def build_augmentation(operations: Sequence[Operation], size: int) -> Augmentati
 
 
 def _transform(operation: Operation, size: int) -> Any:
+    from grandmaster.images.fast_transforms import FAST_TRANSFORMS
     from grandmaster.images.transforms import OWN_TRANSFORMS, A
 
     where = f"augmentation operation {operation.name!r}"
-    known = OWN_TRANSFORMS | {
+    known = {
         name: item
         for name, item in vars(A).items()
         if inspect.isclass(item)
         and issubclass(item, (A.ImageOnlyTransform, A.DualTransform))
         and not inspect.isabstract(item)
     }
+    known |= OWN_TRANSFORMS | FAST_TRANSFORMS
     if operation.name not in known:
         near = did_you_mean(operation.name, known)
         fix = near if near.startswith("Did") else "Use a class name of albumentations 2.0.8."
@@ -139,7 +143,7 @@ def _transform(operation: Operation, size: int) -> Any:
     params = dict(operation.params)
     if "size" in accepted and "size" not in params:
         params["size"] = size if operation.name in OWN_TRANSFORMS else (size, size)
-    if "InitSchema" in vars(factory):
+    if "InitSchema" in vars(getattr(A, operation.name, factory)):
         params["strict"] = True  # otherwise wrong values can end in a warning and albumentations' defaults
     try:
         return factory(**params, p=operation.probability)

@@ -32,8 +32,8 @@ FEWEST_CLASSES = 3
 _SPREADS = 3.29
 
 # What only photos of things bear: another framing and another white balance. A page has neither, but it is not mirrored.
-_PHOTO_ONLY = ("RandomResizedCrop", "HueSaturationValue")
-_MIRRORING = ("HorizontalFlip",)
+_PHOTO_ONLY = ("RandomResizedCrop", "ColourShift")
+_NOT_OF_PAGES = (*_PHOTO_ONLY, "HueSaturationValue", "ColorJitter", "HorizontalFlip")
 
 
 class ClassPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -202,7 +202,7 @@ def _of_kind(
         )
         return (*after_mixing(operations, () if has_framing(operations) else framing), *colour)
     if kind == "pages":
-        return tuple(item for item in operations if item.name not in (*_PHOTO_ONLY, *_MIRRORING))
+        return tuple(item for item in operations if item.name not in _NOT_OF_PAGES)
     return tuple(operations)
 
 

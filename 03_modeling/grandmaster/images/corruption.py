@@ -15,12 +15,15 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from grandmaster.images.effects import blend, crop, expose, noise_of, paste, stored
+from grandmaster.images.effects import blend, blur, crop, expose, noise_of, paste, stored, symmetry, warp
+from grandmaster.images.resize import resized
 
 Pixels = npt.NDArray[np.uint8]
 
 # Pictures with a longer side than this, px, are reduced to it first; what was done to them before is as good as gone.
 WORKING_SIDE = 640
+# The symmetries of the square but the identity.
+_FLIPS = ("h", "v", "r180", "t", "r90", "r270", "hvt")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,13 +148,13 @@ def corrupt(
     rng, strengths = np.random.default_rng(drawn.seed), drawn.strengths
     if "mixup" in strengths or "cutmix" in strengths:
         height, width = picture.shape[:2]
-        other = np.asarray(cv2.resize(partner, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+        other = resized(partner, width, height)
         if "mixup" in strengths:
             picture = blend(picture, other, strengths["mixup"])
         if "cutmix" in strengths:
             picture = paste(picture, other, strengths["cutmix"], rng)
     if "flip" in strengths:
-        picture = _flip(picture, int(rng.integers(1, 8)))
+        picture = symmetry(picture, _FLIPS[int(rng.integers(len(_FLIPS)))])
     if "crop" in strengths:
         picture = crop(picture, strengths["crop"], rng)
     picture = np.ascontiguousarray(picture)
@@ -162,19 +165,10 @@ def corrupt(
     noisy_first = rng.random() < 0.5
     for step in ("noise", "blur") if noisy_first else ("blur", "noise"):
         if step == "blur" and "blur" in strengths:
-            picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), strengths["blur"]), np.uint8)
+            picture = blur(picture, strengths["blur"])
         elif step == "noise" and "noise" in strengths:
             picture = noise_of(picture, strengths["noise"], strengths["colour"], rng)
     return stored(picture, jpeg_quality)
-
-
-def _flip(picture: Pixels, how: int) -> Pixels:
-    """One of the seven symmetries of the square beside the identity, as three bits: mirror, upside down, transpose."""
-    if how & 1:
-        picture = picture[:, ::-1]
-    if how & 2:
-        picture = picture[::-1]
-    return picture.transpose(1, 0, 2) if how & 4 else picture
 
 
 def _turn(picture: Pixels, offset: float, rng: np.random.Generator, *, enlarge: bool, fill: int) -> Pixels:
@@ -186,7 +180,4 @@ def _turn(picture: Pixels, offset: float, rng: np.random.Generator, *, enlarge: 
         cosine, sine = abs(math.cos(math.radians(angle))), abs(math.sin(math.radians(angle)))
         wide, high = round(width * cosine + height * sine), round(width * sine + height * cosine)
         matrix[:, 2] += (wide - width) / 2, (high - height) / 2
-    turned = cv2.warpAffine(
-        picture, matrix, (wide, high), flags=cv2.INTER_LINEAR, borderValue=(fill, fill, fill)
-    )
-    return np.asarray(turned, np.uint8)
+    return warp(picture, matrix, (wide, high), fill)

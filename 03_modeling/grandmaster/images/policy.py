@@ -46,9 +46,9 @@ def light_policy() -> tuple[Operation, ...]:
             reason="lighting varies between photos",
         ),
         Operation(
-            name="HueSaturationValue",
+            name="ColourShift",
             probability=0.3,
-            params={"hue_shift_limit": (-6, 6), "sat_shift_limit": (-20, 20), "val_shift_limit": (-10, 10)},
+            params={"hue": (-12, 12), "saturation": (0.8, 1.2), "brightness": (-10, 10)},
             reason="white balance varies between cameras",
         ),
     )

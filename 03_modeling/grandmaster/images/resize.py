@@ -1,4 +1,4 @@
-"""The one way in which pictures are made square."""
+"""The one way in which pictures change their size."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 _AT_ONCE = 4  # channels that all of OpenCV's functions take
+# Made smaller by less than this, neighbouring pixels already blend as an average over the area would have them.
+_AVERAGED_FROM = 1.25
 
 
 def by_channels(
@@ -27,19 +29,46 @@ def by_channels(
 def to_square(image: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:
     """Resize (H, W, c) to (size, size, c); the aspect ratio is not kept, so nothing is cropped or padded.
 
-    Sides that shrink are averaged over the pixels that fall together (no aliasing), sides that grow are
-    interpolated. An image of the right size is returned itself, not a copy.
+    As `resized`.
     """
-    if image.shape[:2] == (size, size):
+    return resized(image, size, size)
+
+
+def resized(image: npt.NDArray[np.uint8], width: int, height: int) -> npt.NDArray[np.uint8]:
+    """Resize (H, W, c) or (H, W) to (height, width, c) or (height, width) by a bilinear filter as wide as the reduction, so that nothing aliases.
+
+    The filter is Pillow's (`Image.Resampling.BILINEAR`), by torch's code for uint8, which is three times as fast as
+    Pillow's and as OpenCV's `INTER_AREA`. Reductions too small to alias, and enlargements, go through
+    OpenCV's `INTER_LINEAR`, the same but for the width. An image of the right size is returned itself, not a copy.
+    """
+    high, wide = image.shape[:2]
+    if (high, wide) == (height, width):
         return image
-    return by_channels(lambda part: _resized(part, size), image)
+    if max(high / height, wide / width) < _AVERAGED_FROM:
+        return (
+            _interpolated(image, width, height)
+            if image.ndim == 2
+            else by_channels(lambda part: _interpolated(part, width, height), image)
+        )
+    return (
+        _averaged(image, width, height)
+        if image.ndim == 3
+        else _averaged(image[..., None], width, height)[..., 0]
+    )
 
 
-def _resized(image: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:
-    height, width = image.shape[:2]
-    smaller = (min(width, size), min(height, size))
-    if smaller != (width, height):
-        image = np.asarray(cv2.resize(image, smaller, interpolation=cv2.INTER_AREA), np.uint8)
-    if smaller != (size, size):
-        image = np.asarray(cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR), np.uint8)
-    return image
+def _interpolated(image: npt.NDArray[np.uint8], width: int, height: int) -> npt.NDArray[np.uint8]:
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def _averaged(image: npt.NDArray[np.uint8], width: int, height: int) -> npt.NDArray[np.uint8]:
+    # Here, since what measures pictures without a model must not wait for torch.
+    import torch
+
+    # torch neither takes negative strides nor likes what it may not write to, as pictures mapped from the cache.
+    if not image.flags.writeable or min(image.strides) < 0:
+        image = image.copy()
+    picture = torch.from_numpy(image).permute(2, 0, 1)[None]
+    made = torch.nn.functional.interpolate(picture, (height, width), mode="bilinear", antialias=True)
+    # Its memory is (h, w, c) already where the channels are three or four.
+    return np.ascontiguousarray(made[0].permute(1, 2, 0).numpy())

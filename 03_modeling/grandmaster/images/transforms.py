@@ -9,14 +9,26 @@ from __future__ import annotations
 import math
 import os
 import random
+from functools import lru_cache
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from grandmaster.images.effects import blend, change_contrast, crop, expose, noise_of, paste, stored
-from grandmaster.images.resize import by_channels, to_square
+from grandmaster.images.effects import (
+    blend,
+    blur,
+    change_contrast,
+    crop,
+    expose,
+    noise_of,
+    paste,
+    shift_colours,
+    stored,
+    warp,
+)
+from grandmaster.images.resize import by_channels, resized, to_square
 
 # On import albumentations asks the network for a newer version of itself, and waits for the answer.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
@@ -26,6 +38,8 @@ import albumentations as A
 Levels = tuple[tuple[float, float, float], ...]
 # From this factor on a picture is made as large as its file before it is encoded.
 _ENLARGED = 1.25
+# Grey levels at which the noise that resizing leaves is measured; px between the sizes for which it is.
+_NOISE_SIGMA, _NOISE_STEP = 30.0, 32
 
 
 class Fit(A.DualTransform):
@@ -117,15 +131,7 @@ class FilledRotation(A.DualTransform):
     def _turn(
         self, img: npt.NDArray[np.uint8], matrix: npt.NDArray[np.float64], fill: int
     ) -> npt.NDArray[np.uint8]:
-        turned = cv2.warpAffine(
-            img,
-            matrix,
-            (self.size, self.size),
-            flags=cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_CONSTANT,
-            borderValue=(fill, fill, fill),
-        )
-        return np.asarray(turned, np.uint8)
+        return warp(img, matrix, (self.size, self.size), fill)
 
 
 class Mixing(A.ImageOnlyTransform):
@@ -193,8 +199,7 @@ class Mixing(A.ImageOnlyTransform):
         self, img: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8], share: float, seed: int
     ) -> npt.NDArray[np.uint8]:
         if other.shape != img.shape:
-            size = (img.shape[1], img.shape[0])
-            other = np.asarray(cv2.resize(other, size, interpolation=cv2.INTER_AREA), np.uint8)
+            other = resized(other, img.shape[1], img.shape[0])
         return self.mix(img, other, share, np.random.default_rng(seed))
 
     def mix(
@@ -236,14 +241,14 @@ class ScaledBlur(A.ImageOnlyTransform):
         return {"sigma": _draw_level(self.levels, self.py_random) * _reduction(params, data)}
 
     def apply(self, img: npt.NDArray[np.uint8], sigma: float = 0.0, **params: Any) -> npt.NDArray[np.uint8]:
-        return img if sigma < 0.05 else np.asarray(cv2.GaussianBlur(img, (0, 0), sigma), np.uint8)
+        return blur(img, sigma)
 
 
 class PixelNoise(A.ImageOnlyTransform):
     """Gaussian noise, independent for every pixel, of which a share is independent for every channel too.
 
-    What was added at a picture's own resolution is averaged when the picture is made smaller; that is undone here,
-    so the levels mean the same at every input size. Where the picture had to be enlarged nothing is undone.
+    What was added at a picture's own resolution is averaged when the picture is resized, smaller or larger; the noise is
+    as strong as what that would leave of it (`_noise_left`), so the levels mean the same at every input size.
 
     Args:
         levels: (low, high, weight) each: standard deviations, grey levels of 0-255 at the picture's own resolution.
@@ -257,7 +262,7 @@ class PixelNoise(A.ImageOnlyTransform):
         self.colour = colour
 
     def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
-        sigma = _draw_level(self.levels, self.py_random) * min(1.0, _reduction(params, data))
+        sigma = _draw_level(self.levels, self.py_random) * _noise_left(params, data)
         return {"sigma": sigma, "seed": self.py_random.getrandbits(63)}
 
     def apply(
@@ -306,6 +311,44 @@ class Contrast(A.ImageOnlyTransform):
         return change_contrast(img, doublings)
 
 
+class ColourShift(A.ImageOnlyTransform):
+    """Another white balance: hue, saturation and brightness a little off.
+
+    Args:
+        hue: (low, high), degrees.
+        saturation: (low, high), factor of the distance from grey.
+        brightness: (low, high), grey levels of 0-255 that are added.
+    """
+
+    def __init__(
+        self,
+        hue: tuple[float, float] = (-12.0, 12.0),
+        saturation: tuple[float, float] = (0.8, 1.2),
+        brightness: tuple[float, float] = (-10.0, 10.0),
+        p: float = 0.5,
+    ) -> None:
+        super().__init__(p=p)
+        _check_range("hue", hue, -180.0, 180.0)
+        _check_range("saturation", saturation, 0.0, 10.0)
+        _check_range("brightness", brightness, -255.0, 255.0)
+        self.hue, self.saturation, self.brightness = hue, saturation, brightness
+
+    def get_params(self) -> dict[str, Any]:
+        return {
+            name: self.py_random.uniform(*getattr(self, name)) for name in ("hue", "saturation", "brightness")
+        }
+
+    def apply(
+        self,
+        img: npt.NDArray[np.uint8],
+        hue: float = 0.0,
+        saturation: float = 1.0,
+        brightness: float = 0.0,
+        **params: Any,
+    ) -> npt.NDArray[np.uint8]:
+        return shift_colours(img, hue=hue, saturation=saturation, brightness=brightness)
+
+
 class StoredAsJpeg(A.ImageOnlyTransform):
     """What a JPEG file loses: the picture is encoded at the size that its own file has, and decoded.
 
@@ -331,6 +374,7 @@ class StoredAsJpeg(A.ImageOnlyTransform):
         height, width = img.shape[:2]
         wide = cv2.resize(img, None, fx=enlarge, fy=enlarge, interpolation=cv2.INTER_LINEAR)
         kept = stored(np.asarray(wide, np.uint8), quality)
+        # Averages over what one pixel was enlarged to and nothing beyond, so that the way there and back takes little.
         return np.asarray(cv2.resize(kept, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
@@ -366,6 +410,33 @@ def _reduction(params: dict[str, Any], data: dict[str, Any]) -> float:
     return now / float(data.get("side", now))
 
 
+def _noise_left(params: dict[str, Any], data: dict[str, Any]) -> float:
+    """Share of a noise's standard deviation that is left of it after the file's picture was resized to the one that was
+    given, and that to the one it is now; 1 where the file's size is not known.
+    """
+    side = data.get("side")
+    if side is None:
+        return 1.0
+    aspect, now = data.get("aspect", 1.0), int(params["shape"][0])
+    along = (side, side / aspect) if aspect >= 1 else (side * aspect, side)
+    # The filter works along rows and columns in turn, so that each has its own share.
+    shares = [
+        _noise_left_along(_NOISE_STEP * max(1, round(each / _NOISE_STEP)), data.get("given", now), now)
+        for each in along
+    ]
+    return math.sqrt(shares[0] * shares[1])
+
+
+@lru_cache(maxsize=1024)
+def _noise_left_along(side: int, given: int, now: int) -> float:
+    """Measured: noise of a square picture of `side` px after both steps; px."""
+    if side == given == now:
+        return 1.0
+    noise = np.random.default_rng(0).normal(128, _NOISE_SIGMA, (side, side, 1))
+    picture = noise.round().clip(0, 255).astype(np.uint8)
+    return float(to_square(to_square(picture, given), now).std()) / _NOISE_SIGMA
+
+
 def _checked_levels(levels: Any, low: float, high: float) -> Levels:
     checked = tuple(tuple(float(value) for value in level) for level in levels)
     if not checked or any(
@@ -395,6 +466,7 @@ OWN_TRANSFORMS: dict[str, type[A.BasicTransform]] = {
     "PixelNoise": PixelNoise,
     "Exposure": Exposure,
     "Contrast": Contrast,
+    "ColourShift": ColourShift,
     "StoredAsJpeg": StoredAsJpeg,
     "CropShare": CropShare,
 }

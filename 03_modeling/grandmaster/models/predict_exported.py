@@ -1,5 +1,5 @@
 """Predicts a folder of pictures with an exported model. Copied beside every exported model as `predict.py`, so it imports nothing
-of the system: NumPy and OpenCV, and ONNX Runtime where there is a `model.onnx`, else torch, timm and safetensors.
+of the system: NumPy, OpenCV and Pillow, and ONNX Runtime where there is a `model.onnx`, else torch, timm and safetensors.
 
     python predict.py --pictures FOLDER --out values.csv
 
@@ -17,19 +17,17 @@ from typing import Any
 
 import cv2
 import numpy as np
+from PIL import Image
 
 ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 
 
 def square(picture: Any, size: int) -> Any:
-    """(h, w, 3) -> (size, size, 3): sides that shrink are averaged, sides that grow are interpolated."""
+    """(h, w, 3) -> (size, size, 3), as in training: bilinear, by a filter as wide as the reduction where it is one."""
     height, width = picture.shape[:2]
-    smaller = (min(width, size), min(height, size))
-    if smaller != (width, height):
-        picture = cv2.resize(picture, smaller, interpolation=cv2.INTER_AREA)
-    if smaller != (size, size):
-        picture = cv2.resize(picture, (size, size), interpolation=cv2.INTER_LINEAR)
-    return picture
+    if max(height, width) < 1.25 * size:
+        return cv2.resize(picture, (size, size), interpolation=cv2.INTER_LINEAR)
+    return np.array(Image.fromarray(picture).resize((size, size), Image.Resampling.BILINEAR))
 
 
 def read(path: Path, told: dict[str, Any]) -> Any:
