@@ -13,6 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
+import scipy.fft
 
 Plane = npt.NDArray[Any]  # one channel, or a row of numbers, within this file
 
@@ -83,16 +84,22 @@ def appearance(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     plane = grey.astype(np.float32)
     smooth: Plane = cv2.GaussianBlur(plane, (0, 0), 2.0)
+    slopes, smooth_slopes = _slopes(plane), _slopes(smooth)
     values = [
         *_tones(grey, plane),
         *_saturation(picture),
         *_spectrum(plane),
-        *_noise(picture, plane, smooth),
-        *_directions(plane, smooth),
+        *_noise(picture, plane, smooth, smooth_slopes),
+        *_directions(slopes, smooth_slopes),
         *_corners(grey),
-        *_layout(plane),
+        *_layout(plane, slopes),
     ]
     return np.array(values, np.float32)
+
+
+def _slopes(plane: Plane) -> tuple[Plane, Plane]:
+    """Across and down."""
+    return cv2.Sobel(plane, cv2.CV_32F, 1, 0), cv2.Sobel(plane, cv2.CV_32F, 0, 1)
 
 
 def _tones(grey: Plane, plane: Plane) -> list[float]:
@@ -126,14 +133,16 @@ def _window_and_bands() -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64],
 
 def _spectrum(plane: Plane) -> list[float]:
     window, band, members = _window_and_bands()
-    energy = np.abs(np.fft.rfft2((plane - plane.mean()) * window)) ** 2
+    # A quarter of the time of NumPy's, and in float32 as well.
+    waves = scipy.fft.rfft2((plane - plane.mean()) * window)
+    energy = waves.real**2 + waves.imag**2
     sums = np.bincount(band, weights=energy.ravel(), minlength=len(_BANDS))[:-1]
     return np.log(sums / members + 1e-3).tolist()
 
 
-def _noise(picture: Plane, plane: Plane, smooth: Plane) -> list[float]:
+def _noise(picture: Plane, plane: Plane, smooth: Plane, smooth_slopes: tuple[Plane, Plane]) -> list[float]:
     """Residuals of Immerkaer's mask (1996), in blocks from flat to busy."""
-    slope = cv2.Sobel(smooth, cv2.CV_32F, 1, 0) ** 2 + cv2.Sobel(smooth, cv2.CV_32F, 0, 1) ** 2
+    slope = smooth_slopes[0] ** 2 + smooth_slopes[1] ** 2
     residual = _block_means(np.abs(cv2.filter2D(plane, -1, _IMMERKAER)))
     flatness, level = _block_means(slope), _block_means(smooth)
     from_flat = residual[np.argsort(flatness, kind="stable")]
@@ -159,9 +168,9 @@ def _block_means(plane: Plane) -> Plane:
     return np.asarray(cv2.resize(plane, (side, side), interpolation=cv2.INTER_AREA).ravel(), np.float32)
 
 
-def _directions(plane: Plane, smooth: Plane) -> list[float]:
+def _directions(slopes: tuple[Plane, Plane], smooth_slopes: tuple[Plane, Plane]) -> list[float]:
     """Strengths and directions of edges; turned pictures have few along the axes."""
-    across, down = cv2.Sobel(plane, cv2.CV_32F, 1, 0), cv2.Sobel(plane, cv2.CV_32F, 0, 1)
+    across, down = slopes
     strength, angle = cv2.cartToPolar(across, down, angleInDegrees=True)
     logarithm = np.log2(strength + 1)
     part = np.minimum(logarithm * (_EDGE_BINS / 11), _EDGE_BINS - 1).astype(np.intp)
@@ -169,8 +178,7 @@ def _directions(plane: Plane, smooth: Plane) -> list[float]:
     fine = _histogram_of_angles(angle, strength, bins=36, period=180.0)
     folded = fine[:18] + fine[18:]
     main = int(folded.argmax())
-    across2, down2 = cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
-    strength2, angle2 = cv2.cartToPolar(across2, down2, angleInDegrees=True)
+    strength2, angle2 = cv2.cartToPolar(*smooth_slopes, angleInDegrees=True)
     coarse = _histogram_of_angles(angle2, strength2, bins=18, period=90.0)
     main2 = int(coarse.argmax())
     return [
@@ -194,9 +202,12 @@ def _directions(plane: Plane, smooth: Plane) -> list[float]:
 
 def _histogram_of_angles(angle: Plane, weight: Plane, *, bins: int, period: float) -> npt.NDArray[np.float64]:
     """Shares of `weight` by direction, the first bin centred on the axis."""
-    width = period / bins
-    part = (np.floor((angle + width / 2) / width).astype(np.intp)) % bins
-    sums = np.bincount(part.ravel(), weights=weight.ravel(), minlength=bins)
+    turns = round(360 / period)
+    # Angles are 0 to 360 degrees: whole bins from half a bin on, then the periods laid over each other.
+    part = ((angle + period / bins / 2) * (bins / period)).astype(np.intp)
+    sums = np.bincount(part.ravel(), weights=weight.ravel(), minlength=bins * turns + 1)
+    sums[0] += sums[bins * turns]
+    sums = sums[: bins * turns].reshape(turns, bins).sum(axis=0)
     return np.asarray(sums / (sums.sum() + 1e-6))
 
 
@@ -227,12 +238,11 @@ def _corners(grey: Plane) -> list[float]:
     ]
 
 
-def _layout(plane: Plane) -> list[float]:
+def _layout(plane: Plane, slopes: tuple[Plane, Plane]) -> list[float]:
     """Where light and edges are, how strong contrast is nearby, and sharpness octave by octave."""
     mean = cv2.blur(plane, (8, 8))
     local = np.sqrt(np.maximum(cv2.blur(plane * plane, (8, 8)) - mean * mean, 0))[::4, ::4]
-    across, down = cv2.Sobel(plane, cv2.CV_32F, 1, 0), cv2.Sobel(plane, cv2.CV_32F, 0, 1)
-    edges = cv2.magnitude(across, down)
+    edges = cv2.magnitude(*slopes)
     values = np.percentile(local, (10, 25, 50, 75, 90)).tolist()
     for quantity in (edges, plane):
         total = float(quantity.sum()) + 1e-6
@@ -246,6 +256,7 @@ def _layout(plane: Plane) -> list[float]:
     values += (cells / (cells.sum() + 1e-6)).ravel().tolist()
     values += cv2.resize(plane, (4, 4), interpolation=cv2.INTER_AREA).ravel().tolist()
     for _ in range(4):
-        values.append(float(np.log(cv2.Laplacian(plane, cv2.CV_32F).var() + 1)))
+        _, spread = cv2.meanStdDev(cv2.Laplacian(plane, cv2.CV_32F))
+        values.append(float(np.log(spread[0, 0] ** 2 + 1)))
         plane = cv2.pyrDown(plane)
     return values

@@ -27,9 +27,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-from grandmaster.eda.adversarial import CERTAIN_DECIMALS, Separation, separate
+from grandmaster.eda.adversarial import CERTAIN_DECIMALS, Separation, separate, unseen_chances
 from grandmaster.eda.appearance import NAMES, SIDE, appearance
 from grandmaster.images.corruption import (
     KINDS,
@@ -163,12 +162,14 @@ def read_corruption(
     unharmed = [stored(train[place], jpeg_quality) for place in order[: held or len(train)]]
     clean = measure_squares(unharmed, threads=threads)
     draws, rows = simulate(round(BROAD_PICTURES * scale), broad_prevalence(), learnt_from)
-    readers = {
-        name: _Reader(
-            rows, np.array([drawn.bins[name] for drawn in draws]), 1 + len(kind.bins), seed, threads
-        )
-        for name, kind in KINDS.items()
-    }
+    with ThreadPoolExecutor(threads) as pool:
+        learning = {
+            name: pool.submit(
+                _Reader, rows, np.array([drawn.bins[name] for drawn in draws]), 1 + len(kind.bins), seed
+            )
+            for name, kind in KINDS.items()
+        }
+        readers = {name: reader.result() for name, reader in learning.items()}
     by_shares = {name: reader.shares(test) for name, reader in readers.items()}
     spread = {name: reader.interval(test, seed) for name, reader in readers.items()}
     in_clean = {name: 1 - reader.shares(clean)[0] for name, reader in readers.items()}
@@ -188,7 +189,7 @@ def read_corruption(
     # A choice of two needs fewer pictures than the figure that is told.
     choosing = round(len(test) * min(1.0, scale))
     separations = {
-        method: separate(simulate(choosing, prevalence)[1], test, NAMES, seed=seed, threads=threads)
+        method: separate(simulate(choosing, prevalence)[1], test, NAMES, seed=seed, threads=threads, most=0)
         for method, prevalence in candidates.items()
     }
     method = min(separations, key=lambda name: separations[name].auc)
@@ -223,7 +224,7 @@ def read_corruption(
 class _Reader:
     """Reads one kind: the chance of absent and of each strength, calibrated on pictures it has not seen."""
 
-    def __init__(self, rows: Table, bins: npt.NDArray[np.int64], count: int, seed: int, threads: int) -> None:
+    def __init__(self, rows: Table, bins: npt.NDArray[np.int64], count: int, seed: int) -> None:
         self.count = count
         self.trees = ExtraTreesClassifier(
             TREES,
@@ -232,7 +233,6 @@ class _Reader:
             bootstrap=True,
             oob_score=True,
             random_state=seed,
-            n_jobs=threads,
         ).fit(rows, bins)
         unseen = self._all_bins(self.trees.oob_decision_function_)
         self.prior: Shares = np.bincount(bins, minlength=count) / len(bins) + 1e-6
@@ -291,12 +291,9 @@ def _odds(rows: Table, test: Table, seed: int, threads: int) -> npt.NDArray[np.f
     """For each simulated picture the odds that it is a test picture, corrected for the numbers of both; limited."""
     both = np.concatenate([rows, test])
     truth = np.repeat(np.array([0, 1]), [len(rows), len(test)])
-    trees = ExtraTreesClassifier(
-        TREES, min_samples_leaf=5, max_features=0.3, random_state=seed, n_jobs=threads
-    )
-    folds = StratifiedKFold(5, shuffle=True, random_state=seed)
-    chance = cross_val_predict(trees, both, truth, cv=folds, method="predict_proba")[: len(rows), 1]
-    chance = np.clip(np.round(chance, CERTAIN_DECIMALS), 1e-3, 1 - 1e-3)
+    trees = ExtraTreesClassifier(TREES, min_samples_leaf=5, max_features=0.3, random_state=seed)
+    chance = unseen_chances(trees, both, truth, seed=seed, threads=threads)[: len(rows)]
+    chance = np.clip(chance, 1e-3, 1 - 1e-3)
     odds = chance / (1 - chance) * len(rows) / len(test)
     return np.asarray(np.clip(odds, 1 / ODDS_LIMIT, ODDS_LIMIT))
 

@@ -123,7 +123,7 @@ def _transform(operation: Operation, size: int) -> Any:
     from grandmaster.images.transforms import OWN_TRANSFORMS, A
 
     where = f"augmentation operation {operation.name!r}"
-    known = {
+    known: dict[str, Any] = {
         name: item
         for name, item in vars(A).items()
         if inspect.isclass(item)

@@ -93,7 +93,7 @@ def crop(picture: npt.NDArray[np.uint8], share: float, rng: np.random.Generator)
 
 
 def warp(
-    picture: npt.NDArray[np.uint8], matrix: npt.NDArray[np.float64], size: tuple[int, int], fill: int
+    picture: npt.NDArray[np.uint8], matrix: npt.NDArray[Any], size: tuple[int, int], fill: int
 ) -> npt.NDArray[np.uint8]:
     """An affine map (2, 3) of a picture (h, w, c), c at most 4, onto one of this (width, height); what is bared is `fill`."""
     # Four bytes a pixel are gathered at once, three one by one: twice as fast, both conversions included.
