@@ -20,7 +20,7 @@ from grandmaster.images.dataset import PictureDataset
 from grandmaster.pipeline import canaries, canary_data, preparing, run, training
 from grandmaster.pipeline.canaries import Canary, Ground
 from grandmaster.pipeline.canary_data import Copy, halves, split_pairs, with_marks, with_shuffled_labels
-from grandmaster.training.fit import FoldData
+from grandmaster.training.judging import FoldData
 
 SENTENCE = "a disc in pictures of fold 0"
 real_fold_data = training.fold_data

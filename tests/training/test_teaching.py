@@ -16,7 +16,8 @@ from grandmaster.images.augment import build_augmentation
 from grandmaster.images.dataset import JoinedDataset, PictureDataset, picture_seed
 from grandmaster.models.head import Head
 from grandmaster.progress import SilentProgress
-from grandmaster.training.fit import FoldData, fit_fold
+from grandmaster.training.fit import fit_fold
+from grandmaster.training.judging import FoldData
 from grandmaster.training.losses import Loss, loss_sum
 from grandmaster.training.precision import Precision
 from grandmaster.training.spec import FitSpec

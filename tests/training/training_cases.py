@@ -14,7 +14,7 @@ from grandmaster.images.operation import Operation
 from grandmaster.images.store import PictureStore
 from grandmaster.models.head import Head
 from grandmaster.models.weights import Weights
-from grandmaster.training.fit import FoldData
+from grandmaster.training.judging import FoldData
 from grandmaster.training.losses import USUAL, Loss
 from grandmaster.training.spec import FitSpec
 

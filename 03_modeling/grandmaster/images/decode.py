@@ -35,6 +35,7 @@ from grandmaster.images.dicom import (
     has_dicom_magic,
     read_dicom,
 )
+from grandmaster.images.effects import symmetry
 from grandmaster.images.stored_as import ORIENTATION_TAG, STORED_AS, how_stored
 
 # A small file can claim a size that fills the memory when decoded ("decompression bomb"). 179 million pixels,
@@ -51,6 +52,8 @@ _MOST_LEVELS = 64  # pages that are looked at; a pyramid has about ten
 _LEVEL_ASPECT = (
     0.02  # relative; a page of another shape is a label or a macro picture, not a level of the pyramid
 )
+# What undoes an EXIF orientation, by `effects.symmetry`.
+_UPRIGHT = {1: "e", 2: "h", 3: "r180", 4: "v", 5: "t", 6: "r270", 7: "hvt", 8: "r90"}
 _PNG_METADATA = {"exif", "Raw profile type exif", "XML:com.adobe.xmp"}
 # What Pillow's decoders raise on damaged files; several let the parser's own exception through.
 _DAMAGE = (
@@ -221,7 +224,7 @@ def decode_picture(
     if orientation >= 5:
         width, height = height, width
     return Decoded(
-        pixels=np.ascontiguousarray(_upright(pixels, orientation)),
+        pixels=symmetry(pixels, _UPRIGHT[orientation]),
         width=width,
         height=height,
         stored_as=stored_as,
@@ -391,17 +394,6 @@ def _rgb(path: str | Path, image: Image.Image) -> npt.NDArray[np.uint8]:
         white = Image.new("RGBA", layer.size, (255, 255, 255, 255))
         image = Image.alpha_composite(white, layer)
     return np.array(image if image.mode == "RGB" else image.convert("RGB"))
-
-
-def _upright(pixels: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.uint8]:
-    """Undo an EXIF orientation (2 to 4: mirrored, turned; 5 to 8: the same with sides swapped)."""
-    if orientation >= 5:
-        pixels = pixels.transpose(1, 0, 2)
-    if orientation in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    return pixels
 
 
 def _unreadable(path: str | Path, error: OSError) -> PictureError:

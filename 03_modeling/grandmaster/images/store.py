@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from grandmaster.images.cache import Building, CacheRoom, DecodedCache, Facts, Pixels, checksum
-from grandmaster.images.decode import PictureError, picture_size, read_picture
+from grandmaster.images.decode import PictureError, decode_picture, read_bytes
 from grandmaster.images.extra import ExtraFiles, refuse_unreadable
 from grandmaster.images.resize import to_square
 
@@ -127,7 +127,7 @@ class PictureStore:
             return self._pictures[row]
         if self._mapped is not None and self._is_right(row, self._mapped):
             return self._mapped[row]
-        picture, missing = self._decode(row)
+        picture, missing, _ = self._decode(row)
         if missing:
             raise missing[0][1]
         return picture
@@ -177,8 +177,7 @@ class PictureStore:
         reused = picture is not None
         if picture is None:
             try:
-                picture, missing = self._decode(row)
-                width, height = picture_size(self.paths[row])  # decoding may have reduced it
+                picture, missing, (width, height) = self._decode(row)
             except PictureError as error:
                 facts.unreadable[row] = error.reason
                 return False, []
@@ -192,18 +191,19 @@ class PictureStore:
             building.write(row, picture)
         return reused, []
 
-    def _decode(self, row: int) -> tuple[Pixels, list[tuple[str, PictureError]]]:
-        """Pixels, and what is wrong with its further images.
+    def _decode(self, row: int) -> tuple[Pixels, list[tuple[str, PictureError]], tuple[int, int]]:
+        """Pixels, what is wrong with its further images, and (width, height) of the file's picture, px.
 
         Raises:
             PictureError: the picture itself cannot be read.
         """
-        picture = read_picture(self.paths[row], at_least=self.size)
-        parts, missing = [to_square(picture, self.size)], []
+        path = self.paths[row]
+        decoded = decode_picture(path, read_bytes(path), at_least=self.size)
+        parts, missing = [to_square(decoded.pixels, self.size)], []
         for extra in self._extras:
             try:
                 parts.append(extra.square(row, self.size))
             except PictureError as error:
                 missing.append((extra.name, error))
         whole = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
-        return whole, missing
+        return whole, missing, (decoded.width, decoded.height)

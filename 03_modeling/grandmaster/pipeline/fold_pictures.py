@@ -17,7 +17,7 @@ from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.parts import parts_of
 from grandmaster.pipeline.plan import ModelPlan
 from grandmaster.storage import digest
-from grandmaster.training.fit import FoldData
+from grandmaster.training.judging import FoldData
 from grandmaster.training.spec import FitSpec
 
 # Pictures are kept a little larger than the input, so that crops and rotations do not enlarge.

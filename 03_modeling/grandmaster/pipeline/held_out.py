@@ -17,7 +17,8 @@ from grandmaster.pipeline.workers import with_workers
 from grandmaster.prediction.predict import ViewPredictions, joined_predictions, predict
 from grandmaster.prediction.views import ViewValues, views_path
 from grandmaster.training.checkpoint import load_best, load_leader
-from grandmaster.training.fit import FitResult, FoldData
+from grandmaster.training.fit import FitResult
+from grandmaster.training.judging import FoldData
 from grandmaster.training.precision import Precision
 from grandmaster.training.spec import FitSpec
 

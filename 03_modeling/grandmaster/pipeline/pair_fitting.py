@@ -29,7 +29,7 @@ from grandmaster.prediction.pairs import Pair, fit_pair, pair_name
 from grandmaster.prediction.predict import ViewPredictions
 from grandmaster.stopwatch import spending
 from grandmaster.storage import write_json
-from grandmaster.training.fit import FoldData
+from grandmaster.training.judging import FoldData
 from grandmaster.training.precision import Precision
 from grandmaster.training.spec import FitSpec
 

@@ -16,12 +16,11 @@ from grandmaster.training import checkpoint
 from grandmaster.training.divergence import Diverged, as_planned
 from grandmaster.training.fit import (
     FitResult,
-    FoldData,
     best_facts,
-    judge_pictures,
     peak_memory_gb,
     start_model,
 )
+from grandmaster.training.judging import FoldData, judge_epoch
 from grandmaster.training.precision import Precision
 from grandmaster.training.spec import FitSpec
 
@@ -51,38 +50,31 @@ def take_as_loaded(
     net = precision.fabric.to_device(start_model(spec, grad_checkpointing=False))
     net = to_memory_format(net, spec.memory_format).eval()
     try:
-        seen = judge_pictures(precision.fabric, net, data.validation, data, spec, workers)
-        clean, loss = seen.score(), seen.loss
-        corrupted = (
-            None
-            if data.corrupted is None
-            else judge_pictures(precision.fabric, net, data.corrupted, data, spec, workers).score()
-        )
+        found = judge_epoch(precision.fabric, net, data, spec, workers)
     except Diverged as bad:
         raise UserError(
             str(bad), where=spec.weights.source, fix="These weights are damaged, or of another model."
         ) from bad
-    chosen = corrupted if spec.selection == "corrupted" and corrupted is not None else clean
     seconds = time.perf_counter() - started
     line = {
         "epoch": 0,
         "train_loss": None,
         "learning_rate": None,
-        "val_loss": loss,
-        "val_score": clean,
-        "val_score_corrupted": corrupted,
+        "val_loss": found.loss,
+        "val_score": found.clean,
+        "val_score_corrupted": found.corrupted,
         "best": True,
         "seconds": round(seconds, 2),
         "images_per_second": None,
     }
     kept = folder / "checkpoint"
-    checkpoint.save_best(kept, net, best_facts(spec, 0, chosen), half=spec.half_weights)
+    checkpoint.save_best(kept, net, best_facts(spec, 0, found.chosen), half=spec.half_weights)
     checkpoint.load_best(kept, net, fit_digest=spec.digest)  # as stored: what is predicted with from here on
     write_atomic(folder / "metrics.jsonl", msgspec.json.encode(line).decode() + "\n")
     progress.advance(task, pictures)
     return FitResult(
         model=net,
-        best_score=chosen,
+        best_score=found.chosen,
         best_epoch=0,
         part_epochs=(),  # nothing was chosen
         epochs=0,

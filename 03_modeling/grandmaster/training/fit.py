@@ -9,14 +9,12 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import nn
 
 from grandmaster.competition.metrics import METRICS
 from grandmaster.errors import UserError
-from grandmaster.images.dataset import PictureDataset, TrainingPictures
-from grandmaster.images.loader import TrainLoader, eval_loader, train_loader
+from grandmaster.images.loader import TrainLoader, train_loader
 from grandmaster.models.activations import CONTEXT_GIB, GIB
 from grandmaster.models.builder import build_model
 from grandmaster.models.passes import Passes, free_memory, is_out_of_memory
@@ -35,8 +33,8 @@ from grandmaster.training.divergence import (
     next_ease,
     resynchronise,
 )
-from grandmaster.training.engine import inputs_of, train_one_epoch, validate
-from grandmaster.training.epoch_choice import Validated, validated
+from grandmaster.training.engine import inputs_of, train_one_epoch
+from grandmaster.training.judging import FoldData, judge_epoch
 from grandmaster.training.optimiser import Schedule
 from grandmaster.training.precision import Precision
 from grandmaster.training.setting_up import set_up
@@ -44,32 +42,6 @@ from grandmaster.training.spec import FitSpec
 
 # Share of the epochs before which no fit is stopped for want of a better score.
 EARLIEST_STOP = 0.6
-
-
-@dataclass(frozen=True, kw_only=True)
-class FoldData:
-    """The pictures of one fold.
-
-    Attributes:
-        train: augmented; may teach something else than the labels, and hold further pictures.
-        validation: as they are.
-        corrupted: the validation pictures, corrupted like the test set, drawn independently of training; or None.
-        row_of: the submission's row of every picture of the store; None: each its own.
-        parts: int64, of every picture of the store, 0, 1, ...: the part of the held-out pictures that it belongs to, see
-            `epoch_choice`; pictures of one row or group are of one part. None: they are not parted, and are predicted by
-            the epoch that they chose.
-    """
-
-    train: TrainingPictures
-    validation: PictureDataset
-    corrupted: PictureDataset | None
-    row_of: npt.NDArray[Any] | None = None
-    parts: npt.NDArray[np.int64] | None = None
-
-    @property
-    def part_count(self) -> int:
-        """How many parts there are; 0: they are not parted."""
-        return 0 if self.parts is None else int(self.parts[self.validation.rows].max()) + 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -319,21 +291,14 @@ def _fit(
         if spec.batch_norm == "re_estimated":
             with spending("training"), fabric.autocast():
                 re_estimate_batch_norm(judged, inputs_of(waiting_for(batches.epoch(state.epoch)), spec))
-        validated_clean = judge_pictures(fabric, judged, data.validation, data, spec, workers)
-        clean, corrupted = validated_clean.score(), None
-        chooses, chosen = validated_clean, clean
-        if data.corrupted is not None:
-            validated_corrupted = judge_pictures(fabric, judged, data.corrupted, data, spec, workers)
-            corrupted = validated_corrupted.score()
-            if spec.selection == "corrupted":
-                chooses, chosen = validated_corrupted, corrupted
+        found = judge_epoch(fabric, judged, data, spec, workers)
         state.epoch, state.step = state.epoch + 1, step
-        state.leader = state.leader.after(chosen, state.epoch, higher_is_better=higher)
+        state.leader = state.leader.after(found.chosen, state.epoch, higher_is_better=higher)
         if better := state.leader.epoch == state.epoch:
             assert state.leader.score is not None, "an epoch leads by its score"
             facts = best_facts(spec, state.epoch, state.leader.score)
             checkpoint.save_best(kept, judged, facts, half=spec.half_weights)
-        state.leaders = chooses.leaders(state.leaders, data.part_count, state.epoch)
+        state.leaders = found.chooses.leaders(state.leaders, data.part_count, state.epoch)
         if any(each.epoch == state.epoch for each in state.leaders):
             checkpoint.save_leader(kept, judged, state.epoch)
         state.history = [
@@ -342,9 +307,9 @@ def _fit(
                 "epoch": state.epoch,
                 "train_loss": train_loss,
                 "learning_rate": rate,
-                "val_loss": validated_clean.loss,
-                "val_score": clean,
-                "val_score_corrupted": corrupted,
+                "val_loss": found.loss,
+                "val_score": found.clean,
+                "val_score_corrupted": found.corrupted,
                 "best": better,
                 "seconds": round(time.perf_counter() - started, 2),
                 "images_per_second": round(seen / (trained - started), 1),
@@ -357,9 +322,9 @@ def _fit(
             checkpoint.save_state(kept, state, net, averaged_net, fit_digest=spec.digest)
         lines = [msgspec.json.encode(line).decode() for line in state.history]
         write_atomic(folder / "metrics.jsonl", "\n".join(lines) + "\n")
-        shown = {"loss": round(train_loss, 3), METRICS[spec.metric].title: round(clean, 4)}
-        if corrupted is not None:
-            shown["corrupted"] = round(corrupted, 4)
+        shown = {"loss": round(train_loss, 3), METRICS[spec.metric].title: round(found.clean, 4)}
+        if found.corrupted is not None:
+            shown["corrupted"] = round(found.corrupted, 4)
         if cut:
             break  # no whole epoch: its loss would be that of some pictures
         progress.advance(task, 0, **shown)
@@ -430,24 +395,6 @@ def start_model(spec: FitSpec, *, grad_checkpointing: bool) -> nn.Module:
         cosine_scale=spec.loss.cosine_scale,
         keep_classifier=spec.epochs == 0,
     )
-
-
-def judge_pictures(
-    fabric: Any, model: nn.Module, dataset: PictureDataset, data: FoldData, spec: FitSpec, workers: int
-) -> Validated:
-    """What a model says of pictures that it was not trained on.
-
-    Raises:
-        Diverged: a prediction is not finite.
-    """
-    loader = eval_loader(dataset, batch_size=spec.prediction_batch, workers=workers)
-    with spending("prediction"):
-        places, truth, values, loss = validate(fabric, model, waiting_for(loader), spec)
-    if not np.isfinite(values).all():
-        raise Diverged(
-            f"{spec.backbone}, fold {spec.fold} predicts validation pictures with what is not finite"
-        )
-    return validated(spec, places, truth, values, loss, row_of=data.row_of, parts=data.parts)
 
 
 def _out_of_patience(state: checkpoint.TrainState, spec: FitSpec, epochs: int) -> bool:
