@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import struct
 import warnings
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -335,6 +337,19 @@ def test_the_longer_side_can_be_the_one_that_is_kept(tmp_path: Path, upright: bo
     data = (tmp_path / "a.jpg").read_bytes()
     for at_least, expected in ((301, 600), (300, 300), (151, 300), (150, 150)):
         assert max(decode_picture("a.jpg", data, at_least=at_least, side="longer").pixels.shape) == expected
+
+
+def test_what_is_wrong_with_a_jpeg_is_said_by_the_error_alone(tmp_path: Path, capfd: Any) -> None:
+    """libjpeg writes to the terminal by itself, into whatever is shown there."""
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)).save(
+        tmp_path / "a.jpg"
+    )
+    data = (tmp_path / "a.jpg").read_bytes()
+    for broken in (data[:9000], data[:9000] + bytes(3000), data[:-2] + b"abc" + data[-2:]):
+        (tmp_path / "a.jpg").write_bytes(broken)
+        with contextlib.suppress(PictureError):
+            read_picture(tmp_path / "a.jpg")
+    assert capfd.readouterr() == ("", "")
 
 
 def test_truncated_jpeg_is_refused_at_reduced_size_too(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def check_python(version: tuple[int, int, int]) -> Check:
     found = ".".join(map(str, version))
     if version < (3, 11):
         return Check(name="Python", status="fail", found=found, fix="Use Python 3.11 or newer")
-    return Check(name="Python", status="good", found=f"{found} on {platform.platform(terse=True)}")
+    return Check(name="Python", status="good", found=f"{found} on {platform.system()} {platform.machine()}")
 
 
 def check_packages(requirements: Path, installed: Callable[[str], str | None]) -> Check:
