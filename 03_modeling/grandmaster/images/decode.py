@@ -1,9 +1,9 @@
 """The one decoder: every picture file becomes the same thing, or an error that says why not.
 
-Pillow alone, on purpose: its JPEG decoder is the libjpeg-turbo that OpenCV uses too (equal pixels, the same
-speed, reduced-size decoding included), it refuses truncated files instead of filling them with grey, and it
-knows every other format that competitions ship. (OpenCV's array is there in a fifth less time, but libjpeg then writes
-"Corrupt JPEG data" to the terminal, past whatever is shown there, for files that only have a few bytes too many.) DICOM goes through pydicom (`images.dicom`). Of Pillow's formats those
+Pillow alone, on purpose: its JPEG decoder is the libjpeg-turbo that OpenCV uses too (equal pixels, reduced-size decoding
+included), it refuses truncated files instead of filling them with grey, and it knows every other format that competitions
+ship. (OpenCV's array is there in a fifth less time, but for files with a few bytes too many libjpeg then writes "Corrupt JPEG
+data" to the terminal, past whatever is shown there.) DICOM goes through pydicom (`images.dicom`). Of Pillow's formats those
 in `FORMATS` are read and no others: EPS, for one, starts Ghostscript on whatever program the file holds.
 
 What is too large to decode whole, a slide of gigapixels, can be read at reduced size: JPEG decodes at 1/2, 1/4 or 1/8,
