@@ -5,7 +5,8 @@
 JPEGs of 1500 x 1100 px, quality 90, made here, one thread, all ways in turns within one run: trust the ratios. Two kinds: "pages",
 six pictures of the sample competition side by side, and "grain", shapes and lines under so much noise that a file is twice as
 large, the worst case: reading its bits is most of the work, and half the size shows the noise differently. With
-`--pictures` a third, "given": mosaics as "pages", of a folder's pictures. Ours decodes at 1/2, 1/4 or 1/8 where that is enough. PSNR is against Pillow's full decode with its antialiased bilinear filter. Files and cache
+`--pictures` a third, "given": mosaics as "pages", of a folder's pictures. Ours decodes at 1/2, 1/4 or 1/8 where that is enough. The peer is Pillow's full decode with its antialiased
+bilinear filter; PSNR is against its full decode with the filter that a way uses, bilinear or bicubic. Files and cache
 lie in the system's memory after the first round, so this is what processors do, not disks.
 """
 
@@ -91,9 +92,9 @@ def make(folder: Path, count: int, kind: str = "grain") -> list[Path]:
     return paths
 
 
-def by_pillow(path: Path, size: int) -> Pixels:
+def by_pillow(path: Path, size: int, how: Image.Resampling = Image.Resampling.BILINEAR) -> Pixels:
     with Image.open(path) as image:
-        return np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))
+        return np.asarray(image.convert("RGB").resize((size, size), how))
 
 
 def by_opencv(path: Path, size: int) -> Pixels:
@@ -173,8 +174,11 @@ def measure(place: Path, kind: str, options: argparse.Namespace) -> pd.DataFrame
         if number:
             seconds.setdefault("from the cache, mapped", []).append(time.perf_counter() - started)
     exact = {
-        name: [psnr(way(path, size), by_pillow(path, size)) for path in paths[:20]]
-        for name, way in (("OpenCV, whole, bilinear", by_opencv), ("ours", ours))
+        name: [psnr(way(path, size), by_pillow(path, size, how)) for path in paths[:20]]
+        for name, way, how in (
+            ("OpenCV, whole, bilinear", by_opencv, Image.Resampling.BILINEAR),
+            ("ours", ours, Image.Resampling.BICUBIC),
+        )
     }
     base = statistics.median(seconds["Pillow, whole, antialiased"])
     table = pd.DataFrame(
