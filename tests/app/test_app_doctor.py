@@ -77,6 +77,7 @@ def test_hub() -> None:
     offline = doctor.check_hub(False, has_weights=False)
     assert offline.status == "warn"
     assert "--weights_dir" in offline.fix
+    assert "models.py --guide" in offline.fix
 
 
 def test_writable_leaves_no_trace(tmp_path: Path) -> None:

@@ -174,7 +174,10 @@ def check_hub(reachable: bool, *, has_weights: bool) -> Check:
         return Check(name="model hub", status="good", found="reachable")
     if has_weights:
         return Check(name="model hub", status="good", found="offline; weights are taken from --weights_dir")
-    fix = "offline: give --weights_dir with files of weights, or training starts from scratch"
+    fix = (
+        "offline: give --weights_dir with files of weights (`models.py --guide NAME` says where to fetch one elsewhere, "
+        "and how to name it), or training starts from scratch"
+    )
     return Check(name="model hub", status="warn", found="not reachable", fix=fix)
 
 
