@@ -123,7 +123,7 @@ def download_of(timm_name: str) -> Download | None:
         address = hf_hub_url(repository, file, revision=revision or None)
         save_as = timm_name + PurePosixPath(file).suffix
         return Download(address=address, repository=repository, file=file, save_as=save_as)
-    if config and config.url:
+    if config and isinstance(config.url, str) and config.url:
         ending = PurePosixPath(urlsplit(config.url).path).suffix
         return Download(
             address=config.url, save_as=timm_name + (ending if ending in SUFFIXES else SUFFIXES[1])
