@@ -185,7 +185,9 @@ def show_modes(entry: ModelEntry) -> None:
             else partial(print, why)
         )
         said = about(mode) if why is None else text("menu.refused_mode")
-        lines.append(Item(title=text("menu.train_so", mode=mode), about=said, action=action))
+        lines.append(
+            Item(title=text("menu.train_so", mode=text(f"menu.mode.{mode}")), about=said, action=action)
+        )
     question = text("menu.which_training", name=entry.title)
     choose(question, [*lines, Item(title=text("menu.back"), action=lambda: None)]).action()
 

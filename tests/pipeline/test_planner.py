@@ -388,6 +388,7 @@ def test_full_training_starts_from_random_weights_though_there_are_some(known, t
     assert note.startswith("48 pictures are few for full_training of mobilenetv3_large_100")
     assert "Recommended for 48 pictures: fine_tuning of a small model such as resnet18" in note
     assert scratch.decisions.training_mode.value == "full_training"
+    assert ("training_mode", "from scratch (full_training)") in [line[:2] for line in scratch.lines()]
     assert scratch.decisions.training_mode.reason.startswith(
         "as set; recommended for 48 pictures: fine_tuning"
     )

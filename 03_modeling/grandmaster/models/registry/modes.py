@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.util import find_spec
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -31,6 +31,12 @@ _WORDS: dict[Advice, str] = {
     "both": "fine_tuning or full_training",
 }
 NAMED_MODELS = 3
+# A mode of the command is called full_training, too: alone that name does not say what a person wants to know.
+MODE_TITLES: dict[str, str] = {
+    "full_training": "from scratch",
+    "fine_tuning": "fine-tuned",
+    "inference_only": "as loaded",
+}
 
 
 class Recommendation(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +71,16 @@ def recommend(task: Task, images: int) -> Recommendation:
     if advice == "small":
         text += f" such as {', '.join(models[:NAMED_MODELS])}"
     return Recommendation(advice=advice, modes=modes, models=models, text=text)
+
+
+def shown_mode(mode: str) -> str:
+    """A training mode as a person is told of it, with the name that settings have for it: `from scratch (full_training)`."""
+    return f"{MODE_TITLES[mode]} ({mode})" if mode in MODE_TITLES else mode
+
+
+def shown_decision(name: str, value: Any) -> Any:
+    """The value of a decision of a plan as a person is told of it."""
+    return shown_mode(value) if name == "training_mode" and isinstance(value, str) else value
 
 
 def refusal(entry: ModelEntry, mode: TrainingMode) -> str | None:
