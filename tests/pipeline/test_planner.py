@@ -158,6 +158,17 @@ def test_more_minutes_more_epochs_or_pixels(known):
     assert work[1] > work[0]
 
 
+@pytest.mark.parametrize(("epochs", "said"), [((), "the fewest epochs"), (("training.epochs=9",), "set")])
+def test_too_few_minutes_are_told_what_happens_and_which_limit_is_kept(known, epochs, said):
+    competition, fingerprint = known
+    large = repeated(competition, 40)
+    made = plan((large, fingerprint), CPU, "run.minutes=0.1", *epochs)
+    (note,) = [note for note in made.notes if "run.minutes" in note]
+    assert said in note
+    assert "takes longer" in note
+    assert "--time_limit 0.1m" in note
+
+
 def test_with_loaded_weights_pixels_come_before_epochs(known, tmp_path):
     save_file(
         timm.create_model("mobilenetv3_large_100").state_dict(),
