@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import data_loader
 from grandmaster.errors import UserError
+from grandmaster.texts import counted
 from messages import text
 from options import BAD_INPUT, DONE, Parser, one_line, parse_flags
 from run_folders import find_run
@@ -106,7 +107,7 @@ def comparison_table(found: RunsCompared) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    title = Text(f"{found.first} -> {found.second}, {found.rows:,} rows")
+    title = Text(f"{found.first} -> {found.second}, {counted(found.rows, 'row')}")
     # At 80 columns words and intervals are wrapped, and no column is left out.
     table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("pictures")

@@ -20,6 +20,7 @@ import kaggle_code
 import kaggle_names
 from _source_roots import ROOT
 from grandmaster.errors import UserError
+from grandmaster.texts import counted
 from options import BAD_INPUT, DONE, Parser, one_line, parse_flags
 from run_folders import find_run
 
@@ -258,7 +259,7 @@ def _say_models(bundle: Bundle) -> None:
     half = [member for member in bundle.members.values() if member.half]
     worst = max((member.half_difference for member in half), default=0.0)
     print(
-        f"{len(bundle.members)} models, {len(half)} of them in half precision (their predictions differ by {worst:.1g} at most)"
+        f"{counted(len(bundle.members), 'model')}, {len(half)} of them in half precision (their predictions differ by {worst:.1g} at most)"
     )
 
 

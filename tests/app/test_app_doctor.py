@@ -228,7 +228,7 @@ def test_debug_mode_shows_every_line(
         assert f"  {name}: " in shown
     for name in ("training step", "data", "pictures", "local weights", "model hub"):
         assert f"  {name}: " in shown
-    assert "toy: 1 pictures to train on" in shown
+    assert "toy: 1 picture to train on" in shown
     assert code == (3 if "✗ fail" in shown else 0)
     assert time.monotonic() - began < 30
     assert pipeline.runs == []

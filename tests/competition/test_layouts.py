@@ -396,7 +396,7 @@ def test_ids_that_name_pictures_in_the_sample_only(tmp_path: Path) -> None:
 def test_ranked_labels_cannot_hold_the_separator(tmp_path: Path) -> None:
     root = humpback(tmp_path)
     put(root, train_csv=(root / "train.csv").read_text().replace("w_5287fbc", "w 5"))
-    with pytest.raises(UserError, match=r"1 labels hold the separator ' '.*'w 5'"):
+    with pytest.raises(UserError, match=r"1 label holds the separator ' '.*'w 5'"):
         read(root, kind="multiclass")
 
 
@@ -415,7 +415,7 @@ def test_class_folders_may_lie_deep_and_the_csv_counts(tmp_path: Path) -> None:
     c = read(odd)
     assert c.layout == "L9"
     assert c.classes[c.train["label"][0]] == "normal"
-    assert any("1 pictures lie in the folder of another class" in line for line in c.understood)
+    assert any("1 picture lies in the folder of another class" in line for line in c.understood)
 
 
 def test_file_names_without_labels(tmp_path: Path) -> None:

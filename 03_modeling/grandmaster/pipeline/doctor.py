@@ -25,6 +25,7 @@ from grandmaster.pipeline.machine import (
     train_step,
     usable_cores,
 )
+from grandmaster.texts import counted
 
 Status = Literal["good", "warn", "fail"]
 
@@ -291,7 +292,7 @@ def check_competitions(folders: Sequence[Path], config: Config) -> Iterator[Chec
             yield Check(name="data", status="fail", found=found, fix=error.fix or "")
             continue
         found = (
-            f"{competition.name}: {len(competition.train):,} pictures to train on, "
+            f"{competition.name}: {counted(len(competition.train), 'picture')} to train on, "
             f"{len(competition.test):,} to predict, {target_text(competition)}, {competition.metric}"
         )
         yield Check(name="data", status="good", found=found)

@@ -22,7 +22,7 @@ from grandmaster.models.registry.modes import shown_decision
 from grandmaster.models.weights import Weights
 from grandmaster.pipeline.disk import Kept
 from grandmaster.storage import plain, read_bytes, write_atomic
-from grandmaster.texts import JSON_DAMAGE
+from grandmaster.texts import JSON_DAMAGE, counted
 from grandmaster.training.losses import UsedLoss
 
 T = TypeVar("T")
@@ -285,7 +285,7 @@ def _check_mode(path: Path, plan: Plan) -> None:
         if not fits[mode]:
             start = model.weights.source if loads else "random weights"
             raise UserError(
-                f"decisions.training_mode is {mode}, but {model.backbone} has {model.epochs} epochs from {start}",
+                f"decisions.training_mode is {mode}, but {model.backbone} has {counted(model.epochs, 'epoch')} from {start}",
                 where=path,
                 fix="Change them alike, or delete the file and use --set training.mode=...",
             )

@@ -28,6 +28,7 @@ from grandmaster.pipeline.timed_plan import make_timed_plan
 from grandmaster.report.policy_sheet import FILE_NAME as SHEET
 from grandmaster.report.policy_sheet import policy_sheet
 from grandmaster.storage import file_sha256, write_atomic, write_csv, write_json
+from grandmaster.texts import counted
 from grandmaster.training.rate_finder import STEPS
 
 
@@ -50,10 +51,9 @@ def inspect(context: RunContext) -> None:
         broken = [entry for entry in fingerprint["unreadable"] if entry["split"] == split]
         if broken:
             what = "left out" if split == "train" else "predicted by the mean target of the training set"
+            told = counted(len(broken), f"unreadable {split} picture", "is", "are")
             named = ", ".join(entry["id"] for entry in broken[:3])
-            context.progress.message(
-                f"{len(broken)} unreadable {split} pictures are {what}: {named} ...", "warn"
-            )
+            context.progress.message(f"{told} {what}: {named} ...", "warn")
 
 
 def _changed_since(context: RunContext, manifest: Path) -> str:

@@ -15,6 +15,7 @@ from grandmaster.report.figures import IntervalRow, interval_figure
 from grandmaster.report.html import render_page
 from grandmaster.report.values import MISSING, gigabytes, minutes, number, score, share
 from grandmaster.storage import write_atomic, write_csv, write_json
+from grandmaster.texts import counted
 
 STEM = "mode_comparison"
 
@@ -251,7 +252,7 @@ def _epochs(run: ModeFacts) -> str:
 
 def _rate(run: ModeFacts) -> str:
     if run.rate_groups:
-        return f"{number(run.learning_rate)}, in {len(run.rate_groups)} groups"
+        return f"{number(run.learning_rate)}, in {counted(len(run.rate_groups), 'group')}"
     below = f", x {number(run.layer_decay)} a layer down" if run.layer_decay < 1 else ""
     return f"{number(run.learning_rate)}{below}"
 

@@ -10,6 +10,7 @@ import pandas as pd
 from grandmaster.competition.csv_files import first_few
 from grandmaster.config import DataConfig
 from grandmaster.errors import UserError, did_you_mean
+from grandmaster.texts import counted
 
 # What groups are called after, the widest first: a patient has several studies, a place several sequences.
 GROUP_WORDS = (
@@ -61,7 +62,7 @@ def find_groups(table: pd.DataFrame, ids: list[str], config: DataConfig, taken: 
                 f"column {named!r} (data.group_column) holds the target", fix="Name another column."
             )
         values = _filled(table[named].tolist(), ids)
-        line = f"groups: column {named!r}, {len(set(values))} groups, as data.group_column says"
+        line = f"groups: column {named!r}, {counted(len(set(values)), 'group')}, as data.group_column says"
         return Groups(column=None if values == ids else named, values=values, understood=(line,))
     usable: list[str] = []
     lines: list[str] = []
@@ -84,7 +85,7 @@ def find_groups(table: pd.DataFrame, ids: list[str], config: DataConfig, taken: 
     column = usable[0]
     values = _filled(table[column].tolist(), ids)
     line = (
-        f"groups: column {column!r}, {len(set(values))} groups of {len(ids)} pictures, because of its name and because "
+        f"groups: column {column!r}, {counted(len(set(values)), 'group')} of {counted(len(ids), 'picture')}, because of its name and because "
         "values repeat; pictures of a group stay in one fold"
     )
     if usable[1:]:

@@ -8,6 +8,7 @@ from grandmaster.config import TrainingMode
 from grandmaster.models.registry.entry import ModelEntry
 from grandmaster.models.registry.facts import Download, Facts
 from grandmaster.models.registry.modes import badge, mode_warnings, recommend, refusal
+from grandmaster.texts import counted
 
 MODES: tuple[TrainingMode, ...] = ("fine_tuning", "full_training", "inference_only")
 _MEANS = {
@@ -50,7 +51,7 @@ def guide_lines(
     for mode in MODES:
         lines += _mode_lines(entry, mode, images)
     if images is not None:
-        lines += ["", f"Recommended for {images:,} pictures: {recommend(entry.task, images).text}."]
+        lines += ["", f"Recommended for {counted(images, 'picture')}: {recommend(entry.task, images).text}."]
     if speeds:
         lines += ["", "Measured on this machine:", *(f"  {speed}" for speed in speeds)]
     lines += ["", *_commands(entry)]

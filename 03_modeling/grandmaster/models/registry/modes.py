@@ -12,6 +12,7 @@ from grandmaster.config import TrainingMode
 from grandmaster.errors import UserError
 from grandmaster.models.registry.entry import ModelEntry, Task
 from grandmaster.models.registry.table import ENTRIES
+from grandmaster.texts import counted
 
 # small: fine-tune a small model; any: fine-tune any; optional: fine-tuning is better, full training possible; both: either.
 Advice = Literal["small", "any", "optional", "both"]
@@ -145,16 +146,16 @@ def _concern(entry: ModelEntry, mode: TrainingMode, images: int) -> str | None:
     if mode == "inference_only":
         return None
     advised = recommend(entry.task, images)
-    instead = f"Recommended for {images:,} pictures: {advised.text}."
+    instead = f"Recommended for {counted(images, 'picture')}: {advised.text}."
     stated = entry.training_modes.requirements.get(mode)
     if mode in entry.training_modes.discouraged:
         needs = f": it asks for {_needs(entry, mode)}" if stated else ""
         return f"{mode} of {{names}} is discouraged{needs}. {instead}"
     if mode == "full_training" and mode not in advised.modes:
         needs = f" ({_needs(entry, mode)})" if stated and stated.min_images else ""
-        return f"{images:,} pictures are few for {mode} of {{names}}{needs}. {instead}"
+        return f"{counted(images, 'picture', 'is', 'are')} few for {mode} of {{names}}{needs}. {instead}"
     if mode == "fine_tuning" and advised.advice == "small" and not entry.small:
-        return f"{images:,} pictures are few for {mode} of {{names}}. {instead}"
+        return f"{counted(images, 'picture', 'is', 'are')} few for {mode} of {{names}}. {instead}"
     return None
 
 
