@@ -122,7 +122,7 @@ def show_plans(
     *,
     make_request: MakeRequest,
 ) -> int:
-    """`--dry_run`: the plans of both runs; writes nothing."""
+    """`--dry_run`: the plans of both runs; writes neither, but keeps what was measured."""
     import utils
     from grandmaster.pipeline.mode_comparison import MODES, same_budget
     from grandmaster.pipeline.run import planned_work

@@ -117,8 +117,8 @@ TEXTS: dict[str, dict[Language, str]] = {
     "plan.fits": {"en": "fits", "ko": "학습 횟수"},
     "plan.at_most": {"en": "at most about", "ko": "최대 약"},
     "plan.written_nothing": {
-        "en": "Nothing was written. Run it with:",
-        "ko": "아무것도 저장하지 않았습니다. 실행하려면:",
+        "en": "No run was written; what was measured is kept for it. Run it with:",
+        "ko": "훈련은 저장하지 않았고, 측정값만 다음 실행을 위해 보관했습니다. 실행하려면:",
     },
     # --- exploration ----------------------------------------------------------------------------
     "explore.done": {"en": "The page about the data: {path}", "ko": "데이터 보고서: {path}"},

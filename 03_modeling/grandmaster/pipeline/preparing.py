@@ -92,16 +92,15 @@ def shift(context: RunContext) -> None:
     mark_done(manifest, inputs, [path, *([sheet] if sheet.exists() else [])])
 
 
-def _look_at_pictures(context: RunContext, *, start_cache: bool = True) -> Inspection:
-    """What any run beside this one has measured is taken from their cache; a dry run uses it, but starts none."""
+def _look_at_pictures(context: RunContext) -> Inspection:
+    """What any run or dry run beside this one has measured is taken from their cache, and kept there."""
     for note in check_channels(context.competition, threads=context.hardware.cores):
         context.progress.message(note, "warn")
-    cache = context.cache_folder
     return inspect_pictures(
         context.competition,
         context.config.inspect,
         context.progress,
-        cache_folder=cache if start_cache or cache.is_dir() else None,
+        cache_folder=context.cache_folder,
     )
 
 
@@ -125,7 +124,7 @@ def plan(context: RunContext) -> None:
             fix="Delete it to have it made anew, or choose another --experiment_name.",
         )
     else:
-        made = _make(context, keep_speeds=True)
+        made = _make(context)
         require_room(context, made)  # before there is a plan: settings can still be changed then
         write_plan(path, made)
         mark_done(manifest, inputs, [path])
@@ -167,7 +166,7 @@ def _fit_seconds(model: ModelPlan) -> float:
 
 
 def planned(context: RunContext) -> Plan:
-    """The plan without writing anything: that of an existing run, or one made now."""
+    """The plan without a run: that of an existing one, or one made now. What was measured for it is kept, nothing else."""
     read = ("plan.json", "fingerprint.json", "shift.json")
     if all((context.folder / name).exists() for name in read):
         asked_for = plan_inputs(
@@ -175,12 +174,12 @@ def planned(context: RunContext) -> Plan:
         )
         if context.plan.made_for == asked_for:
             return context.plan
-    return _make(context, keep_speeds=False)
+    return _make(context)
 
 
-def _make(context: RunContext, *, keep_speeds: bool) -> Plan:
+def _make(context: RunContext) -> Plan:
     if not (context.folder / "fingerprint.json").exists():
-        context.fingerprint = _look_at_pictures(context, start_cache=False).fingerprint
+        context.fingerprint = _look_at_pictures(context).fingerprint
     if not (context.folder / "shift.json").exists():
         context.shift = _compared(context)
     made = make_timed_plan(
@@ -191,7 +190,7 @@ def _make(context: RunContext, *, keep_speeds: bool) -> Plan:
         context.config,
         clock=context.clock,
         models_wanted=context.models_wanted,
-        cache=ProbeCache(context.cache_folder, read_only=not keep_speeds),
+        cache=ProbeCache(context.cache_folder),
     )
     return with_kept_weights(context, made)
 
