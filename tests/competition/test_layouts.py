@@ -438,9 +438,9 @@ def test_groups_are_found_by_name(tmp_path: Path, ids: str, rows: list[str]) -> 
     assert (c.group_column, c.train["group"].tolist()) == (ids, rows)
     none = read(tmp_path, group_column="id")
     assert (none.group_column, none.train["group"].tolist()) == (None, none.train["id"].tolist())
-    with pytest.raises(UserError, match=r"no column 'patiend'.*data\.group_column"):
+    with pytest.raises(UserError, match=r"no column 'patiend' \(data\.group_column\) \(in .*\.csv\)"):
         read(tmp_path, group_column="patiend")
-    with pytest.raises(UserError, match=r"'label' \(data\.group_column\) holds the target"):
+    with pytest.raises(UserError, match=r"'label' \(data\.group_column\) holds the target \(in .*\.csv\)"):
         read(tmp_path, group_column="label")
 
 

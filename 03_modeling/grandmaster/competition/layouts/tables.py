@@ -141,7 +141,13 @@ class Tables:
         targets, table, config = self.targets, self.training.table, self.folder.config
         paths = self.paths
         test = test or pictures_to_predict(self.folder, self.sample)
-        groups = find_groups(table, self.ids, config, (self.training.id_column, *targets.columns))
+        groups = find_groups(
+            table,
+            self.ids,
+            config,
+            (self.training.id_column, *targets.columns),
+            path=self.training.path,
+        )
         group_values, group_lines = groups.values, groups.understood
         if rows is not None and groups.column is None and config.group_column is None:
             # Pictures of one row must not be split between training and validation.
