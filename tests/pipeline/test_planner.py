@@ -300,7 +300,7 @@ def test_rows_whose_pictures_disagree_are_told(known):
     rows[:3] = "left"
     shared = dataclasses.replace(competition, train=competition.train.assign(row=rows))
     notes = plan((shared, fingerprint), CPU).notes
-    assert "1 rows have pictures with different targets, 'left': scored as the highest of them" in notes
+    assert "1 row has pictures with different targets, 'left': scored as the highest of them" in notes
     assert not [note for note in plan(known, CPU).notes if "different targets" in note]
 
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import msgspec
 
+from grandmaster.eda.fingerprint import TASK as INSPECT_TASK
 from grandmaster.eda.fingerprint import Inspection, inspect_pictures
+from grandmaster.eda.shift_reading import TASK as COMPARE_TASK
 from grandmaster.errors import UserError
 from grandmaster.images.policy import test_like_policy
 from grandmaster.pipeline.augmenting import trial_epochs
@@ -37,7 +39,7 @@ def inspect(context: RunContext) -> None:
     manifest = context.folder / "fingerprint.manifest.json"
     inputs = {"data": context.data_hash, "settings": msgspec.to_builtins(context.config.inspect)}
     if is_done(manifest, inputs):
-        context.progress.message("Inspect: done before.", "good")
+        context.progress.finish(INSPECT_TASK, "done before")
         return
     if changed := _changed_since(context, manifest):
         context.progress.message(changed, "warn")
@@ -82,7 +84,7 @@ def shift(context: RunContext) -> None:
     manifest = context.folder / "shift.manifest.json"
     inputs = {"data": context.data_hash, "settings": msgspec.to_builtins(context.config.inspect)}
     if is_done(manifest, inputs):
-        context.progress.message("Compare with test: done before.", "good")
+        context.progress.finish(COMPARE_TASK, "done before")
         return
     path, sheet = context.folder / "shift.json", context.folder / SHEET
     content = _compared(context)
