@@ -143,6 +143,15 @@ TEXTS: dict[str, dict[Language, str]] = {
     },
     "end.baseline": {"en": "baseline", "ko": "기준선"},
     "end.models": {"en": "models", "ko": "모델"},
+    "end.alone": {"en": "each alone, on its own fold", "ko": "모델 각각, 자기 fold 기준"},
+    "end.alone_views": {
+        "en": "each alone, on its own fold, by the mean of all {views} views",
+        "ko": "모델 각각, 자기 fold 기준, view {views}개 전체의 평균",
+    },
+    "end.blend_views": {
+        "en": "above: the blend, with the views that were chosen",
+        "ko": "위 점수: 고른 view로 계산한 블렌드",
+    },
     "end.techniques": {"en": "techniques kept", "ko": "채택된 기법"},
     "end.techniques_left": {
         "en": "not used: {count} (see the report)",
