@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "03_modeling"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "04_training"))
 
 import pandas as pd
 
+from config import MODES
 from grandmaster.competition.sample import make_sample
-from grandmaster.config import Config
 from grandmaster.pipeline.hardware import cpu_name
 from grandmaster.pipeline.machine import usable_cores
 from grandmaster.pipeline.run import RunRequest, run_pipeline
@@ -41,7 +42,9 @@ def one_run(data: Path, folder: Path, minutes: float) -> dict[str, Any]:
     request = RunRequest(
         data_path=data,
         run_folder=folder,
-        config=with_settings(Config(), [f"run.minutes={minutes}", "model.pretrained=false"]),
+        config=with_settings(
+            MODES["quick_test"].config, [f"run.minutes={minutes}", "model.pretrained=false"]
+        ),
         mode="quick_test",
         command="benchmarks/overhead.py",
     )
