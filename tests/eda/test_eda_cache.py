@@ -76,7 +76,7 @@ def test_a_second_run_decodes_nothing_and_says_the_same(root, tmp_path, monkeypa
     assert content(warm) == content(cold) == content(look(root, None))
     assert warm.fingerprint["duplicates"]["near"] == [["c", "c_near"]]
     assert (warm.table.values == cold.table.values).all()
-    assert progress.lines == ["finish: 6 pictures (6 measured before), 0 unreadable, 1 groups of duplicates"]
+    assert progress.lines == ["finish: 6 pictures (6 measured before), 0 unreadable, 1 group of duplicates"]
 
 
 def test_a_copy_within_the_data_was_not_known_before(root, tmp_path, monkeypatch):

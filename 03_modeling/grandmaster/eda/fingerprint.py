@@ -37,6 +37,7 @@ from grandmaster.errors import UserError
 from grandmaster.images.decode import PictureError, read_bytes
 from grandmaster.progress import Progress
 from grandmaster.storage import digest, plain
+from grandmaster.texts import counted
 
 TASK = "inspect"
 # Pictures handed to the threads in one go, and remembered in one go: a run that is killed loses no more.
@@ -193,8 +194,8 @@ def _inspect_with(
     known = len(ids) - seen.measured
     progress.finish(
         TASK,
-        f"{len(ids)} pictures{f' ({known} measured before)' if known else ''}, {len(seen.unreadable)} unreadable, "
-        f"{len(duplicates.groups)} groups of duplicates",
+        f"{counted(len(ids), 'picture')}{f' ({known:,} measured before)' if known else ''}, "
+        f"{len(seen.unreadable)} unreadable, {counted(len(duplicates.groups), 'group')} of duplicates",
     )
     fingerprint = plain(content)
     assert isinstance(fingerprint, dict)
