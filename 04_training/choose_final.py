@@ -13,7 +13,7 @@ import data_loader
 import options as flags
 from grandmaster.errors import UserError, did_you_mean
 from options import BAD_INPUT, DONE, Parser, one_line, parse_flags
-from run_folders import find_run, runs_in
+from run_folders import find_finished_run, runs_in
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -57,15 +57,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         tolerance = None if options.tolerance is None else _tolerance(options.tolerance)
         results = flags.RESULTS_FOLDER if options.output is None else data_loader.resolve(options.output)
         data = None if options.data_path is None else data_loader.resolve(options.data_path)
+        named = [find_finished_run(name, results=results) for name in options.runs]
 
         from grandmaster.pipeline.choosing import choose
         from utils import make_console
 
         console = make_console()
-        if options.runs:
+        if named:
             from grandmaster.pipeline.finished import open_run
 
-            found = [open_run(find_run(name, results=results), data_path=data) for name in options.runs]
+            found = [open_run(folder, data_path=data) for folder in named]
         else:
             found = _finished(results, options.competition, data, console)
         choice = choose(found, tolerance=tolerance)

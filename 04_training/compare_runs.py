@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import data_loader
 from grandmaster.errors import UserError
+from grandmaster.texts import counted
 from messages import text
 from options import BAD_INPUT, DONE, Parser, one_line, parse_flags
-from run_folders import find_run
+from run_folders import find_finished_run, find_run
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -65,12 +66,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _folders(given: str) -> list[Path]:
     """One run, or the runs between commas; a name that has commas in it is one run."""
+    names = [given]
     try:
-        return [find_run(given)]
+        find_run(given)
     except UserError:
         if "," not in given:
             raise
-    return [find_run(name) for name in given.split(",") if name]
+        names = [name for name in given.split(",") if name]
+    return [find_finished_run(name) for name in names]
 
 
 def _compare(folders: Sequence[Sequence[Path]], data: Path | None, page: Path | None) -> None:
@@ -106,7 +109,7 @@ def comparison_table(found: RunsCompared) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    title = Text(f"{found.first} -> {found.second}, {found.rows:,} rows")
+    title = Text(f"{found.first} -> {found.second}, {counted(found.rows, 'row')}")
     # At 80 columns words and intervals are wrapped, and no column is left out.
     table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("pictures")

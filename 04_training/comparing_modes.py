@@ -122,7 +122,7 @@ def show_plans(
     *,
     make_request: MakeRequest,
 ) -> int:
-    """`--dry_run`: the plans of both runs; writes nothing."""
+    """`--dry_run`: the plans of both runs; writes neither, but keeps what was measured."""
     import utils
     from grandmaster.pipeline.mode_comparison import MODES, same_budget
     from grandmaster.pipeline.run import planned_work
@@ -181,7 +181,8 @@ def _table(title: str, *columns: tuple[str, dict[str, Any]]) -> Table:
 def _side_by_side(compared: ModesCompared) -> Table:
     from rich.text import Text
 
-    from grandmaster.report.mode_comparison import TITLES, table_lines
+    from grandmaster.models.registry.modes import MODE_TITLES
+    from grandmaster.report.mode_comparison import table_lines
 
     title = (
         f"{compared.backbone} on {compared.competition}, {compared.input_size} px, "
@@ -190,7 +191,7 @@ def _side_by_side(compared: ModesCompared) -> Table:
     table = _table(
         title,
         ("", {"style": "cyan"}),
-        *((TITLES[mode], {"overflow": "fold"}) for mode in ("full_training", "fine_tuning")),
+        *((MODE_TITLES[mode], {"overflow": "fold"}) for mode in ("full_training", "fine_tuning")),
     )
     for line in table_lines(compared):
         style = "dim" if line.documented else ""
@@ -221,7 +222,7 @@ def _gains(compared: ModesCompared) -> Table:
 def _moved(compared: ModesCompared) -> Table:
     from rich.text import Text
 
-    from grandmaster.report.mode_comparison import TITLES
+    from grandmaster.models.registry.modes import MODE_TITLES
     from grandmaster.report.values import count, share
 
     right: dict[str, Any] = {"justify": "right", "no_wrap": True}
@@ -229,7 +230,7 @@ def _moved(compared: ModesCompared) -> Table:
         text("compare.moved"),
         (text("compare.layer"), {"style": "cyan", "overflow": "fold"}),
         (text("compare.parameters"), right),
-        *((TITLES[mode], right) for mode in ("full_training", "fine_tuning")),
+        *((MODE_TITLES[mode], right) for mode in ("full_training", "fine_tuning")),
     )
     for layer in compared.layers:
         shares = (share(layer.full_training), share(layer.fine_tuning))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,6 +66,23 @@ def find_competitions(given: str | None) -> list[Path]:
         f"no competition found (looked in {shown(DATA_FOLDER)} and {KAGGLE_INPUT})",
         fix="Put its unzipped files into a folder there, give --data_path, or run `make demo` for a sample",
     )
+
+
+def earlier_competitions(runs: Iterable[Path]) -> list[Path]:
+    """Competition folders that these runs learnt from, each once, in order of the runs; those that are gone are left out.
+
+    A comparison's folder has its settings one level below.
+    """
+    from grandmaster.storage import read_object
+
+    found: dict[Path, None] = {}
+    for run in runs:
+        for file in sorted((*run.glob("config.json"), *run.glob("*/config.json"))):
+            with contextlib.suppress(UserError):  # a damaged file, or data that are there no more
+                stored = read_object(file).get("data_path")
+                if isinstance(stored, str):
+                    found[_given_folder(stored)] = None
+    return list(found)
 
 
 def one_competition(found: Sequence[Path]) -> Path:

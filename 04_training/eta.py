@@ -131,7 +131,7 @@ class Eta:
         spent = task.seconds(now)
         own = task.full_seconds()
         if own is None:
-            return None if prior is None else max(0.0, prior - spent)
+            return None if prior is None else max(0.0, prior * (1.0 - task.share) - spent)
         # Since the last advance the next one has been under way, but no more than one is credited.
         units_left = max(0, task.total - task.done)
         per_unit = own / task.total
@@ -150,14 +150,26 @@ class Eta:
         return sum(known)
 
     def share(self) -> float:
-        """Part of the run's time that is over, 0 to 1."""
+        """Part of the run's time that is over, 0 to 1; what earlier runs did counts with the time it would take now."""
         left = self.remaining()
         if left is None:
             return self.finished() / len(self.tasks)
         if not self.tasks:
             return 0.0
-        spent = self.elapsed()
+        spent = self.elapsed() + sum(self._earlier(task) for task in self.tasks.values())
         return 1.0 if left == 0 and not self.running() else spent / max(spent + left, 1e-9)
+
+    def _earlier(self, task: TaskState) -> float:
+        """Seconds that the part of a task that was done in an earlier run would take at today's pace."""
+        if task.started is None:
+            return 0.0
+        if task.first is None:
+            found_done = task.ended is not None and task.ended - task.started < _SHORTEST_WORK
+            return (self._prior(task) or 0.0) if found_done else 0.0
+        if task.first - task.started >= _SHORTEST_WORK or not task.total:
+            return 0.0
+        whole = task.full_seconds() or self._prior(task) or 0.0
+        return whole * min(1.0, task.first_units / task.total)
 
     def _task(self, name: str) -> TaskState:
         return self.tasks.setdefault(name, TaskState(name))

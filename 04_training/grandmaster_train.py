@@ -83,7 +83,7 @@ def run_debug(settings: Settings) -> int:
 
 
 def show_plan(settings: Settings, request: RunRequest, command: str) -> int:
-    """`--dry_run`: the plan as tables; writes nothing."""
+    """`--dry_run`: the plan as tables; writes no run, but keeps what was measured for it."""
     import utils
     from grandmaster.pipeline.run import planned_work
     from live_view import make_view

@@ -20,8 +20,9 @@ import kaggle_code
 import kaggle_names
 from _source_roots import ROOT
 from grandmaster.errors import UserError
+from grandmaster.texts import counted
 from options import BAD_INPUT, DONE, Parser, one_line, parse_flags
-from run_folders import find_run
+from run_folders import find_finished_run
 
 if TYPE_CHECKING:
     from grandmaster.pipeline.bundle import Bundle
@@ -125,7 +126,7 @@ def make_inference(options: Namespace) -> int:
     Raises:
         UserError: as `write_bundle`, or a name that Kaggle does not take.
     """
-    run = find_run(options.run)
+    run = find_finished_run(options.run)
     names = _names(options, run.name, _competition_of(run), "bundle", "infer")
     dataset, kernel = _empty(run / "kaggle" if options.out is None else Path(options.out))
     files, modules = kaggle_code.modules_for(ROOT / "04_training" / "kaggle_infer.py")
@@ -258,7 +259,7 @@ def _say_models(bundle: Bundle) -> None:
     half = [member for member in bundle.members.values() if member.half]
     worst = max((member.half_difference for member in half), default=0.0)
     print(
-        f"{len(bundle.members)} models, {len(half)} of them in half precision (their predictions differ by {worst:.1g} at most)"
+        f"{counted(len(bundle.members), 'model')}, {len(half)} of them in half precision (their predictions differ by {worst:.1g} at most)"
     )
 
 

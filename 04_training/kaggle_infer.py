@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import data_loader
 from grandmaster.errors import UserError
 from grandmaster.progress import Level, SilentProgress
+from grandmaster.texts import counted
 from options import BAD_INPUT, DONE, Parser, one_line, parse_flags
 from time_limit import process_start
 
@@ -97,7 +98,7 @@ def infer(
     peak = _peak_gb()
     write_json(target.with_name(REPORT), {**vars(found), "peak_gb": round(peak, 2)})
     print("\n".join(told(found)))
-    print(f"{target}: {found.rows} rows, {found.seconds:.0f} s, peak memory {peak:.1f} GB")
+    print(f"{target}: {counted(found.rows, 'row')}, {found.seconds:.0f} s, peak memory {peak:.1f} GB")
     return found
 
 
@@ -111,13 +112,13 @@ def _peak_gb() -> float:
 def told(found: Inferred) -> list[str]:
     """What a person should know of it."""
     lines = [
-        f"{len(found.members)} models predicted {found.pictures - found.prior} of {found.pictures} pictures"
+        f"{counted(len(found.members), 'model')} predicted {found.pictures - found.prior} of {counted(found.pictures, 'picture')}"
     ]
     lines += [f"note: {line}" for line in found.gave_up]
     lines += [f"submission: {line}" for line in found.warnings]
     if found.prior:
         lines.append(
-            f"note: {found.prior} pictures are missing, broken or had no time: they got the average answer"
+            f"note: {counted(found.prior, 'picture', 'is', 'are')} missing, broken or had no time: they got the average answer"
         )
     return lines
 

@@ -16,6 +16,7 @@ import pandas as pd
 
 from grandmaster.competition.csv_files import read_table
 from grandmaster.competition.table import Competition
+from grandmaster.texts import counted
 from kaggle_infer import REPORT
 from kaggle_names import folder_bytes
 
@@ -98,7 +99,7 @@ class Proof:
             f"{self.times} times the test set, under new ids" if self.times > 1 else "the test set as it is"
         )
         return [
-            f"Proven: {self.rows} rows of {self.pictures} pictures ({larger}) through the gate, by {self.models} models, "
+            f"Proven: {counted(self.rows, 'row')} of {counted(self.pictures, 'picture')} ({larger}) through the gate, by {counted(self.models, 'model')}, "
             f"in {self.seconds:.0f} s on this machine, {self.peak_gb:.1f} GB of memory at most; the dataset has "
             f"{self.megabytes:.1f} MB.",
             "  Only the bundle's code was imported, nothing was asked of the network, nothing was written to the input.",

@@ -14,6 +14,7 @@ import data_loader
 import options
 from grandmaster.config import TrainingMode
 from grandmaster.errors import UserError
+from grandmaster.texts import counted
 from options import BAD_INPUT, DONE, Parser, choice, one_line, parse_flags
 
 if TYPE_CHECKING:
@@ -125,9 +126,7 @@ def _table(given: argparse.Namespace) -> int:
     images = _number("--images", given.images)
     if images is not None:
         for task in dict.fromkeys(entry.task for entry, _ in found):
-            line = (
-                f"{task.replace('_', '-')} with {int(images):,} pictures: {recommend(task, int(images)).text}"
-            )
+            line = f"{task.replace('_', '-')} with {counted(int(images), 'picture')}: {recommend(task, int(images)).text}"
             console.print(line, soft_wrap=True, markup=False)
     for line in _LEGEND:
         console.print(line, style="dim", soft_wrap=True, markup=False)

@@ -93,7 +93,8 @@ def make_parser() -> Parser:
     add(
         "--dry_run",
         action="store_true",
-        help="print the plan with its reasons (explore: what was found), write nothing, stop",
+        help="print the plan with its reasons (explore: what was found) and stop; writes no run, only what was measured into "
+        "the cache beside the runs",
     )
     add(
         "--models",

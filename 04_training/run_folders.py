@@ -7,6 +7,7 @@ from pathlib import Path
 import data_loader
 import options
 from grandmaster.errors import UserError, did_you_mean
+from grandmaster.pipeline.run_files import require_finished
 
 
 def find_run(given: str, *, results: Path | None = None) -> Path:
@@ -29,6 +30,17 @@ def find_run(given: str, *, results: Path | None = None) -> Path:
         where=data_loader.shown(results),
         fix=did_you_mean(given, known) if known else "There is no run there yet.",
     )
+
+
+def find_finished_run(given: str, *, results: Path | None = None) -> Path:
+    """As `find_run`, of a run that came to its end: said at once, where opening one takes seconds of imports.
+
+    Raises:
+        UserError: as there, or it has no result.
+    """
+    folder = find_run(given, results=results)
+    require_finished(folder)
+    return folder
 
 
 def runs_in(results: Path) -> list[Path]:

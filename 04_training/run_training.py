@@ -6,7 +6,7 @@ from __future__ import annotations
 import shlex
 import sys
 import webbrowser
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,98 +28,24 @@ from config import MODES
 from grandmaster.config import TrainingMode
 from grandmaster.errors import UserError
 from live_view import make_view
+from menu_questions import Item, QuitMenu, ask, choose
 from messages import language, text
 
 if TYPE_CHECKING:
-    from prompt_toolkit.application import Application
-    from prompt_toolkit.key_binding import KeyPressEvent
-
     from grandmaster.models.registry import ModelEntry
 
 
 PAGES = ("report.html", "eda.html", f"{COMPARISON}.html")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Item:
-    """A line of a menu, what there is to say about it, and what choosing it does."""
+@dataclass
+class Chosen:
+    """What the person has chosen for all that follows; None: nothing yet."""
 
-    title: str
-    about: str = ""
-    action: Callable[[], object]
+    data: Path | None = None
 
 
-class QuitMenu(Exception):
-    """The person wants out."""
-
-
-def choose(question: str, items: Sequence[Item]) -> Item:
-    """Which item is wanted: arrow keys on a terminal, else a number on a line of its own.
-
-    Raises:
-        QuitMenu: end of input, or Ctrl-C.
-    """
-    return (
-        _choose_by_arrows(question, items) if utils.is_interactive() else _choose_by_number(question, items)
-    )
-
-
-def _choose_by_number(question: str, items: Sequence[Item]) -> Item:
-    print(question)
-    for number, item in enumerate(items, start=1):
-        print(f"  {number:>2}. {item.title}" + (f": {item.about}" if item.about else ""))
-    while True:
-        print(text("menu.number"), end="", flush=True)
-        line = sys.stdin.readline()
-        print()
-        if not line:
-            raise QuitMenu
-        word = line.strip()
-        if word.isascii() and word.isdigit() and 1 <= int(word) <= len(items):
-            return items[int(word) - 1]
-        print(text("menu.bad_number", last=len(items)))
-
-
-def _choose_by_arrows(question: str, items: Sequence[Item]) -> Item:
-    import questionary
-
-    style = questionary.Style(
-        [("pointer", "fg:ansicyan bold"), ("highlighted", "fg:ansicyan bold"), ("text", "fg:ansibrightblack")]
-    )
-    rows = [
-        questionary.Choice(f"{number + 1:>2}. {item.title}", value=number, description=item.about or None)
-        for number, item in enumerate(items)
-    ]
-    hint = text("menu.hint")
-    asked = questionary.select(question, choices=rows, style=style, instruction=hint, qmark="", pointer="❯")
-    _move_by_digits(asked.application)
-    answer = asked.ask(kbi_msg="")
-    if answer is None:
-        raise QuitMenu
-    return items[answer]
-
-
-def _move_by_digits(menu: Application[int]) -> None:
-    """A typed number moves the pointer to the item of that number, so that Enter never takes another one."""
-    from prompt_toolkit.key_binding import KeyBindings, merge_key_bindings
-    from questionary.prompts.common import InquirerControl
-
-    control = next(part for part in menu.layout.find_all_controls() if isinstance(part, InquirerControl))
-    bindings, typed = KeyBindings(), ""
-
-    def move(event: KeyPressEvent) -> None:
-        nonlocal typed
-        last = control.choice_count
-        # "1", "3" is 13 where there are so many items, else 3.
-        typed = next(
-            word for word in (typed + event.data, event.data, "") if not word or 1 <= int(word) <= last
-        )
-        if typed:
-            control.pointed_at = int(typed) - 1
-
-    for digit in "0123456789":
-        bindings.add(digit)(move)
-    menu.key_bindings = merge_key_bindings([menu.key_bindings or KeyBindings(), bindings])
+chosen = Chosen()
 
 
 def items() -> list[Item]:
@@ -133,6 +59,7 @@ def items() -> list[Item]:
         for mode in MODES.values()
     ]
     lines += [
+        Item(title=text("menu.choose_data"), action=choose_data),
         Item(title=text("menu.found"), action=show_found),
         Item(title=text("menu.plan"), action=show_plan),
         Item(title=text("menu.report"), action=open_report),
@@ -146,17 +73,67 @@ def items() -> list[Item]:
 
 
 def train(mode: str, *flags: str) -> None:
-    """Run a mode, on the competition that the person chooses where there are several."""
-    competitions = [] if mode == "debug" else found()
+    """Run a mode on the data that the person chose, or chooses now where there are several."""
     command = ["--mode", mode, *flags]
-    if len(competitions) < 2:
-        grandmaster_train.main(command)
-        return
+    if mode != "debug" or chosen.data is not None:
+        data = chosen.data or data_to_use()
+        if data is None:
+            return
+        command += ["--data_path", str(data)]
+    grandmaster_train.main(command)
+
+
+def data_to_use() -> Path | None:
+    """The only data there are, or those of several that the person wants; None: there are none, or none are wanted."""
+    known = known_data()
+    if not known:
+        print(_no_competition())
+    return choose_data() if len(known) > 1 else next(iter(known), None)
+
+
+def choose_data() -> Path | None:
+    """Ask for the data of all that follows; None: they stay as they are."""
     folders = [
-        Item(title=path.name, action=partial(grandmaster_train.main, [*command, "--data_path", str(path)]))
-        for path in competitions
+        Item(title=path.name, about=data_loader.shown(path), action=partial(Path, path))
+        for path in known_data()
     ]
-    choose(text("menu.which_data"), folders).action()
+    other = Item(title=text("menu.other_folder"), action=ask_folder)
+    back = Item(title=text("menu.back"), action=lambda: None)
+    answer = choose(text("menu.which_data"), [*folders, other, back]).action()
+    if isinstance(answer, Path):
+        chosen.data = answer
+        return answer
+    return None
+
+
+def ask_folder() -> Path | None:
+    """A folder that is typed in; None: an empty line.
+
+    Raises:
+        UserError: it holds no competition.
+    """
+    given = ask(text("menu.type_folder")).strip()
+    if not given:
+        return None
+    try:
+        return data_loader.find_competitions(given)[0]
+    except UserError as error:
+        raise UserError(error.what, fix=error.fix) from None  # it was not given by a flag
+
+
+def known_data() -> list[Path]:
+    """Competition folders in data/, or Kaggle's, then those of earlier runs, the newest run first."""
+    here = found()
+    known = {path.resolve() for path in here}
+    earlier = data_loader.earlier_competitions(reversed(runs()))
+    if chosen.data is not None:
+        earlier = [chosen.data, *(path for path in earlier if path != chosen.data)]
+    return here + [path for path in earlier if path.resolve() not in known]
+
+
+def _no_competition() -> str:
+    folder = data_loader.shown(data_loader.DATA_FOLDER)
+    return text("menu.no_competition", folder=folder, choose=text("menu.choose_data"))
 
 
 def show_plan() -> None:
@@ -208,7 +185,9 @@ def show_modes(entry: ModelEntry) -> None:
             else partial(print, why)
         )
         said = about(mode) if why is None else text("menu.refused_mode")
-        lines.append(Item(title=text("menu.train_so", mode=mode), about=said, action=action))
+        lines.append(
+            Item(title=text("menu.train_so", mode=text(f"menu.mode.{mode}")), about=said, action=action)
+        )
     question = text("menu.which_training", name=entry.title)
     choose(question, [*lines, Item(title=text("menu.back"), action=lambda: None)]).action()
 
@@ -236,14 +215,14 @@ def show_found() -> None:
     from screens import competition_panel
 
     console = utils.make_console()
-    try:
-        for folder in data_loader.find_competitions(None):
-            try:
-                console.print(competition_panel(data_loader.load(folder)))
-            except UserError as error:
-                console.print(Text(f"✗ {folder.name}: {error}", style="red"))
-    except UserError as error:
-        console.print(Text(f"▲ {error}", style="yellow"))
+    folders = known_data() if chosen.data is None else [chosen.data]
+    if not folders:
+        console.print(Text(f"▲ {_no_competition()}", style="yellow"))
+    for folder in folders:
+        try:
+            console.print(competition_panel(data_loader.load(folder)))
+        except UserError as error:
+            console.print(Text(f"✗ {folder.name}: {error}", style="red"))
 
 
 def open_report() -> None:
@@ -335,7 +314,8 @@ def header() -> Panel:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="cyan", no_wrap=True)
     table.add_column()
-    names = ", ".join(folder.name for folder in found())
+    folders = known_data() if chosen.data is None else [chosen.data]
+    names = ", ".join(folder.name for folder in folders)
     table.add_row(text("menu.data"), Text(names) if names else Text(text("menu.no_data"), style="yellow"))
     table.add_row(text("menu.last_run"), _last_run())
     heading = Text(text("menu.title"), style="bold cyan")
@@ -369,8 +349,8 @@ def make_parser() -> options.Parser:
     """No flags: what there is to say is asked for."""
     return options.Parser(
         prog="run_training.py",
-        description="A menu over the competitions in data/. It takes no flags: with --data_path and all others, "
-        "start grandmaster_train.py.",
+        description="A menu over the competitions in data/, those of earlier runs, and any other folder. It takes no "
+        "flags: with --data_path and all others, start grandmaster_train.py.",
         allow_abbrev=False,
     )
 
@@ -381,22 +361,32 @@ def main(argv: Sequence[str] = ()) -> int:
         options.parse_flags(make_parser(), argv)
     except UserError:
         given = shlex.join(argv)
-        fix = f"Start grandmaster_train.py {given} instead, or put the competition into data/"
+        fix = f"Start grandmaster_train.py {given} instead, or choose the data in the menu"
         print(f"error: {UserError(f'the menu takes no flags: {given}', fix=fix)}", file=sys.stderr)
         return options.BAD_INPUT
+    try:
+        _ask_and_do()
+    except BrokenPipeError:  # `| head`
+        utils.silence(sys.stdout)
+    return 0
+
+
+def _ask_and_do() -> None:
+    """Until the person quits, or nobody reads what is said."""
     console = utils.make_console()
     try:
         while True:
             console.print(header())
-            chosen = choose(text("menu.question"), items())
+            if not utils.has_reader(sys.stdout):
+                return
+            item = choose(text("menu.question"), items())
             try:
-                chosen.action()
+                item.action()
             except UserError as error:
                 print(f"error: {error}", file=sys.stderr)
             console.print()
     except (QuitMenu, KeyboardInterrupt):
-        print(text("menu.bye"))
-    return 0
+        print(text("menu.bye"), flush=True)
 
 
 if __name__ == "__main__":

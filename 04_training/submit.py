@@ -18,7 +18,7 @@ import data_loader
 import kaggle_names
 from grandmaster.errors import UserError
 from options import BAD_INPUT, CHECK_FAILED, DONE, FAILED, Parser, one_line, parse_flags
-from run_folders import find_run
+from run_folders import find_finished_run
 
 if TYPE_CHECKING:
     from grandmaster.competition.submission import GateReport
@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         options = parse_flags(make_parser(), sys.argv[1:] if argv is None else argv)
         kernel = _kernel(options)
-        folder = find_run(options.run)
+        folder = find_finished_run(options.run)
         from grandmaster.pipeline.finished import open_run
 
         moved = None if options.data_path is None else data_loader.resolve(options.data_path)
@@ -88,6 +88,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not verdict.passed:
             return CHECK_FAILED
         if not options.yes:
+            lacking = _lacking_client()
+            print(f"note: {lacking}\n" if lacking else "", end="")
             print("Nothing was sent. To hand it in, repeat the command with --yes.")
             return DONE
         return _submit(folder, wanted)
@@ -157,18 +159,26 @@ def _show(wanted: Submission, verdict: GateReport) -> None:
     print("\n".join(f"{name + ':':<13}{text}" for name, text in lines))
 
 
+def _lacking_client() -> UserError | None:
+    """What is to be said where there is no client; None: there is one."""
+    if shutil.which(CLIENT) is not None:
+        return None
+    return UserError(
+        "the official client `kaggle` is not installed",
+        fix="pip install kaggle, and put your API token where it looks for it: see docs/kaggle.md.",
+    )
+
+
 def _submit(folder: Path, wanted: Submission) -> int:
     """Run the client and note it; exit code.
 
     Raises:
         UserError: there is no client, or the ledger cannot be written.
     """
-    client = shutil.which(CLIENT)
-    if client is None:
-        raise UserError(
-            "the official client `kaggle` is not installed",
-            fix="pip install kaggle, and put your API token where it looks for it: see docs/kaggle.md.",
-        )
+    lacking = _lacking_client()
+    if lacking is not None:
+        raise lacking
+    client = shutil.which(CLIENT) or CLIENT
     ended = subprocess.run([client, *wanted.command[1:]], capture_output=True, text=True)
     said = (ended.stdout + ended.stderr).strip()
     print(said)

@@ -57,11 +57,28 @@ class _SteadyStream:
             self._silence()
 
     def _silence(self) -> None:
-        # The descriptor itself, so that what is left in buffers, and who else writes there, meets no closed pipe either.
-        with suppress(OSError, ValueError):
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self._stream.fileno())
-            os.close(nowhere)
+        silence(self._stream)
+
+
+_silenced: set[int] = set()
+
+
+def silence(stream: TextIO) -> None:
+    """Show nobody anything more on a stream whose reader has gone away."""
+    # The descriptor itself, so that what is left in buffers, and who else writes there, meets no closed pipe either.
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+        _silenced.add(stream.fileno())
+
+
+def has_reader(stream: TextIO) -> bool:
+    """Whether somebody may still read a stream."""
+    try:
+        return stream.fileno() not in _silenced
+    except (OSError, ValueError):  # a notebook's stream has no number
+        return True
 
 
 def say_error(text: str) -> None:

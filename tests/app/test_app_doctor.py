@@ -77,6 +77,7 @@ def test_hub() -> None:
     offline = doctor.check_hub(False, has_weights=False)
     assert offline.status == "warn"
     assert "--weights_dir" in offline.fix
+    assert "models.py --guide" in offline.fix
 
 
 def test_writable_leaves_no_trace(tmp_path: Path) -> None:
@@ -181,9 +182,11 @@ def test_pictures(pipeline: FakePipeline, home: Path) -> None:
     assert doctor.check_pictures(["/gone/b.jpg"]).status == "fail"
 
 
-def test_no_data_fails_with_the_fix(pipeline: FakePipeline, home: Path) -> None:
+def test_no_data_is_a_warning_and_data_that_cannot_be_read_a_failure(
+    pipeline: FakePipeline, home: Path
+) -> None:
     (check,) = doctor.check_competitions([], Config())
-    assert check.status == "fail"
+    assert check.status == "warn"
     assert "make demo" in check.fix
     (home / "data/toy/train.csv").unlink()
     (check,) = doctor.check_competitions([home / "data/toy"], Config())
@@ -225,7 +228,7 @@ def test_debug_mode_shows_every_line(
         assert f"  {name}: " in shown
     for name in ("training step", "data", "pictures", "local weights", "model hub"):
         assert f"  {name}: " in shown
-    assert "toy: 1 pictures to train on" in shown
+    assert "toy: 1 picture to train on" in shown
     assert code == (3 if "✗ fail" in shown else 0)
     assert time.monotonic() - began < 30
     assert pipeline.runs == []
@@ -236,11 +239,22 @@ def test_debug_mode_shows_every_line(
 def test_debug_mode_ends_with_3_on_a_failure(
     pipeline: FakePipeline, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    (home / "data/toy/train.csv").unlink()
+    for given in ([], ["--data_path", "data/toy"]):
+        assert grandmaster_train.main(["--mode", "debug", *given]) == 3
+        assert "✗ fail  data: toy: no train.csv" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("offline")
+def test_debug_mode_on_a_fresh_clone_only_warns_that_there_are_no_data(
+    pipeline: FakePipeline, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (home / "data/toy").rename(home / "gone")
-    assert grandmaster_train.main(["--mode", "debug"]) == 3
+    code = grandmaster_train.main(["--mode", "debug", "--set", "hardware.device=cpu"])
     shown = capsys.readouterr().out
-    assert "✗ fail  data: no competition found" in shown
+    assert "▲ warn  data: no competition found" in shown
     assert "→ Give --data_path" in shown
+    assert code == (3 if "✗ fail" in shown else 0)
 
 
 def test_debug_mode_with_a_wrong_path_is_bad_input(pipeline: FakePipeline, home: Path) -> None:

@@ -176,6 +176,20 @@ def test_work_without_units_slows_the_pace(clock: Clock) -> None:
     assert eta.remaining() == pytest.approx(40.0)
 
 
+def test_what_was_done_before_a_resume_counts_in_the_whole_run(clock: Clock) -> None:
+    eta = Eta(clock)
+    eta.expect({"train a": 100.0, "train b": 100.0, "train c": 100.0, "train d": 100.0})
+    eta.finish("train a")  # "done before"
+    eta.start("train b", 10)
+    eta.advance("train b", 5)  # resumed in its middle
+    assert eta.share() == pytest.approx(150 / 400)
+    for _ in range(5):
+        clock.now += 10.0
+        eta.advance("train b", 1)
+    eta.finish("train b")
+    assert eta.share() == pytest.approx(0.5)
+
+
 def test_all_done(clock: Clock) -> None:
     eta = Eta(clock)
     eta.expect({"train a": 10.0})

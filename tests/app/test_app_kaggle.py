@@ -302,8 +302,20 @@ def test_without_yes_nothing_is_sent(own_run: Path, client: Path, capsys: pytest
     assert "gate:        passed" in said
     assert "kaggle competitions submit squares -m 'first: macro F1 " in said
     assert "--yes" in said
+    assert "not installed" not in said
     assert not client.exists()
     assert not (own_run.parent / "LEADERBOARD.csv").exists()
+
+
+def test_without_yes_a_missing_client_is_told_too(
+    own_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert submit.main([str(own_run)]) == 0
+    assert (
+        "note: the official client `kaggle` is not installed. pip install kaggle" in capsys.readouterr().out
+    )
+    assert submit.main([str(own_run), "--yes"]) == 2
 
 
 def test_with_yes_it_is_handed_in_and_noted(own_run: Path, client: Path) -> None:

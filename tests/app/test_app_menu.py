@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ PROGRAM = [app_fakes.__file__]
 DOWN, ENTER = "\x1b[B", "\r"
 ITEMS = [
     *("quick_test", "full_training", "competition_ready", "explore", "debug"),
-    *("found", "plan", "report", "resume", "models", "compare"),
+    *("data", "found", "plan", "report", "resume", "models", "compare"),
 ]
 
 
@@ -162,7 +162,7 @@ def test_sample_by_arrow_keys_in_korean(home: Path) -> None:
     with terminal(home, LANG="ko_KR.UTF-8") as child:
         child.expect("아직 없음")
         pick(child, ITEMS.index("found"), "무엇을 할까요")
-        child.expect("no competition found")
+        child.expect("data에 대회가 없습니다")
         pick(child, len(ITEMS), "무엇을 할까요")
         child.expect("예제 대회를 만드는 중")
         child.expect("sample: 800 pictures")
@@ -278,6 +278,90 @@ def test_several_competitions_are_asked_about(home: Path) -> None:
     assert [run["data"] for run in asked(home)["runs"]] == ["toy"]
 
 
+def add_run_of(home: Path, data: Path, name: str, *, minutes_ago: float) -> None:
+    """A run that learnt from these data."""
+    folder = home / "runs" / name
+    folder.mkdir(parents=True)
+    (folder / "environment.json").write_text(json.dumps({"command": ""}))
+    (folder / "config.json").write_text(json.dumps({"data_path": str(data.resolve())}))
+    then = time.time() - 60 * minutes_ago
+    for file in folder.iterdir():
+        os.utime(file, (then, then))
+
+
+def test_the_data_of_earlier_runs_are_offered_the_newest_first(home: Path) -> None:
+    for minutes, name in enumerate(("newest", "older", "gone"), start=1):
+        add_run_of(home, app_fakes.make_competition(home / "else" / name), name, minutes_ago=minutes)
+    add_run_of(home, home / "data" / "toy", "of_toy", minutes_ago=0)
+    (home / "else" / "gone" / "train.csv").unlink()
+    (home / "else" / "gone" / "train").rename(home / "train")
+    output = piped(home, 1, 2, 2)  # the second mode is asked for no data any more
+    assert re.search(r"1\. toy.*2\. newest.*3\. older.*4\. Another folder.*5\. Back", output, re.DOTALL)
+    assert [run["data"] for run in asked(home)["runs"]] == ["newest", "newest"]
+
+
+def test_the_data_of_the_only_run_are_used_where_there_are_no_others(home: Path) -> None:
+    (home / "data" / "toy").rename(home / "waste")
+    add_run_of(home, home / "waste", "old", minutes_ago=1)
+    output = piped(home, 1)
+    assert "nothing yet" not in output
+    assert [run["data"] for run in asked(home)["runs"]] == ["waste"]
+
+
+def test_another_folder_is_typed_in(home: Path) -> None:
+    app_fakes.make_competition(home / "waste")
+    places = {name: number for number, name in enumerate(ITEMS, start=1)}
+    output = piped(home, places["data"], 2, "wast", places["data"], 2, "", places["data"], 2, "waste", 1)
+    assert "error: no such folder: wast. " in output
+    assert "--data_path" not in output.partition("Done")[0]
+    assert [run["data"] for run in asked(home)["runs"]] == ["waste"]
+    (home / "data" / "toy").rename(home / "gone")
+    assert "choose another folder (“Choose the data folder”)" in piped(home, 1)
+    assert asked(home)["runs"] == []
+
+
+def test_another_folder_is_typed_in_a_terminal_in_korean(home: Path) -> None:
+    app_fakes.make_competition(home / "waste")
+    with terminal(home, LANG="ko_KR.UTF-8") as child:
+        pick(child, ITEMS.index("data"), "무엇을 할까요")
+        pick(child, 1, "어느 대회를 사용할까요")
+        child.expect("대회 파일 폴더")
+        child.send("waste" + ENTER)
+        pick(child, 0, "무엇을 할까요")
+        child.expect("완료: waste_quick_test")
+        child.expect("무엇을 할까요")
+        child.expect("❯")
+        child.sendcontrol("c")
+        child.expect(pexpect.EOF)
+
+
+@pytest.mark.parametrize("lines", [0, 3])
+def test_the_menu_ends_quietly_where_nobody_reads_it_any_more(home: Path, lines: int) -> None:
+    menu = subprocess.Popen(
+        [sys.executable, *PROGRAM, str(home), "menu"],
+        env=app_fakes.run_environment(),
+        cwd=home,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert menu.stdin is not None
+    assert menu.stdout is not None
+    assert menu.stderr is not None
+    for _ in range(lines):
+        menu.stdout.readline()
+    menu.stdout.close()
+    with suppress(BrokenPipeError):  # it may have ended before
+        menu.stdin.write("99\n" * 20)
+        menu.stdin.flush()
+    assert menu.wait(timeout=30) == 0
+    assert menu.stderr.read() == ""
+    for stream in (menu.stdin, menu.stderr):
+        with suppress(BrokenPipeError):
+            stream.close()
+
+
 def test_an_unreadable_competition_gives_one_line(home: Path) -> None:
     (home / "data" / "toy" / "train.csv").rename(home / "data" / "toy" / "other.csv")
     assert "✗ toy: no train.csv" in piped(home, ITEMS.index("found") + 1)
@@ -335,7 +419,8 @@ def test_a_model_that_can_be_trained_both_ways_is_compared(
 
     monkeypatch.setattr("sys.stdin", io.StringIO("2\n"))
     run_training.compare_modes()
-    assert commands == [["--mode", "quick_test", "--compare_modes", "--models", "efficientnet_b0"]]
+    (command,) = commands
+    assert command[:5] == ["--mode", "quick_test", "--compare_modes", "--models", "efficientnet_b0"]
     shown = capsys.readouterr().out
     assert "vit_base" in shown
     assert "yolo11n" not in shown

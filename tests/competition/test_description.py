@@ -62,7 +62,7 @@ def test_an_empty_file_says_nothing(tmp_path: Path) -> None:
         ("id_column: IDs", r"there is no column 'IDs' \(data\.id_column\)"),
         ("target_columns: [label]", r"there is no column 'label' \(data\.target_columns\)"),
         ("group_column: patient", r"there is no column 'patient' \(data\.group_column\)"),
-        ("classes: ['2', '9']", r"1 labels are missing in the list of classes \(data\.classes\): '10'"),
+        ("classes: ['2', '9']", r"1 label is missing in the list of classes \(data\.classes\): '10'"),
         ("classes: [2, 9, 10, 9]", "holds a label twice"),
         ("top_k: 3\nsubmission_format: hard_label", r"top_k \(data\.top_k\) means nothing here"),
         ("positive_class: '2'", r"positive_class \(data\.positive_class\) means nothing here"),

@@ -148,7 +148,7 @@ def test_masks_in_class_folders_are_told_apart_by_their_folder(tmp_path):
 def test_two_masks_for_a_picture_are_asked_about(tmp_path):
     root = make(tmp_path)
     draw(root / "masks" / "tr0.bmp")
-    with pytest.raises(UserError, match=r"1 train pictures fit more than one mask: 'tr0\.jpg'"):
+    with pytest.raises(UserError, match=r"1 train picture fits more than one mask: 'tr0\.jpg'"):
         read(root, folder="masks")
 
 

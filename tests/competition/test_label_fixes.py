@@ -49,14 +49,14 @@ def test_labels_change_and_pictures_go_without_touching_the_training_file(root: 
     assert after.targets.dtype == np.int64
     assert list(after.train.columns) == list(before.train.columns)
     assert after.train.index.tolist() == [0, 1, 2]
-    told = "label_fixes.csv: 1 labels changed, 1 pictures dropped, 1 rows say what is so already"
+    told = "label_fixes.csv: 1 label changed, 1 picture dropped, 1 row says what is so already"
     assert told in after.understood
     assert named(before.train, "label")["t3.jpg"] == 1, "the competition that was read is not changed"
 
 
 def test_a_class_that_loses_its_last_picture_is_warned_of(root: Path) -> None:
     after = fixed(root, "id,label\nt3.jpg,2\n")
-    assert after.understood[-1] == "warning: label_fixes.csv leaves no training picture of 1 classes: '9'"
+    assert after.understood[-1] == "warning: label_fixes.csv leaves no training picture of 1 class: '9'"
     assert "warning" not in "".join(fixed(root, "id,label\nt0.jpg,2\n").understood[-1])
 
 
@@ -90,7 +90,7 @@ def test_a_file_may_lie_elsewhere(root: Path, tmp_path: Path) -> None:
     (root / "label_fixes.csv").write_text("id,label\nt0.jpg,drop\n")
     after = with_label_fixes(read(root), str(elsewhere))
     assert named(after.train, "label")["t0.jpg"] == 1
-    assert after.understood[-1] == "mine.csv: 1 labels changed, 0 pictures dropped"
+    assert after.understood[-1] == "mine.csv: 1 label changed, 0 pictures dropped"
     with pytest.raises(UserError, match=r"no such file.*data\.label_fixes"):
         with_label_fixes(read(root), str(tmp_path / "gone.csv"))
 
@@ -118,7 +118,7 @@ def test_several_labels_in_one_cell(root: Path, classes: tuple[str, ...], cell: 
     after = apply_label_fixes(competition, path)
     assert after.targets.tolist() == [[1, 0, 0], [1, 0, 1], [0, 0, 0], [0, 0, 0]]
     assert after.targets.dtype == np.float32
-    assert after.understood[-1] == "warning: label_fixes.csv leaves no training picture of 1 classes: '9'"
+    assert after.understood[-1] == "warning: label_fixes.csv leaves no training picture of 1 class: '9'"
     assert label_delimiter(classes).join(["10", classes[0]]) == cell
     path.write_text("id,label\nt1.jpg,10 3\n")
     with pytest.raises(UserError, match=r"line 2: '(10 )?3' is not a label"):

@@ -180,11 +180,14 @@ def test_metric_is_named_or_chosen_with_a_reason(tmp_path: Path) -> None:
     [
         ("ID,target\nt0.jpg,2\nt1.jpg,\n", "column 'target' are empty, the first in line 3"),
         ("ID,target\nt0.jpg,2\n ,3\n", "column 'ID' are empty, the first in line 3"),
-        ("ID,target\nt0.jpg,2\nt1.jpg,9\nt0.jpg,2\n", "repeat a ID; the first is 't0.jpg', in lines 2 and 4"),
+        (
+            "ID,target\nt0.jpg,2\nt1.jpg,9\nt0.jpg,2\n",
+            "repeats? a ID; the first is 't0.jpg', in lines 2 and 4",
+        ),
         ("ID,target\nt0.jpg,2\nt1.jpg,9\nt0.jpg,9\n", "'t0.jpg' has label '2' in line 2 and '9' in line 4"),
         (
             "ID,target\nt0.jpg,2\nt1.jpg,3\n",
-            r"1 labels of the training file have no name: '3' \(in .*meta.csv",
+            r"1 label of the training file without a name: '3' \(in .*meta.csv",
         ),
         ("ID,target\nt0.jpg,2\nt1.jpg,2\n", "one class only: '2'"),
         ("ID,target\nt0.jpg,2\n../train/t1.jpg,9\n", r"lead out of the data folder: '\.\./train/t1\.jpg'"),
@@ -205,7 +208,7 @@ def test_faults_of_the_training_file_name_row_and_id(tmp_path: Path, train_csv: 
 @pytest.mark.parametrize(
     ("sample", "says"),
     [
-        ("ID,target\nz.jpg,2\nz.jpg,2\n", "repeat a ID; the first is 'z.jpg'"),
+        ("ID,target\nz.jpg,2\nz.jpg,2\n", "repeats? a ID; the first is 'z.jpg'"),
         ("ID,target\nz.jpg,2\n,2\n", "column 'ID' are empty"),
         ("ID,target\nq.jpg,2\n", r"1 of 1 test ids have no picture: 'q\.jpg'"),
         ("ID,target\nz.jpg,0.5\n", "probability or an estimated value"),
@@ -270,7 +273,9 @@ def test_pictures_in_both_splits_are_told(tmp_path: Path) -> None:
     root = plants(tmp_path)
     (root / "test.csv").unlink()
     put(root, sample_submission_csv="image_id,scab,healthy,rust\nTest_0,0,0,0\nTrain_1,0,0,0\n")
-    assert any(line.startswith("warning: 1 pictures are both") for line in read(root).understood)
+    assert any(
+        line.startswith("warning: 1 picture is in train and in test") for line in read(root).understood
+    )
 
 
 def test_two_name_maps(tmp_path: Path) -> None:

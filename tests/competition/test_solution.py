@@ -101,7 +101,7 @@ def test_a_label_outside_the_answers_counts_as_wrong(tmp_path: Path) -> None:
         ("id,label\n1,a\n", "id,label\n1,a\n2,b\n", None, "1 ids of the solution are missing: '2'"),
         ("id,label\n1,a\n2,b\n", "id,label\n1,a\n", None, "1 ids of the submission are missing: '2'"),
         ("id,label\n1,a\n01,b\n", "id,label\n1,a\n2,b\n", None, "missing: '2'"),
-        ("id,label\n1,a\n1,b\n", "id,label\n1,a\n2,b\n", None, "repeat a id; the first is '1'"),
+        ("id,label\n1,a\n1,b\n", "id,label\n1,a\n2,b\n", None, "repeats? a id; the first is '1'"),
         ("id,label\n1,a\n2,b\n", "id,label\n1,a\n2,\n", None, "empty, the first in line 3"),
         ("id,label\n1,a\n2,b\n", "key,label\n1,a\n2,b\n", None, "no id column 'id'"),
         (

@@ -109,10 +109,10 @@ def test_what_is_written_reads_back(competitions: dict[str, Competition], name: 
 
 # name -> bad cells of the first two rows' first target column (None: left alone), what the gate says
 FAULTS: list[tuple[str, list[Any], str]] = [
-    ("hard integer", ["03"], "1 labels in 'label' are not classes"),
-    ("hard integer", [3.0], "1 labels in 'label' are not classes"),
-    ("hard string", ["common wheat"], "not classes of the training file: 'common wheat'"),
-    ("hard string", [np.nan], "not classes of the training file: ''"),
+    ("hard integer", ["03"], "1 label in 'label' is not among the classes"),
+    ("hard integer", [3.0], "1 label in 'label' is not among the classes"),
+    ("hard string", ["common wheat"], "not among the classes of the training file: 'common wheat'"),
+    ("hard string", [np.nan], "not among the classes of the training file: ''"),
     ("wide class probabilities", [0.9], "do not sum to 1"),
     ("wide class probabilities", [np.nan], "are missing, infinite or no numbers"),
     ("wide independent probabilities", [1.01], "are outside 0..1"),
@@ -120,22 +120,22 @@ FAULTS: list[tuple[str, list[Any], str]] = [
     ("wide independent probabilities", ["x"], "are missing, infinite or no numbers"),
     ("one probability", [-0.01], "are outside 0..1"),
     ("one probability", ["dog"], "are missing, infinite or no numbers"),
-    ("real number", [None], "values of 1 rows are missing"),
-    ("real number", [-np.inf], "values of 1 rows are missing, infinite"),
-    ("ordinal integer", ["5"], "not classes of the training file: '5'"),
-    ("ordinal integer", ["2.0"], "not classes of the training file: '2.0'"),
-    ("label set", ["scab mildew"], "not classes of the training file: 'mildew'"),
-    ("label set", ["scab scab"], "1 rows repeat a label in their set: '85f8cb619c66b80.jpg'"),
-    ("label set", ["scab  rust"], "do not have exactly ' ' between labels"),
-    ("label set", ["scab,rust"], "not classes of the training file: 'scab,rust'"),
-    ("label set", [""], "1 rows have no label, which no row of the sample does"),
-    ("ranked top-k", ["new_whale"], "1 rows do not have 5 labels: '00028a000.jpg'"),
-    ("ranked top-k", ["new_whale " * 5], "1 rows repeat a label"),
-    ("ranked top-k", [""], "do not have 5 labels"),
+    ("real number", [None], "values of 1 row are missing"),
+    ("real number", [-np.inf], "values of 1 row are missing, infinite"),
+    ("ordinal integer", ["5"], "not among the classes of the training file: '5'"),
+    ("ordinal integer", ["2.0"], "not among the classes of the training file: '2.0'"),
+    ("label set", ["scab mildew"], "not among the classes of the training file: 'mildew'"),
+    ("label set", ["scab scab"], "1 row repeats a label in its set: '85f8cb619c66b80.jpg'"),
+    ("label set", ["scab  rust"], "does not have exactly ' ' between labels"),
+    ("label set", ["scab,rust"], "not among the classes of the training file: 'scab,rust'"),
+    ("label set", [""], "1 row has no label, which no row of the sample does"),
+    ("ranked top-k", ["new_whale"], "1 row does not have 5 labels: '00028a000.jpg'"),
+    ("ranked top-k", ["new_whale " * 5], "1 row repeats a label"),
+    ("ranked top-k", [""], "does not have 5 labels"),
     (
         "ranked top-k",
         ["new_whale w_0287fbc w_1287fbc w_2287fbc w_9"],
-        "not classes of the training file: 'w_9'",
+        "not among the classes of the training file: 'w_9'",
     ),
     ("one row per group", [2], "are outside 0..1"),
 ]
@@ -193,7 +193,7 @@ def test_values_far_outside_are_warned_of(competitions: dict[str, Competition]) 
     c = competitions["L7"]
     rows = [*FORMATS["real number"][1][:5], [500.0]]
     assert gate(build_submission(c, predicted(c, rows)), c).warnings == (
-        "1 rows are far outside the training values: '43a2262d5'",
+        "1 row is far outside the training values: '43a2262d5'",
     )
 
 
@@ -233,7 +233,7 @@ def test_empty_sets_where_the_sample_has_them(tmp_path: Path) -> None:
     assert (c.kind, c.submission_format) == ("multilabel", "label_set")
     path = tmp_path / "submission.csv"
     report = write_submission(path, predicted(c, FORMATS["label set"][1]), c)
-    assert report.warnings == ("1 rows have no label: '85f8cb619c66b81.jpg'",)
+    assert report.warnings == ("1 row has no label: '85f8cb619c66b81.jpg'",)
     back = read_table(path).reset_index(drop=True)
     assert back["labels"].tolist()[:2] == ["complex scab", ""]
     assert gate(back, c).passed

@@ -148,7 +148,7 @@ def test_labels_must_be_spelled_as_in_training(hard: Competition, bad: object) -
     frame = build_submission(hard, predicted(hard, [0, 1, 2]))
     frame["target"] = pd.Series([bad, "2", "10"], dtype=object)
     (problem,) = gate(frame, hard).problems
-    assert problem.startswith("1 labels in 'target' are not classes of the training file")
+    assert problem.startswith("1 label in 'target' is not among the classes of the training file")
 
 
 def test_whole_numbers_are_fine_for_whole_number_labels(hard: Competition) -> None:

@@ -58,7 +58,7 @@ def test_a_resumed_run_keeps_what_was_decided_and_counts_what_is_left(data, full
     wanted = request(data, folder, "run.keep_weights=full")
     handed_in(wanted)  # all is trained: nothing more is needed
     shutil.rmtree(folder / "fold_1")
-    with pytest.raises(UserError, match=r"1 fits x .*--output") as refused:
+    with pytest.raises(UserError, match=r"1 fit x .*--output") as refused:
         handed_in(wanted)
     assert "keep_weights=" not in str(refused.value)
     # Less than the two fits took once: the one that is done is not counted again.

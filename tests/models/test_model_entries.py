@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import gc
+from types import SimpleNamespace
 
 import msgspec
 import pytest
+import timm
 import torch
 
 from grandmaster.errors import UserError
 from grandmaster.models.builder import build_model
 from grandmaster.models.registry import BACKBONES, ENTRIES, LARGE_SEVEN, ModelEntry, find_backbone, find_entry
-from grandmaster.models.registry.facts import count_parameters, facts_of, pretrained_on
+from grandmaster.models.registry.facts import count_parameters, download_of, facts_of, pretrained_on
 from grandmaster.models.registry.guide import guide_lines
 from grandmaster.models.registry.modes import (
     ADVICE,
@@ -22,6 +24,7 @@ from grandmaster.models.registry.modes import (
     require_mode,
     require_trainable,
 )
+from grandmaster.models.weight_folder import search
 from grandmaster.models.weights import Weights
 
 NONE = Weights(source="none", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
@@ -48,6 +51,35 @@ def test_facts_of_timms_models_are_read_from_timm(entry):
     assert facts.source.startswith("counted and read from timm")
     assert "unknown" not in (facts.licence_weights, facts.licence_code, facts.pretrained_on)
     assert "ImageNet" in facts.pretrained_on
+
+
+@named(TIMM)
+def test_the_guide_says_where_to_fetch_a_file_and_a_name_under_which_it_is_found(entry, tmp_path):
+    config = timm.get_pretrained_cfg(entry.factory)
+    found = facts_of(entry, count=False).download
+    assert found.repository == config.hf_hub_id
+    assert found.address.startswith(f"https://huggingface.co/{config.hf_hub_id}/")
+    assert found.address.endswith(f"/{found.file}")
+    (tmp_path / found.save_as).write_bytes(b"")
+    assert search(entry.backbone, tmp_path).path == tmp_path / found.save_as
+    lines = "\n".join(guide_lines(entry, facts_of(entry, count=False)))
+    for part in (found.address, found.file, found.repository, found.save_as):
+        assert part in lines
+
+
+@pytest.mark.parametrize(
+    ("url", "save_as"),
+    [
+        ("https://x.org/a.pth?b=1", "resnet18.odd.pth"),
+        ("https://x.org/a.pth.tar", "resnet18.odd.pth"),
+        ("", None),
+    ],
+)
+def test_weights_that_are_not_on_the_hub_are_fetched_where_timm_has_them(monkeypatch, url, save_as):
+    config = SimpleNamespace(hf_hub_id=None, hf_hub_filename=None, url=url)
+    monkeypatch.setattr(timm, "get_pretrained_cfg", lambda name, **how: config)
+    found = download_of("resnet18.odd")
+    assert (found and (found.address, found.save_as)) == (save_as and (url, save_as))
 
 
 @named(OTHERS)

@@ -51,10 +51,10 @@ def test_what_was_inspected_is_not_inspected_again(data: Path, tmp_path: Path) -
     explore_data(asked, SilentProgress())
     record = Record()
     explore_data(asked, record)
-    assert "good: Inspect: done before." in record.messages
+    assert record.notes["inspect"] == "done before"
     record = Record()
     run_pipeline(request(data, tmp_path / "look", until="plan"), record)
-    assert "good: Inspect: done before." in record.messages, "a run begun in this folder does not look again"
+    assert record.notes["inspect"] == "done before", "a run begun in this folder does not look again"
 
 
 def test_until_inspect_writes_no_page(data: Path, tmp_path: Path) -> None:
@@ -86,5 +86,5 @@ def test_reading_alone_follows_the_label_fixes_and_writes_nothing(tmp_path: Path
     record = Record()
     competition = read_data(request(data, tmp_path / "none"), record)
     assert len(competition.train) == 8
-    assert "info: label_fixes.csv: 0 labels changed, 1 pictures dropped" in record.messages
+    assert "info: label_fixes.csv: 0 labels changed, 1 picture dropped" in record.messages
     assert not (tmp_path / "none").exists()

@@ -43,10 +43,9 @@ def test_another_run_beside_it_decodes_nothing_again(data, tmp_path, monkeypatch
     assert one | {"seconds": 0} == two | {"seconds": 0}
 
 
-def test_a_dry_run_uses_what_is_known_and_writes_nothing(data, tmp_path, monkeypatch):
+def test_a_dry_run_writes_no_run_but_keeps_what_it_measured(data, tmp_path, monkeypatch):
     plan_only(request(data, tmp_path / "results" / "dry"), SilentProgress())
-    assert not (tmp_path / "results").exists()
-    run_pipeline(request(data, tmp_path / "results" / "one", until="inspect"), SilentProgress())
+    assert [path.name for path in (tmp_path / "results").iterdir()] == [".cache"]
     monkeypatch.setattr(signature_module, "decode_picture", None)
     plan_only(request(data, tmp_path / "results" / "dry"), SilentProgress())
-    assert not (tmp_path / "results" / "dry").exists()
+    run_pipeline(request(data, tmp_path / "results" / "one", until="inspect"), SilentProgress())

@@ -68,7 +68,7 @@ def test_fixes_make_another_fingerprint_split_and_fit(tmp_path: Path) -> None:
     (data / "label_fixes.csv").write_text("id,label\ntrain000.png,2\ntrain005.png,drop\n")
     record = Record()
     run_pipeline(request(data, folder, *ONCE, until="train"), record)
-    assert "info: label_fixes.csv: 1 labels changed, 1 pictures dropped" in record.messages
+    assert "info: label_fixes.csv: 1 label changed, 1 picture dropped" in record.messages
     assert not record.notes["train test_resnet fold 0"].startswith("done before")
     classes = json.loads((folder / "fingerprint.json").read_text())["classes"]
     assert [entry["count"] for entry in classes] == [15, 16, 16]

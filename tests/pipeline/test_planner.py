@@ -158,6 +158,17 @@ def test_more_minutes_more_epochs_or_pixels(known):
     assert work[1] > work[0]
 
 
+@pytest.mark.parametrize(("epochs", "said"), [((), "the fewest epochs"), (("training.epochs=9",), "set")])
+def test_too_few_minutes_are_told_what_happens_and_which_limit_is_kept(known, epochs, said):
+    competition, fingerprint = known
+    large = repeated(competition, 40)
+    made = plan((large, fingerprint), CPU, "run.minutes=0.1", *epochs)
+    (note,) = [note for note in made.notes if "run.minutes" in note]
+    assert said in note
+    assert "takes longer" in note
+    assert "--time_limit 0.1m" in note
+
+
 def test_with_loaded_weights_pixels_come_before_epochs(known, tmp_path):
     save_file(
         timm.create_model("mobilenetv3_large_100").state_dict(),
@@ -289,7 +300,7 @@ def test_rows_whose_pictures_disagree_are_told(known):
     rows[:3] = "left"
     shared = dataclasses.replace(competition, train=competition.train.assign(row=rows))
     notes = plan((shared, fingerprint), CPU).notes
-    assert "1 rows have pictures with different targets, 'left': scored as the highest of them" in notes
+    assert "1 row has pictures with different targets, 'left': scored as the highest of them" in notes
     assert not [note for note in plan(known, CPU).notes if "different targets" in note]
 
 
@@ -388,6 +399,7 @@ def test_full_training_starts_from_random_weights_though_there_are_some(known, t
     assert note.startswith("48 pictures are few for full_training of mobilenetv3_large_100")
     assert "Recommended for 48 pictures: fine_tuning of a small model such as resnet18" in note
     assert scratch.decisions.training_mode.value == "full_training"
+    assert ("training_mode", "from scratch (full_training)") in [line[:2] for line in scratch.lines()]
     assert scratch.decisions.training_mode.reason.startswith(
         "as set; recommended for 48 pictures: fine_tuning"
     )

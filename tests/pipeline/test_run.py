@@ -311,12 +311,12 @@ def test_memory_that_runs_out_is_named_with_what_to_do(data, tmp_path, monkeypat
         run_pipeline(request(data, tmp_path / "run"), SilentProgress())
 
 
-def test_dry_run_writes_nothing(data, tmp_path):
+def test_dry_run_writes_no_run(data, tmp_path):
     plan = plan_only(request(data, tmp_path / "none"), SilentProgress())
     assert [model.backbone for model in plan.models] == ["test_resnet"]
     assert plan.models[0].micro_batch * plan.models[0].accumulation == 16
     assert plan.models[0].minutes_per_fold > 0
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == [".cache"]
 
 
 def test_until_stops_after_the_stage(data, tmp_path):

@@ -290,16 +290,16 @@ def test_speed_is_that_of_real_steps(tmp_path):
 def test_runs_of_one_results_folder_share_their_probes(tmp_path, monkeypatch):
     data = write_competition(tmp_path / "squares")
     open_size = ("training.epochs=1", "hardware.precision=fp32")
-    plan_only(request(data, tmp_path / "dry" / "a", *open_size), SilentProgress())
-    assert not (tmp_path / "dry").exists()
-    run_pipeline(request(data, tmp_path / "runs" / "a", *open_size, until="plan"), SilentProgress())
+    shown = plan_only(request(data, tmp_path / "runs" / "a", *open_size), SilentProgress())
     assert (tmp_path / "runs" / ".cache" / ProbeCache.FILE_NAME).exists()
 
     def measured(*case: Any) -> Probe:
         raise AssertionError("measured again")
 
     monkeypatch.setattr(speed, "_time_formats", measured)
+    run_pipeline(request(data, tmp_path / "runs" / "a", *open_size, until="plan"), SilentProgress())
     first = read_json(tmp_path / "runs" / "a" / "plan.json")["models"][0]
+    assert first["memory_format"] == shown.models[0].memory_format
     again = plan_only(request(data, tmp_path / "runs" / "b", *open_size), SilentProgress()).models[0]
     assert again.memory_format == first["memory_format"]
     assert {name: again.reasons[name] for name in ("memory_format", "fused", "compile")} == {

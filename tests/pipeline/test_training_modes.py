@@ -220,7 +220,7 @@ def test_an_edited_plan_in_which_mode_and_epochs_disagree_is_refused(data, train
     plan["decisions"]["training_mode"]["value"] = "inference_only"
     (copy / "plan.json").write_text(json.dumps(plan))
     with pytest.raises(
-        UserError, match="training_mode is inference_only, but gelu_tiny has 1 epochs from random weights"
+        UserError, match="training_mode is inference_only, but gelu_tiny has 1 epoch from random weights"
     ):
         run_pipeline(request(data, copy, "model.backbones=gelu_tiny", *ONE), Record())
 

@@ -272,6 +272,7 @@ def write_run(
                 "augmentation": {"value": "test_like", "reason": "test is turned and blurred, train is not"},
                 "pseudo_labels": {"value": None, "reason": "off unless the rules allow it"},
                 "learning_rate": {"value": 3.0e-4, "reason": "pretrained start"},
+                "training_mode": {"value": "full_training", "reason": "as set"},
             },
             "operations": [
                 {

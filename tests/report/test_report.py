@@ -169,6 +169,7 @@ def test_plan_shows_decisions_and_estimate_beside_measurement(page: Page) -> Non
     assert "augmentation test_like test is turned and blurred, train is not" in text
     assert "224 px 16 × 4 12 lamb.safetensors 1.9 min planned 2.5 min 2.9 GB planned 3.4 GB" in text
     assert "pseudo labels – off unless the rules allow it" in text
+    assert "training mode from scratch (full_training) as set" in text
     assert "FilledRotation 78.0 % of pictures about 68% of test pictures are turned" in text
     assert "<b>Odd</b> 25.0 % of pictures a person's <own> words" in text
     assert (

@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from grandmaster.errors import UserError
+from grandmaster.texts import counted
 
 DELIMITERS = (",", ";", "\t")
 SNIFFED_ROWS = 50
@@ -151,7 +152,7 @@ def require_unique(table: pd.DataFrame, column: str, path: Path) -> None:
         value = table.loc[repeated, column].iloc[0]
         lines = table.index[table[column] == value].tolist()
         raise UserError(
-            f"{int(repeated.sum())} rows repeat a {column}; the first is {value!r}, in lines "
+            f"{counted(int(repeated.sum()), 'row', 'repeats', 'repeat')} a {column}; the first is {value!r}, in lines "
             f"{lines[0]} and {lines[1]}",
             where=path,
             fix="Keep one row for each.",

@@ -15,6 +15,7 @@ from grandmaster.competition.files import PictureIndex, Split
 from grandmaster.competition.folder import CompetitionFolder
 from grandmaster.config import ExtraImages
 from grandmaster.errors import UserError, did_you_mean
+from grandmaster.texts import counted
 
 
 def with_extra_images(
@@ -34,7 +35,7 @@ def with_extra_images(
         train = train.assign(**{extra.key: _files(folder, extra, train, "train")})
         test = test.assign(**{extra.key: _files(folder, extra, test, "test")})
         lines.append(
-            f"further image: {extra}, {extra.channels} channel{'s' if extra.channels > 1 else ''}, for all "
+            f"further image: {extra}, {counted(extra.channels, 'channel')}, for all "
             f"{len(train)} training and {len(test)} test pictures"
         )
     return train, test, tuple(lines)
@@ -87,7 +88,7 @@ def _files(folder: CompetitionFolder, extra: ExtraImages, table: pd.DataFrame, s
     several = [(picture_id, files) for picture_id, files in zip(ids, found, strict=True) if len(files) > 1]
     if several:
         raise UserError(
-            f"{len(several)} {split} pictures fit more than one {extra.name}: "
+            f"{counted(len(several), f'{split} picture', 'fits', 'fit')} more than one {extra.name}: "
             f"{first_few([picture_id for picture_id, _ in several])}",
             where=root,
             fix=f"{several[0][0]!r} may have {first_few(several[0][1])}; name the folder in extra_images, or a column.",
@@ -98,7 +99,7 @@ def _files(folder: CompetitionFolder, extra: ExtraImages, table: pd.DataFrame, s
     ]
     if own:
         raise UserError(
-            f"the {extra.name} of {len(own)} {split} pictures is the picture itself: {first_few(own)}",
+            f"the {extra.name} of {counted(len(own), f'{split} picture')} is the picture itself: {first_few(own)}",
             where=root,
             fix="Name the folder of the other images in extra_images.",
         )

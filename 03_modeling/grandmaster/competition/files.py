@@ -13,7 +13,7 @@ from typing import Literal
 
 from grandmaster.competition.csv_files import first_few
 from grandmaster.errors import UserError, did_you_mean
-from grandmaster.texts import is_clean
+from grandmaster.texts import counted, is_clean
 
 Split = Literal["train", "test"]
 
@@ -307,7 +307,7 @@ class PictureIndex:
         else:
             name = re.split(r"[/\\]", picture_id)[-1]
             near = self._by_name.get(name) or self._by_stem.get(_without_suffix(name), [])
-            text = f"{len(self.pictures)} pictures were found, e.g. {self.pictures[0]!r}"
+            text = f"{counted(len(self.pictures), 'picture', 'was', 'were')} found, e.g. {self.pictures[0]!r}"
             if near:
                 text += f"; near the first missing one: {first_few(near, 2)}"
             text += f". Complete the {split} pictures or remove these rows."

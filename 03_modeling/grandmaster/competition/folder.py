@@ -14,6 +14,7 @@ from grandmaster.competition.description import FILE_NAME, described
 from grandmaster.competition.files import PictureIndex, inside
 from grandmaster.config import DataConfig
 from grandmaster.errors import UserError, did_you_mean
+from grandmaster.texts import counted
 
 # Compared without case, `_`, `-` and blanks: `sampleSubmission.csv` is the sample too. The first row of patterns
 # that any file fits decides; nothing else is opened, for it could be the competition's answers.
@@ -157,7 +158,7 @@ class CompetitionFolder:
         """What was found, in one line, for a message; names files and folders, reads none."""
         tables = first_few(self.pictures.tables) if self.pictures.tables else "no CSV or JSON file"
         folders = sorted(f"{folder}/" for folder in self.pictures.folders)
-        pictures = f"{len(self.pictures.pictures)} pictures"
+        pictures = counted(len(self.pictures.pictures), "picture")
         text = f"{tables}; {pictures}" + (f" in {first_few(folders)}" if folders else "")
         deeper = [table for table in self.pictures.tables if table.lower().endswith("/train.csv")]
         if deeper and not self.has("train"):

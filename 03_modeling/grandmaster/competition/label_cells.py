@@ -31,6 +31,7 @@ from grandmaster.competition.targets import (
 )
 from grandmaster.config import DataConfig
 from grandmaster.errors import UserError
+from grandmaster.texts import counted
 
 SEPARATORS = (" ", "|", ";", ",")
 # A column of grades is called so; whole numbers alone are no evidence, for classes are numbered too.
@@ -167,7 +168,7 @@ def _label_sets(
     shown = {" ": "blanks"}.get(separator, repr(separator))
     empty = sum(not labels for labels in sets)
     lines = [
-        f"labels: {training.source_of(column)}, {len(classes)} labels, up to {max(map(len, sets))} in one cell between {shown}"
+        f"labels: {training.source_of(column)}, {counted(len(classes), 'label')}, up to {max(map(len, sets))} in one cell between {shown}"
     ]
     if empty:
         lines.append(f"labels: {empty} training pictures have none")
@@ -176,7 +177,9 @@ def _label_sets(
         asked = {label for cell in sample.cells for label in split_labels(cell, separator)}
         lines += placeholder_lines(sorted(asked - there))
     else:
-        lines.append(f"submission: the probability of every label on its own, {len(classes)} columns")
+        lines.append(
+            f"submission: the probability of every label on its own, {counted(len(classes), 'column')}"
+        )
     class_names, about_names = named(classes, name_map)
     return TargetReading(
         form="label sets",
@@ -215,7 +218,7 @@ def _values(training: TrainingTable, column: str, sample: SampleForm, reason: st
         )
     if len(sample.targets) > 1:
         raise NotThisLayout(
-            f"one column of values, but {len(sample.targets)} columns in the sample submission"
+            f"one column of values, but {counted(len(sample.targets), 'column')} in the sample submission"
         )
     if not are_numbers(sample.cells):
         raise NotThisLayout(f"column {column!r} holds values to estimate, the sample submission text")
@@ -308,7 +311,7 @@ def _refuse_unclear_numbers(
         and len(classes) > RARE_NUMBER * len(training.table)
         and sample.ranked(config.separator or " ") < 2
     ):
-        why = f"there are {len(classes)} different ones for {len(training.table)} pictures"
+        why = f"there are {len(classes)} different ones for {counted(len(training.table), 'picture')}"
     if why:
         raise ambiguous(
             f"the whole numbers in column {column!r} may be classes or values to estimate: {why}",

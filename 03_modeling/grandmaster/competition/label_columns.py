@@ -16,6 +16,7 @@ from grandmaster.competition.table import SubmissionFormat
 from grandmaster.competition.targets import TargetReading, TrainingTable, in_given_order
 from grandmaster.config import DataConfig
 from grandmaster.errors import UserError, did_you_mean
+from grandmaster.texts import counted
 
 
 def read_targets(
@@ -157,7 +158,7 @@ def _one_hot(
     texts = one_hot_labels(training.table, columns, training.id_column, training.path)
     form = _wide_form(training, columns, sample, "class_probabilities", "hard_label")
     order = " in the order of the sample submission's columns" if len(sample.targets) > 1 else ""
-    lines = [f"labels: one-hot columns; {len(columns)} classes{order}"]
+    lines = [f"labels: one-hot columns; {counted(len(columns), 'class')}{order}"]
     lines += [submission_line(form, len(columns)), *_absent(columns, set(texts))]
     position = {label: place for place, label in enumerate(columns)}
     return TargetReading(
@@ -190,7 +191,7 @@ def _label_columns(
     form = _wide_form(training, columns, sample, "independent_probabilities", "label_set")
     sums = values.sum(axis=1)
     lines = [
-        f"labels: {len(columns)} columns of 0 and 1, each a label of its own, because rows hold {int(sums.min())} to "
+        f"labels: {counted(len(columns), 'column')} of 0 and 1, each a label of its own, because rows hold {int(sums.min())} to "
         f"{int(sums.max())} of them",
         submission_line(form, len(columns)),
         *_absent(columns, {columns[place] for place in np.flatnonzero(values.any(axis=0))}),
@@ -214,7 +215,7 @@ def _values(
 ) -> TargetReading:
     if len(columns) != len(sample.targets):
         raise UserError(
-            f"{len(columns)} columns of values for {len(sample.targets)} columns of {sample.path.name}",
+            f"{counted(len(columns), 'column')} of values for {counted(len(sample.targets), 'column')} of {sample.path.name}",
             where=training.path,
         )
     bad = ~np.isfinite(values)
@@ -235,7 +236,7 @@ def _values(
         columns=columns,
         submission_format="real_number",
         understood=(
-            f"target: {len(columns)} columns of values to estimate: {first_few(columns)}",
+            f"target: {counted(len(columns), 'column')} of values to estimate: {first_few(columns)}",
             submission_line("real_number", len(columns)),
         ),
     )
@@ -271,10 +272,10 @@ def _absent(classes: tuple[str, ...], there: set[str]) -> list[str]:
 def submission_line(form: SubmissionFormat, columns: int) -> str:
     """What is to be handed in, for the person."""
     return {
-        "class_probabilities": f"submission: the probability of every class, {columns} columns, because the sample "
+        "class_probabilities": f"submission: the probability of every class, {counted(columns, 'column')}, because the sample "
         "has one for each",
-        "independent_probabilities": f"submission: the probability of every label on its own, {columns} columns",
-        "real_number": f"submission: the estimated value, {columns} columns"
+        "independent_probabilities": f"submission: the probability of every label on its own, {counted(columns, 'column')}",
+        "real_number": f"submission: the estimated value, {counted(columns, 'column')}"
         if columns > 1
         else "submission: the estimated value",
         "hard_label": "submission: one label for each row",

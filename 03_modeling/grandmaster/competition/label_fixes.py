@@ -14,6 +14,7 @@ from grandmaster.competition.files import inside
 from grandmaster.competition.labels import are_numbers
 from grandmaster.competition.table import Competition
 from grandmaster.errors import UserError, did_you_mean
+from grandmaster.texts import counted
 
 FILE_NAME = "label_fixes.csv"
 COLUMNS = ("id", "label")
@@ -91,8 +92,10 @@ def apply_label_fixes(competition: Competition, path: Path) -> Competition:
         changed += 1
     if dropped.all():
         raise UserError("it drops every training picture", where=path, fix="Take rows out of it.")
-    told = f"{path.name}: {changed} labels changed, {int(dropped.sum())} pictures dropped"
-    told += f", {unchanged} rows say what is so already" if unchanged else ""
+    told = (
+        f"{path.name}: {counted(changed, 'label')} changed, {counted(int(dropped.sum()), 'picture')} dropped"
+    )
+    told += f", {counted(unchanged, 'row', 'says', 'say')} what is so already" if unchanged else ""
     kept = targets[~dropped]
     return dataclasses.replace(
         competition,
@@ -186,7 +189,9 @@ def _vanished(competition: Competition, kept: np.ndarray[tuple[int, ...], np.dty
     lost = [label for label, missing in zip(competition.classes, gone, strict=True) if missing]
     if not lost:
         return []
-    return [f"warning: {path.name} leaves no training picture of {len(lost)} classes: {first_few(lost)}"]
+    return [
+        f"warning: {path.name} leaves no training picture of {counted(len(lost), 'class')}: {first_few(lost)}"
+    ]
 
 
 def add_label_fixes(path: Path, new: pd.DataFrame) -> tuple[pd.DataFrame, int]:

@@ -15,6 +15,7 @@ from grandmaster.competition.csv_files import first_few, read_table, require_fil
 from grandmaster.competition.files import inside
 from grandmaster.errors import UserError
 from grandmaster.storage import read_json
+from grandmaster.texts import counted
 
 # Only files with such a name are opened as a name map: any other could be the competition's answers.
 _MAP_FILE = re.compile(
@@ -123,7 +124,7 @@ def find_name_map(root: Path, labels: set[str], *, but: Path | None = None) -> N
         lacking = sorted(labels - names.keys())
         if lacking:
             raise UserError(
-                f"{len(lacking)} labels of the training file have no name: {first_few(lacking)}",
+                f"{counted(len(lacking), 'label')} of the training file without a name: {first_few(lacking)}",
                 where=path,
                 fix="Add them, or mend the training file; labels must be spelled alike.",
             )

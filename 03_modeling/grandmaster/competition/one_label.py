@@ -15,6 +15,7 @@ from grandmaster.competition.table import SubmissionFormat
 from grandmaster.competition.targets import TargetReading, TrainingTable, named, placeholder_lines
 from grandmaster.config import DataConfig
 from grandmaster.errors import UserError, did_you_mean
+from grandmaster.texts import counted
 
 # Spellings of "yes" among two classes.
 POSITIVE_WORDS = frozenset(("1", "1.0", "true", "t", "yes", "y", "positive", "pos", "malignant", "abnormal"))
@@ -84,7 +85,7 @@ def read_one_label(
         columns=(column,),
         submission_format=form,
         understood=(
-            f"labels: {training.source_of(column)}, {len(classes)} classes{' ' if order.startswith('in ') else ': '}{order}",
+            f"labels: {training.source_of(column)}, {counted(len(classes), 'class')}{' ' if order.startswith('in ') else ': '}{order}",
             *lines,
             *about_names,
         ),
@@ -125,7 +126,7 @@ def _wide_lines(sample: SampleForm, classes: tuple[str, ...], texts: Sequence[st
     if not sample.numeric and not sample.has_empty:
         raise NotThisLayout("the sample submission's target columns hold something else than numbers")
     lines = [
-        f"submission: the probability of every class, {len(sample.targets)} columns, because the sample has one for "
+        f"submission: the probability of every class, {counted(len(sample.targets), 'column')}, because the sample has one for "
         "each"
     ]
     if not sample.sums_to_one and not sample.constant:
@@ -229,7 +230,7 @@ def _ranked_lines(sample: SampleForm, classes: tuple[str, ...], separator: str) 
     broken = [label for label in classes if len(split_labels(label, separator)) != 1]
     if broken:
         raise UserError(
-            f"{len(broken)} labels hold the separator {separator!r} that ranked labels stand between: "
+            f"{counted(len(broken), 'label', 'holds', 'hold')} the separator {separator!r} that ranked labels stand between: "
             f"{first_few(broken)}",
             where=sample.path,
             fix="Name the right one (`separator: ...` in competition.yaml).",

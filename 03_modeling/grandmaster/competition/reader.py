@@ -17,6 +17,7 @@ from grandmaster.competition.metrics import METRICS
 from grandmaster.competition.table import Competition, SubmissionFormat
 from grandmaster.config import DataConfig
 from grandmaster.errors import UserError
+from grandmaster.texts import counted
 
 
 def read_competition(root: Path, config: DataConfig, *, lenient: bool = False) -> Competition:
@@ -110,11 +111,13 @@ def _competition(folder: CompetitionFolder, layout: str, reading: Reading) -> Co
         per_class = np.bincount(labels, minlength=len(targets.classes)).tolist()
         counts = [count for count in per_class if count]  # a one-hot column may have no picture
         understood.append(
-            f"classes: the largest class has {max(counts)} pictures, the smallest {min(counts)}"
+            f"classes: the largest class has {counted(max(counts), 'picture')}, the smallest {min(counts)}"
         )
         single = [label for label, count in zip(targets.classes, per_class, strict=True) if count == 1]
         if single:
-            understood.append(f"warning: {len(single)} classes have one picture only: {first_few(single)}")
+            understood.append(
+                f"warning: {counted(len(single), 'class', 'has', 'have')} one picture only: {first_few(single)}"
+            )
     metric, reason = default_metric(targets.kind, targets.submission_format, counts)
     if config.metric is not None:
         metric, reason = config.metric, "as the settings say"

@@ -27,6 +27,7 @@ from grandmaster.competition.sample_maker.words import CLASS_NAMES
 from grandmaster.errors import UserError
 from grandmaster.orphans import end_with_parent
 from grandmaster.progress import Progress, SilentProgress
+from grandmaster.texts import counted
 
 TASK = "sample competition"
 _CHUNK = 40  # pictures sent to a worker at a time
@@ -110,7 +111,7 @@ def make_sample(
             where=folder,
             fix="Free some space, or choose another folder.",
         ) from error
-    progress.finish(TASK, f"{images} + {test_images} pictures")
+    progress.finish(TASK, f"{images} + {counted(test_images, 'picture')}")
 
 
 def _refuse_existing(folder: Path) -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 from grandmaster.competition.csv_files import first_few
 from grandmaster.competition.sample_form import PROBABILITY_SUM_TOLERANCE, numbers, split_labels
 from grandmaster.competition.table import Competition, SubmissionFormat
+from grandmaster.texts import counted
 
 # How far a row of probabilities may be from summing to 1: what rounding to float32 and nothing else leaves.
 SUM_TOLERANCE = 1e-4
@@ -107,17 +108,24 @@ def _check_label_sets(frame: pd.DataFrame, competition: Competition) -> Found:
     sets = [split_labels(cell, competition.separator) for cell in cells]
     problems = _foreign_labels([label for labels in sets for label in labels], column, competition)
     repeating = [len(set(labels)) != len(labels) for labels in sets]
-    problems += _rows_with(repeating, ids, "repeat a label in their set")
+    problems += _rows_with(repeating, ids, ("repeats a label in its set", "repeat a label in their set"))
     written = [cell != competition.separator.join(labels) for cell, labels in zip(cells, sets, strict=True)]
-    problems += _rows_with(written, ids, f"do not have exactly {competition.separator!r} between labels")
+    problems += _rows_with(written, ids, _not_having(f"exactly {competition.separator!r} between labels"))
     empty = [not labels for labels in sets]
     may_be_empty = (competition.sample_submission[column].str.strip() == "").any()
     if not may_be_empty:
-        problems += _rows_with(empty, ids, "have no label, which no row of the sample does")
+        problems += _rows_with(
+            empty,
+            ids,
+            (
+                "has no label, which no row of the sample does",
+                "have no label, which no row of the sample does",
+            ),
+        )
     if problems:
         return problems, []
     warnings = _distribution_warnings(sets, competition)
-    return [], warnings + _rows_with(empty, ids, "have no label")
+    return [], warnings + _rows_with(empty, ids, ("has no label", "have no label"))
 
 
 def _check_ranked_labels(frame: pd.DataFrame, competition: Competition) -> Found:
@@ -125,8 +133,10 @@ def _check_ranked_labels(frame: pd.DataFrame, competition: Competition) -> Found
     ranked = [split_labels(cell, competition.separator) for cell in _cells(frame, column)]
     problems = _foreign_labels([label for labels in ranked for label in labels], column, competition)
     k = min(competition.top_k, len(competition.classes))
-    problems += _rows_with([len(labels) != k for labels in ranked], ids, f"do not have {k} labels")
-    problems += _rows_with([len(set(labels)) != len(labels) for labels in ranked], ids, "repeat a label")
+    problems += _rows_with([len(labels) != k for labels in ranked], ids, _not_having(counted(k, "label")))
+    problems += _rows_with(
+        [len(set(labels)) != len(labels) for labels in ranked], ids, ("repeats a label", "repeat a label")
+    )
     if problems:
         return problems, []
     first = {labels[0] for labels in ranked}
@@ -141,13 +151,24 @@ def _foreign_labels(texts: Sequence[str], column: str, competition: Competition)
     if not foreign:
         return []
     count = sum(text not in known for text in texts)
-    return [f"{count} labels in {column!r} are not classes of the training file: {first_few(foreign)}"]
+    told = counted(count, "label", f"in {column!r} is", f"in {column!r} are")
+    return [f"{told} not among the classes of the training file: {first_few(foreign)}"]
 
 
-def _rows_with(bad: Sequence[bool] | npt.NDArray[np.bool_], ids: pd.Series, what: str) -> list[str]:
-    """`3 rows repeat a label: 'a', 'b', 'c'`; nothing where no row is bad."""
+def _not_having(what: str) -> tuple[str, str]:
+    return f"does not have {what}", f"do not have {what}"
+
+
+def _rows_with(
+    bad: Sequence[bool] | npt.NDArray[np.bool_], ids: pd.Series, what: tuple[str, str]
+) -> list[str]:
+    """`3 rows repeat a label: 'a', 'b', 'c'`; nothing where no row is bad.
+
+    Args:
+        what: such rows do, of one row and of several.
+    """
     found = [str(picture_id) for picture_id, is_bad in zip(ids, bad, strict=True) if is_bad]
-    return [f"{len(found)} rows {what}: {first_few(found)}"] if found else []
+    return [f"{counted(len(found), 'row', *what)}: {first_few(found)}"] if found else []
 
 
 def _check_numbers(
@@ -162,7 +183,7 @@ def _check_numbers(
 
 def _number_problems(bad: npt.ArrayLike, ids: pd.Series, what: str, wrong: str) -> list[str]:
     names = [str(picture_id) for picture_id in ids[np.asarray(bad, np.bool_)]]
-    return [f"{what} of {len(names)} rows {wrong}: {first_few(names)}"] if names else []
+    return [f"{what} of {counted(len(names), 'row')} {wrong}: {first_few(names)}"] if names else []
 
 
 def _check_probabilities(
@@ -204,7 +225,11 @@ def _check_values(frame: pd.DataFrame, competition: Competition) -> Found:
     low, high = competition.targets.min(axis=0), competition.targets.max(axis=0)
     margin = OUTSIDE_RANGE * (high - low)
     far = ((values < low - margin) | (values > high + margin)).any(axis=1)
-    return [], warnings + _rows_with(far, frame[competition.id_column], "are far outside the training values")
+    return [], warnings + _rows_with(
+        far,
+        frame[competition.id_column],
+        ("is far outside the training values", "are far outside the training values"),
+    )
 
 
 def _constant_columns(values: npt.NDArray[np.float64], competition: Competition, what: str) -> list[str]:
@@ -246,11 +271,7 @@ def _distribution_warnings(chosen: Sequence[Sequence[str]], competition: Competi
     never = [classes[place] for place in np.flatnonzero(expected & (counts == 0))]
     if not never:
         return []
-    named = (
-        "1 class of the training set is"
-        if len(never) == 1
-        else f"{len(never)} classes of the training set are"
-    )
+    named = counted(len(never), "class", "of the training set is", "of the training set are")
     return [f"{named} never predicted: {first_few(never)}"]
 
 

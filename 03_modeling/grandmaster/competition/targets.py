@@ -14,6 +14,7 @@ from grandmaster.competition.labels import NameMap
 from grandmaster.competition.table import SubmissionFormat, TargetKind, Truth
 from grandmaster.config import DataConfig
 from grandmaster.errors import UserError
+from grandmaster.texts import counted
 
 TargetForm = Literal[
     "one label",  # of each picture, in one column
@@ -90,7 +91,7 @@ def in_given_order(labels: tuple[str, ...], config: DataConfig, path: Path) -> t
     lacking = [label for label in labels if label not in config.classes]
     if lacking:
         raise UserError(
-            f"{len(lacking)} labels are missing in the list of classes (data.classes): {first_few(lacking)}",
+            f"{counted(len(lacking), 'label', 'is', 'are')} missing in the list of classes (data.classes): {first_few(lacking)}",
             where=path,
             fix="Spell them as the training table does.",
         )
@@ -108,8 +109,8 @@ def named(classes: tuple[str, ...], name_map: NameMap | None) -> tuple[tuple[str
     unused = [f"{label} {name}" for label, name in names.items() if label not in classes]
     if unused:
         lines.append(
-            f"warning: {len(unused)} classes of {name_map.path.name} have no training picture and "
-            f"are left out: {first_few(unused)}"
+            f"warning: {counted(len(unused), 'class')} of {name_map.path.name} left out, without a training picture: "
+            f"{first_few(unused)}"
         )
     return tuple(names.get(label, label) for label in classes), lines
 

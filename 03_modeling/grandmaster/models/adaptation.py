@@ -11,6 +11,7 @@ from grandmaster.errors import UserError
 from grandmaster.models.weight_files import Shapes, tensor_shapes
 from grandmaster.models.weight_folder import classifier_names, first_layers, stored_channels
 from grandmaster.models.weights import Weights
+from grandmaster.texts import counted
 
 Shape = tuple[int, ...]
 
@@ -56,11 +57,11 @@ class Adaptation(msgspec.Struct, frozen=True, kw_only=True):
         """All of it in one line."""
         stored, ours = self.classes
         before = "none" if stored is None else f"{stored:,}"
-        kept = f"classifier of {ours:,} outputs, as stored"
-        parts = [kept if self.classifier_kept else f"classifier {before} -> {ours:,} outputs, new"]
+        kept = f"classifier of {counted(ours, 'output')}, as stored"
+        parts = [kept if self.classifier_kept else f"classifier {before} -> {counted(ours, 'output')}, new"]
         if self.channels[0] != self.channels[1]:
             parts.append(
-                f"first layer {self.channels[0]} -> {self.channels[1]} channels, repeated and scaled by "
+                f"first layer {self.channels[0]} -> {counted(self.channels[1], 'channel')}, repeated and scaled by "
                 f"{self.channel_scale:.3g}"
             )
         shown = list(self.resized.items())[:2]

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from grandmaster.errors import UserError
+from grandmaster.texts import counted
 
 Result = TypeVar("Result")
 
@@ -85,7 +86,7 @@ class Passes(msgspec.Struct, frozen=True, kw_only=True):
         return Passes(micro_batch=self.micro_batch, grad_checkpointing=True)
 
     def __str__(self) -> str:
-        pictures = "1 picture" if self.micro_batch == 1 else f"{self.micro_batch} pictures"
+        pictures = counted(self.micro_batch, "picture")
         return f"{pictures} a pass{' with gradient checkpointing' if self.grad_checkpointing else ''}"
 
 

@@ -13,6 +13,7 @@ from grandmaster.errors import UserError
 from grandmaster.models.registry import Backbone, ModelArgs
 from grandmaster.models.weight_files import SUFFIXES, Shapes, tensor_shapes
 from grandmaster.storage import file_sha256
+from grandmaster.texts import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,7 +190,7 @@ def _by_name(backbone: Backbone, architecture: str, files: list[Path], folder: P
 def _several(backbone: Backbone, architecture: str, fits: list[Path], folder: Path) -> UserError:
     names = ", ".join(path.name for path in fits)
     return UserError(
-        f"{len(fits)} files fit {backbone.name}: {names}",
+        f"{counted(len(fits), 'file')} fit {backbone.name}: {names}",
         where=folder,
         fix=f"Keep one, or name it {architecture}.",
     )

@@ -102,7 +102,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "models.missing.extra not installed": ("extra not installed", "추가 패키지 필요"),
     "models.missing.task not here yet": ("task not here yet", "아직 지원하지 않는 과제"),
     "mode.fine_tuning": ("fine-tuning", "미세 조정"),
-    "mode.full_training": ("full training", "전체 훈련"),
+    "mode.full_training": ("from scratch", "처음부터 학습"),
     "mode.inference_only": ("inference only", "추론 전용"),
     "offered.recommended": ("recommended", "권장"),
     "offered.supported": ("supported", "지원"),

@@ -10,6 +10,7 @@ from grandmaster.images.class_groups import ClassPolicy, class_policies, find_cl
 from grandmaster.images.operation import Operation
 from grandmaster.images.policy import light_policy, needs_test_like, test_like_corruption, test_like_policy
 from grandmaster.pipeline.plan import Decision
+from grandmaster.texts import counted
 
 # From this many fits on, two short ones before them are worth their time.
 TRIAL_FITS = 4
@@ -78,7 +79,7 @@ def choose_class_policies(
     if not policies:
         return off(f"no groups: {groups.kinds_reason}; {groups.minority_reason}")
     if not asked and not trial:
-        names = "; ".join(f"{policy.name} ({len(policy.classes)} classes)" for policy in policies)
+        names = "; ".join(f"{policy.name} ({counted(len(policy.classes), 'class')})" for policy in policies)
         return off(f"there are groups ({names}), but no trial to tell whether policies of their own win")
     reason = "as set" if asked else "a short fit tells whether they win"
     return Decision(value=True, reason=reason), policies

@@ -19,6 +19,7 @@ from grandmaster.prediction.blend_choice import BlendChoice
 from grandmaster.prediction.blend_methods import METHODS
 from grandmaster.prediction.weights import equal
 from grandmaster.storage import write_json
+from grandmaster.texts import counted
 
 Values = npt.NDArray[np.float32]
 NAME = "ensemble"
@@ -94,7 +95,7 @@ def report_choice(
 
 
 def _title(models: Sequence[Joined]) -> str:
-    return f"Ensemble of {len(models)} models"
+    return f"Ensemble of {counted(len(models), 'model')}"
 
 
 def _facts(

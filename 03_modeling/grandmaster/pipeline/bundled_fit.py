@@ -22,6 +22,7 @@ from grandmaster.pipeline.fitted import load_fitted
 from grandmaster.pipeline.held_out import predict_pictures
 from grandmaster.pipeline.view_budget import VIEWS, Budget, Work
 from grandmaster.prediction.views import MOST_VALUES, ViewValues
+from grandmaster.texts import counted
 from grandmaster.training.precision import Precision, PrecisionName
 from grandmaster.training.spec import FitSpec
 
@@ -172,7 +173,7 @@ class BundledFit:
             values[rows] = self._averaged(work.say(store, rows, views))
             done += len(rows)
         budget.learn(own, views, done / len(readable), time.perf_counter() - started)
-        work.context.progress.finish(work.task, f"{views} views")
+        work.context.progress.finish(work.task, counted(views, "view"))
         return done, values
 
     def _averaged(self, by_view: Values) -> Values:

@@ -42,6 +42,7 @@ from grandmaster.prediction.applied import AppliedBlend, AppliedModel
 from grandmaster.prediction.predict import predict
 from grandmaster.progress import Progress
 from grandmaster.storage import read_json, write_json
+from grandmaster.texts import counted
 from grandmaster.training.checkpoint import save_best
 from grandmaster.training.precision import Precision
 from grandmaster.training.spec import FitSpec
@@ -89,7 +90,7 @@ def write_bundle(run: FinishedRun, target: Path, *, student: bool, full: bool, p
         facts={name: run.results.get(name) for name in ("metric", "cross_validation", "created")},
     )
     write_json(target / FACTS, msgspec.to_builtins(bundle))
-    progress.finish("bundle", f"{len(members)} models")
+    progress.finish("bundle", counted(len(members), "model"))
     return bundle
 
 

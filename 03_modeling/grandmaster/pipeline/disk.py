@@ -10,6 +10,7 @@ from typing import Literal
 from grandmaster.pipeline.machine import GB, free_gb_of, nearest_folder
 from grandmaster.pipeline.parts import PARTS
 from grandmaster.prediction.views import are_kept
+from grandmaster.texts import counted
 
 Kept = Literal["full", "half", "predictions"]
 TIERS: tuple[Kept, ...] = ("full", "half", "predictions")
@@ -93,7 +94,7 @@ class Need:
         if self.tier == "predictions":
             kept = f"weights of one fit in training {gigabytes(self.weights)}"
         else:
-            kept = f"{self.fits} fits x {each} = {gigabytes(self.weights)}"
+            kept = f"{counted(self.fits, 'fit')} x {each} = {gigabytes(self.weights)}"
         return (
             f"{kept} + twice the state of {self.largest} while it is replaced {gigabytes(self.state)} + its "
             f"epochs that predict held-out pictures {gigabytes(self.leaders)} + predictions "

@@ -25,6 +25,7 @@ from grandmaster.pipeline.machine import (
     train_step,
     usable_cores,
 )
+from grandmaster.texts import counted
 
 Status = Literal["good", "warn", "fail"]
 
@@ -174,7 +175,10 @@ def check_hub(reachable: bool, *, has_weights: bool) -> Check:
         return Check(name="model hub", status="good", found="reachable")
     if has_weights:
         return Check(name="model hub", status="good", found="offline; weights are taken from --weights_dir")
-    fix = "offline: give --weights_dir with files of weights, or training starts from scratch"
+    fix = (
+        "offline: give --weights_dir with files of weights (`models.py --guide NAME` says where to fetch one elsewhere, "
+        "and how to name it), or training starts from scratch"
+    )
     return Check(name="model hub", status="warn", found="not reachable", fix=fix)
 
 
@@ -272,10 +276,10 @@ def check_no_gpu(wanted: str, *, cuda_build: bool, driver: bool) -> Check:
 
 
 def check_competitions(folders: Sequence[Path], config: Config) -> Iterator[Check]:
-    """Read every competition and decode some of its pictures."""
+    """Read every competition and decode some of its pictures. None at all is a warning: a fresh clone has no data yet."""
     if not folders:
         fix = "Give --data_path, put a competition into data/, or run `make demo`"
-        yield Check(name="data", status="fail", found="no competition found", fix=fix)
+        yield Check(name="data", status="warn", found="no competition found", fix=fix)
     for folder in folders:
         try:
             from grandmaster.competition.label_fixes import with_label_fixes
@@ -288,7 +292,7 @@ def check_competitions(folders: Sequence[Path], config: Config) -> Iterator[Chec
             yield Check(name="data", status="fail", found=found, fix=error.fix or "")
             continue
         found = (
-            f"{competition.name}: {len(competition.train):,} pictures to train on, "
+            f"{competition.name}: {counted(len(competition.train), 'picture')} to train on, "
             f"{len(competition.test):,} to predict, {target_text(competition)}, {competition.metric}"
         )
         yield Check(name="data", status="good", found=found)

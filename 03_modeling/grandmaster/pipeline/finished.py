@@ -17,6 +17,7 @@ from grandmaster.config import Config, DataConfig
 from grandmaster.errors import UserError
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.hardware import read_hardware
+from grandmaster.pipeline.run_files import require_finished
 from grandmaster.progress import SilentProgress
 from grandmaster.storage import read_json, read_object
 
@@ -59,15 +60,7 @@ def open_run(folder: Path, *, data_path: Path | None = None) -> FinishedRun:
     Raises:
         UserError: no run, not finished, or its data are gone.
     """
-    if not folder.is_dir():
-        raise UserError("no such run", where=folder, fix="Give a folder of training_results/.")
-    for name in ("config.json", "final_results.json", "ensemble/oof.npz"):
-        if not (folder / name).exists():
-            raise UserError(
-                f"the run has not come to its end: no {name}",
-                where=folder,
-                fix="Repeat its command; it goes on where it stopped.",
-            )
+    require_finished(folder)
     settings = read_object(folder / "config.json")
     data = Path(data_path or str(settings.get("data_path")))
     if not data.is_dir():

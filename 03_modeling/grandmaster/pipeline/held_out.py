@@ -16,6 +16,7 @@ from grandmaster.pipeline.judging import Judge
 from grandmaster.pipeline.workers import with_workers
 from grandmaster.prediction.predict import ViewPredictions, joined_predictions, predict
 from grandmaster.prediction.views import ViewValues, views_path
+from grandmaster.texts import counted
 from grandmaster.training.checkpoint import load_best, load_leader
 from grandmaster.training.fit import FitResult, FoldData
 from grandmaster.training.precision import Precision
@@ -29,7 +30,7 @@ def smaller_passes(context: RunContext, task: str) -> Callable[[int], None]:
     """What to say when memory ran out while predicting."""
 
     def say(pictures: int) -> None:
-        text = f"{task}: memory ran out; {pictures} pictures a pass from here on, which predict the same"
+        text = f"{task}: memory ran out; {counted(pictures, 'picture')} a pass from here on, which predict the same"
         context.progress.message(text, "warn")
 
     return say

@@ -28,6 +28,7 @@ from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.hardware import read_hardware
 from grandmaster.pipeline.view_budget import Budget, Work
 from grandmaster.progress import Progress
+from grandmaster.texts import counted
 
 Values = npt.NDArray[np.float32]
 
@@ -162,7 +163,7 @@ class _Inference:
         self.found.members[work.name] = said.views
         self.found.prior = said.prior
         if said.prior > said.unreadable:
-            text = f"{said.prior - said.unreadable} pictures were not predicted: no time was left"
+            text = f"{counted(said.prior - said.unreadable, 'picture', 'was', 'were')} not predicted: no time was left"
             self.found.gave_up.append(text)
         means = {
             place: (values / self._counts[place]).astype(np.float32) for place, values in self._sums.items()

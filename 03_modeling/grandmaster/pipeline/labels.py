@@ -7,6 +7,7 @@ from grandmaster.eda.label_quality import FILTER, SCORE, find_label_suspects
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.manifest import is_done, mark_done
 from grandmaster.storage import digest, file_sha256, write_csv, write_json
+from grandmaster.texts import counted
 
 FEWEST_SECONDS = 8.0  # to have left: the submission and the report come after it
 
@@ -47,7 +48,7 @@ def label_quality(context: RunContext) -> None:
     mark_done(manifest, inputs, [path, summary])
     if len(found.suspects):
         context.progress.message(
-            f"{len(found.suspects)} labels may be wrong ({found.judged} of {pictures} were judged): "
+            f"{counted(len(found.suspects), 'label')} may be wrong ({found.judged} of {pictures} were judged): "
             "see label_suspects.csv and the report.",
             "warn",
         )

@@ -15,6 +15,7 @@ from grandmaster.pipeline.choosing_labels import why_not
 from grandmaster.pipeline.plan import ModelPlan, Plan
 from grandmaster.pipeline.pseudo_labels import rounds_wanted
 from grandmaster.pipeline.training_modes import backbone_of, registered
+from grandmaster.texts import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +35,7 @@ class Later:
     @property
     def line(self) -> str:
         """In a sentence without its end."""
-        fits = f"{self.fits} fits, " if self.fits else ""
+        fits = f"{counted(self.fits, 'fit')}, " if self.fits else ""
         return f"{self.name}: {fits}at most about {max(1, round(self.seconds / 60))} min beyond the plan"
 
 

@@ -25,6 +25,7 @@ from grandmaster.report.mode_comparison import ModeFacts, ModesCompared, MovedIn
 from grandmaster.report.moved import moved_layers
 from grandmaster.settings import with_settings
 from grandmaster.storage import read_json
+from grandmaster.texts import counted
 
 # In the order in which they are trained: what fine-tuning plans, training from scratch is given too.
 MODES: tuple[TrainingMode, TrainingMode] = ("fine_tuning", "full_training")
@@ -182,7 +183,7 @@ def _machine(run: FinishedRun) -> str:
         gpu = facts.get("gpu") or {}
         return str(gpu.get("name") or "a GPU")
     threads = run.context.config.hardware.threads or facts.get("cores")
-    return f"{facts.get('cpu') or 'a CPU'}, {threads} thread{'s' if threads != 1 else ''}"
+    return f"{facts.get('cpu') or 'a CPU'}, {counted(threads, 'thread')}"
 
 
 def _notes(scratch: FinishedRun, tuned: FinishedRun) -> list[str]:

@@ -18,10 +18,11 @@ from grandmaster.images.operation import Operation
 from grandmaster.images.policy import light_policy
 from grandmaster.models.adaptation import Adaptation
 from grandmaster.models.memory_format import MemoryFormat
+from grandmaster.models.registry.modes import shown_decision
 from grandmaster.models.weights import Weights
 from grandmaster.pipeline.disk import Kept
 from grandmaster.storage import plain, read_bytes, write_atomic
-from grandmaster.texts import JSON_DAMAGE
+from grandmaster.texts import JSON_DAMAGE, counted
 from grandmaster.training.losses import UsedLoss
 
 T = TypeVar("T")
@@ -173,7 +174,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def lines(self) -> list[tuple[str, object, str]]:
         """(name, value, reason) of each decision, for tables."""
         named = msgspec.structs.asdict(self.decisions)
-        return [(name, decision.value, decision.reason) for name, decision in named.items()]
+        return [
+            (name, shown_decision(name, decision.value), decision.reason) for name, decision in named.items()
+        ]
 
 
 def write_plan(path: Path, plan: Plan) -> None:
@@ -282,7 +285,7 @@ def _check_mode(path: Path, plan: Plan) -> None:
         if not fits[mode]:
             start = model.weights.source if loads else "random weights"
             raise UserError(
-                f"decisions.training_mode is {mode}, but {model.backbone} has {model.epochs} epochs from {start}",
+                f"decisions.training_mode is {mode}, but {model.backbone} has {counted(model.epochs, 'epoch')} from {start}",
                 where=path,
                 fix="Change them alike, or delete the file and use --set training.mode=...",
             )

@@ -168,8 +168,10 @@ def make_plan(
         )
     planned_minutes = sum(model.minutes_per_fold for model in models) * decisions.folds_trained.value
     if config.run.minutes is not None and planned_minutes > 1.15 * config.run.minutes:
+        epochs = "the fewest epochs" if config.training.epochs is None else "the epochs that are set"
         notes.append(
-            f"about {planned_minutes:.0f} minutes are needed even with the fewest epochs, {config.run.minutes:.0f} were given"
+            f"about {planned_minutes:.1f} minutes are needed for {epochs}, run.minutes gives {config.run.minutes:g}: the run "
+            f"trains them all the same and takes longer. Give --time_limit {config.run.minutes:g}m for a limit that is kept."
         )
     return Plan(
         made_for=plan_inputs(competition, fingerprint, shift, config, models_wanted),

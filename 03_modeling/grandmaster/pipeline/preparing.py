@@ -7,7 +7,9 @@ from typing import Any
 
 import msgspec
 
+from grandmaster.eda.fingerprint import TASK as INSPECT_TASK
 from grandmaster.eda.fingerprint import Inspection, inspect_pictures
+from grandmaster.eda.shift_reading import TASK as COMPARE_TASK
 from grandmaster.errors import UserError
 from grandmaster.images.policy import test_like_policy
 from grandmaster.pipeline.augmenting import trial_epochs
@@ -28,6 +30,7 @@ from grandmaster.pipeline.timed_plan import make_timed_plan
 from grandmaster.report.policy_sheet import FILE_NAME as SHEET
 from grandmaster.report.policy_sheet import policy_sheet
 from grandmaster.storage import file_sha256, write_atomic, write_csv, write_json
+from grandmaster.texts import counted
 from grandmaster.training.rate_finder import STEPS
 
 
@@ -36,7 +39,7 @@ def inspect(context: RunContext) -> None:
     manifest = context.folder / "fingerprint.manifest.json"
     inputs = {"data": context.data_hash, "settings": msgspec.to_builtins(context.config.inspect)}
     if is_done(manifest, inputs):
-        context.progress.message("Inspect: done before.", "good")
+        context.progress.finish(INSPECT_TASK, "done before")
         return
     if changed := _changed_since(context, manifest):
         context.progress.message(changed, "warn")
@@ -50,10 +53,9 @@ def inspect(context: RunContext) -> None:
         broken = [entry for entry in fingerprint["unreadable"] if entry["split"] == split]
         if broken:
             what = "left out" if split == "train" else "predicted by the mean target of the training set"
+            told = counted(len(broken), f"unreadable {split} picture", "is", "are")
             named = ", ".join(entry["id"] for entry in broken[:3])
-            context.progress.message(
-                f"{len(broken)} unreadable {split} pictures are {what}: {named} ...", "warn"
-            )
+            context.progress.message(f"{told} {what}: {named} ...", "warn")
 
 
 def _changed_since(context: RunContext, manifest: Path) -> str:
@@ -82,7 +84,7 @@ def shift(context: RunContext) -> None:
     manifest = context.folder / "shift.manifest.json"
     inputs = {"data": context.data_hash, "settings": msgspec.to_builtins(context.config.inspect)}
     if is_done(manifest, inputs):
-        context.progress.message("Compare with test: done before.", "good")
+        context.progress.finish(COMPARE_TASK, "done before")
         return
     path, sheet = context.folder / "shift.json", context.folder / SHEET
     content = _compared(context)
@@ -92,16 +94,15 @@ def shift(context: RunContext) -> None:
     mark_done(manifest, inputs, [path, *([sheet] if sheet.exists() else [])])
 
 
-def _look_at_pictures(context: RunContext, *, start_cache: bool = True) -> Inspection:
-    """What any run beside this one has measured is taken from their cache; a dry run uses it, but starts none."""
+def _look_at_pictures(context: RunContext) -> Inspection:
+    """What any run or dry run beside this one has measured is taken from their cache, and kept there."""
     for note in check_channels(context.competition, threads=context.hardware.cores):
         context.progress.message(note, "warn")
-    cache = context.cache_folder
     return inspect_pictures(
         context.competition,
         context.config.inspect,
         context.progress,
-        cache_folder=cache if start_cache or cache.is_dir() else None,
+        cache_folder=context.cache_folder,
     )
 
 
@@ -125,7 +126,7 @@ def plan(context: RunContext) -> None:
             fix="Delete it to have it made anew, or choose another --experiment_name.",
         )
     else:
-        made = _make(context, keep_speeds=True)
+        made = _make(context)
         require_room(context, made)  # before there is a plan: settings can still be changed then
         write_plan(path, made)
         mark_done(manifest, inputs, [path])
@@ -167,7 +168,7 @@ def _fit_seconds(model: ModelPlan) -> float:
 
 
 def planned(context: RunContext) -> Plan:
-    """The plan without writing anything: that of an existing run, or one made now."""
+    """The plan without a run: that of an existing one, or one made now. What was measured for it is kept, nothing else."""
     read = ("plan.json", "fingerprint.json", "shift.json")
     if all((context.folder / name).exists() for name in read):
         asked_for = plan_inputs(
@@ -175,12 +176,12 @@ def planned(context: RunContext) -> Plan:
         )
         if context.plan.made_for == asked_for:
             return context.plan
-    return _make(context, keep_speeds=False)
+    return _make(context)
 
 
-def _make(context: RunContext, *, keep_speeds: bool) -> Plan:
+def _make(context: RunContext) -> Plan:
     if not (context.folder / "fingerprint.json").exists():
-        context.fingerprint = _look_at_pictures(context, start_cache=False).fingerprint
+        context.fingerprint = _look_at_pictures(context).fingerprint
     if not (context.folder / "shift.json").exists():
         context.shift = _compared(context)
     made = make_timed_plan(
@@ -191,7 +192,7 @@ def _make(context: RunContext, *, keep_speeds: bool) -> Plan:
         context.config,
         clock=context.clock,
         models_wanted=context.models_wanted,
-        cache=ProbeCache(context.cache_folder, read_only=not keep_speeds),
+        cache=ProbeCache(context.cache_folder),
     )
     return with_kept_weights(context, made)
 

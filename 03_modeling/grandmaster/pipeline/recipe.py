@@ -18,6 +18,7 @@ from grandmaster.models.builder import build_model
 from grandmaster.models.registry import Backbone
 from grandmaster.models.weights import Weights
 from grandmaster.pipeline.plan import Decision, Decisions
+from grandmaster.texts import counted
 from grandmaster.training.losses import Loss, UsedLoss, choose_loss, class_weights
 from grandmaster.training.rate_groups import RateGroup, assign, read_rate_groups
 
@@ -146,7 +147,7 @@ def _balance(competition: Competition) -> Decision[Any]:
         return Decision(value="off", reason="every picture counts the same in the metric")
     counts = np.bincount(competition.targets, minlength=len(competition.outputs))
     counts = counts[counts > 0]  # a one-hot column may have no picture
-    told = f"the largest class has {counts.max()} pictures, the smallest {counts.min()}"
+    told = f"the largest class has {counted(counts.max(), 'picture')}, the smallest {counts.min()}"
     if counts.max() < UNEVEN * counts.min():
         return Decision(value="off", reason=f"classes are even enough: {told}")
     title = METRICS[competition.metric].title

@@ -222,7 +222,10 @@ def _timed(context: RunContext, stage: str) -> Iterator[None]:
 
 
 def plan_only(request: RunRequest, progress: Progress) -> Plan:
-    """Read the data, make the plan, write nothing. The plan that a run with these settings has, perhaps edited, is shown as it stands."""
+    """Read the data, make the plan; keep what was measured, write nothing else.
+
+    The plan that a run with these settings has, perhaps edited, is shown as it stands.
+    """
     return planned_work(request, progress)[0]
 
 

@@ -11,6 +11,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from grandmaster.texts import counted
+
 # What a part is worth, in points of a score of 0 to 100. Rules of thumb, to be read as an order of preference and not as
 # a forecast: what is given up first is what has the least worth for its seconds. That comes to: first models, then folds
 # (each costs as much as the one before and adds ever less), then views and epochs beyond what is needed, then pixels.
@@ -172,16 +174,16 @@ def given_up(candidates: Sequence[Candidate], folds: int, views: int, schedule: 
     """In words, what was wanted and is not in the schedule."""
     lines = []
     if schedule.models < len(candidates):
-        lines.append(f"{len(candidates) - schedule.models} of {len(candidates)} models")
+        lines.append(f"{len(candidates) - schedule.models} of {counted(len(candidates), 'model')}")
     if schedule.folds < folds:
-        lines.append(f"{folds - schedule.folds} of {folds} folds")
+        lines.append(f"{folds - schedule.folds} of {counted(folds, 'fold')}")
     for candidate, epochs, side in zip(candidates, schedule.epochs, schedule.sides, strict=False):
         if epochs < candidate.highest:
-            lines.append(f"{candidate.name} {candidate.highest} epochs -> {epochs}")
+            lines.append(f"{candidate.name} {counted(candidate.highest, 'epoch')} -> {epochs}")
         if side < candidate.sizes[0].side:
             lines.append(f"{candidate.name} {candidate.sizes[0].side} px -> {side}")
     if schedule.views < views:
-        lines.append(f"{views} views -> {schedule.views}")
+        lines.append(f"{counted(views, 'view')} -> {schedule.views}")
     return lines
 
 

@@ -12,14 +12,14 @@ from grandmaster.config import Config
 from grandmaster.errors import UserError
 from grandmaster.images.operation import Operation
 from grandmaster.pipeline.plan import Decision
+from grandmaster.texts import counted
 
 
 def target_text(competition: Competition) -> str:
     """What is to be predicted of a picture, in two or three words: "17 classes", "6 labels", "1 number"."""
     count = len(competition.classes) or len(competition.outputs)
     word = {"multilabel": "label", "ordinal": "grade", "regression": "number"}.get(competition.kind, "class")
-    plural = {"class": "classes"}.get(word, f"{word}s")
-    return f"{count} {word if count == 1 else plural}"
+    return counted(count, word)
 
 
 def require_fitting_metric(competition: Competition) -> None:
@@ -43,7 +43,7 @@ def row_notes(competition: Competition) -> list[str]:
         return []
     taken = "the mean" if competition.kind == "regression" else "the highest"
     return [
-        f"{len(differ)} rows have pictures with different targets, {first_few(differ)}: scored as {taken} of them"
+        f"{counted(len(differ), 'row', 'has', 'have')} pictures with different targets, {first_few(differ)}: scored as {taken} of them"
     ]
 
 

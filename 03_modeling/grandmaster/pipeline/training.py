@@ -27,6 +27,7 @@ from grandmaster.pipeline.speed import BUSY_WHEN_PROBED, ProbeCache
 from grandmaster.pipeline.workers import with_workers
 from grandmaster.prediction.views import views_path
 from grandmaster.storage import plain, read_json, read_jsonl, write_json
+from grandmaster.texts import counted
 from grandmaster.training.as_loaded import take_as_loaded
 from grandmaster.training.brake import Brake
 from grandmaster.training.checkpoint import has_state, remove_state
@@ -196,7 +197,7 @@ def train(context: RunContext, after_fit: Callable[[ModelPlan, int], None] = lam
     ]
     if missing:
         context.revisions.say(
-            f"gave up {len(missing)} of {len(fits)} fits: they could not end in time, or not be trained enough to help "
+            f"gave up {len(missing)} of {counted(len(fits), 'fit')}: they could not end in time, or not be trained enough to help "
             f"({', '.join(missing)})"
         )
     results = [read_json(fit_folder(context, model, fold) / "result.json") for model, fold in finished]
@@ -265,7 +266,9 @@ def _begin(context: RunContext, model: ModelPlan, fold: int, epochs: int) -> Non
 
 
 def _say_epochs(context: RunContext, model: ModelPlan, fold: int, before: int, epochs: int) -> None:
-    context.revisions.say(f"{fit_name(model, fold)}: {before} epochs -> {epochs}, by what an epoch takes")
+    context.revisions.say(
+        f"{fit_name(model, fold)}: {counted(before, 'epoch')} -> {epochs}, by what an epoch takes"
+    )
 
 
 def _train_one(context: RunContext, pace: Pace, model: ModelPlan, fold: int, *, waiting: int) -> None:
@@ -282,7 +285,7 @@ def _train_one(context: RunContext, pace: Pace, model: ModelPlan, fold: int, *, 
                 f"{fit_name(model, fold)}: ended in epoch {fitted.epochs} of {fitted.planned_epochs}"
             )
         if views < spec.tta_views:
-            context.revisions.say(f"{fit_name(model, fold)}: {spec.tta_views} views -> {views}")
+            context.revisions.say(f"{fit_name(model, fold)}: {counted(spec.tta_views, 'view')} -> {views}")
         return views
 
     result = fit(

@@ -14,6 +14,7 @@ from grandmaster.models.registry.modes import mode_warnings, recommend, require_
 from grandmaster.models.registry.user_file import added_hash, added_models
 from grandmaster.models.weights import Weights, stated_facts
 from grandmaster.pipeline.plan import Decision
+from grandmaster.texts import counted
 from grandmaster.training.losses import choose_loss
 
 UsedMode = Literal["fine_tuning", "full_training", "inference_only", "mixed"]
@@ -79,7 +80,9 @@ def choose_mode(
     else:
         why = "there are weights" if value == "fine_tuning" else "there are no weights"
     advised = recommend("classification", pictures).text
-    return Decision(value=value, reason=f"{why}; recommended for {pictures:,} pictures: {advised}"), notes
+    return Decision(
+        value=value, reason=f"{why}; recommended for {counted(pictures, 'picture')}: {advised}"
+    ), notes
 
 
 def refuse_unsupported(chosen: Sequence[Backbone], config: Config, added: Mapping[str, ModelEntry]) -> None:
@@ -148,13 +151,13 @@ def require_classifier(
     fix = "Set training.mode to fine_tuning, or give the weights of a fit on these classes."
     where = weights.path or weights.source
     if stored != ours:
-        has = "has no classifier" if stored is None else f"tells {stored:,} classes apart"
+        has = "has no classifier" if stored is None else f"tells {counted(stored, 'class')} apart"
         raise UserError(
             f"inference_only: {backbone.name} {has}, and this competition has {ours:,}", where=where, fix=fix
         )
     if adaptation.channels[0] != adaptation.channels[1]:
         raise UserError(
-            f"inference_only: these weights take pictures of {adaptation.channels[0]} channels, here they have "
+            f"inference_only: these weights take pictures of {counted(adaptation.channels[0], 'channel')}, here they have "
             f"{adaptation.channels[1]}",
             where=where,
             fix=fix,

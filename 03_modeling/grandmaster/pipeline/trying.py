@@ -21,6 +21,7 @@ from grandmaster.pipeline.techniques import Technique, record
 from grandmaster.pipeline.training import make_spec
 from grandmaster.pipeline.workers import with_workers
 from grandmaster.storage import write_json
+from grandmaster.texts import counted
 from grandmaster.training.brake import OutOfTime
 from grandmaster.training.checkpoint import remove_state
 from grandmaster.training.fit import fit_fold
@@ -82,7 +83,10 @@ def trial(context: RunContext) -> None:
     }
     write_json(path, content)
     for step, line in zip(steps, lines, strict=True):
-        record(context, step.technique(compared[step.second], f"{line}, after {epochs} epochs of a trial."))
+        record(
+            context,
+            step.technique(compared[step.second], f"{line}, after {counted(epochs, 'epoch')} of a trial."),
+        )
     mark_done(manifest, inputs, [path])
     for step, line in zip(steps, lines, strict=True):
         context.progress.message(f"{line}.", "good" if step.kept else "warn" if step is steps[0] else "info")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from grandmaster.pipeline.clock import Clock
+from grandmaster.texts import counted
 
 VIEWS = (8, 4, 2, 1)
 # Of the time that is left, what the foretold work may take: models of one size differ.
@@ -91,7 +92,7 @@ class Budget:
         """A fit has predicted."""
         self._done += 1
         if views < work.views:
-            self._fewer.append(f"{work.name}: {work.views} views -> {views}")
+            self._fewer.append(f"{work.name}: {counted(work.views, 'view')} -> {views}")
 
     def interrupted(self, work: Work) -> None:
         """A fit was stopped by the limit and is no part of the blend; nor are those behind it."""
@@ -100,5 +101,5 @@ class Budget:
 
     def given_up(self) -> list[str]:
         """In sentences."""
-        dropped = f"{len(self._dropped)} of {len(self._works)} fits had no time: {', '.join(self._dropped)}"
+        dropped = f"{len(self._dropped)} of {counted(len(self._works), 'fit')} had no time: {', '.join(self._dropped)}"
         return self._fewer + ([dropped] if self._dropped else [])

@@ -14,6 +14,7 @@ from grandmaster.competition.objective import Objective, Out
 from grandmaster.competition.table import TargetKind
 from grandmaster.prediction.stacking import fit_stacked
 from grandmaster.prediction.weights import drawn_to_equal, equal, fitted_weights
+from grandmaster.texts import counted
 
 Floats = npt.NDArray[np.float64]
 Values = npt.NDArray[np.float32]
@@ -152,7 +153,7 @@ def _not_stacked(objective: Objective, models: int) -> str | None:
     inputs = models * (outputs if objective.competition.kind == "multiclass" else 1)
     if len(objective.targets) * inputs * outputs <= MOST_STACKED:
         return None
-    return f"{len(objective.targets):,} pictures with {outputs:,} outputs of {models} models take too long to fit"
+    return f"{len(objective.targets):,} pictures with {counted(outputs, 'output')} of {counted(models, 'model')} take too long to fit"
 
 
 def _stack(members: Values, objective: Objective, out: Out) -> Fitted:

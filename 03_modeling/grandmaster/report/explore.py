@@ -192,7 +192,7 @@ def _steps(data: DataSection, command: str) -> tuple[Step, ...]:
     if quick:
         steps.append(
             Step(
-                text="See what would be trained, each decision with its reason; writes nothing.",
+                text="See what would be trained, each decision with its reason; trains nothing.",
                 command=f"{quick} --dry_run",
             )
         )

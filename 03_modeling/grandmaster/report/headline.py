@@ -15,6 +15,7 @@ from grandmaster.report.figures import IntervalRow, interval_figure
 from grandmaster.report.out_of_fold import SURE, OutOfFold
 from grandmaster.report.values import level
 from grandmaster.report.values import score as score_text
+from grandmaster.texts import counted
 
 NEXT_MODE = {
     "explore": "quick_test",
@@ -155,7 +156,7 @@ def _steps(run: RunArtefacts, mode: str | None, oof: OutOfFold | None) -> tuple[
     else:
         steps.append(Step(text=f"Upload {submission.file or 'the submission'}: it has passed the gate."))
     if oof and oof.sure_and_wrong:
-        pictures = "1 picture is" if oof.sure_and_wrong == 1 else f"{oof.sure_and_wrong} pictures are"
+        pictures = counted(oof.sure_and_wrong, "picture", "is", "are")
         steps.append(
             Step(
                 text=f"{pictures} answered wrongly with more than {level(SURE)} confidence. Look at them "

@@ -10,13 +10,14 @@ import msgspec
 import pandas as pd
 
 from grandmaster.competition.comparison import Comparison
+from grandmaster.models.registry.modes import MODE_TITLES
 from grandmaster.report.figures import IntervalRow, interval_figure
 from grandmaster.report.html import render_page
 from grandmaster.report.values import MISSING, gigabytes, minutes, number, score, share
 from grandmaster.storage import write_atomic, write_csv, write_json
+from grandmaster.texts import counted
 
 STEM = "mode_comparison"
-TITLES = {"full_training": "from scratch", "fine_tuning": "fine-tuned"}
 
 
 class Spread(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,7 +70,7 @@ class ModeFacts(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def title(self) -> str:
         """For people."""
-        return TITLES[self.mode]
+        return MODE_TITLES[self.mode]
 
 
 class MovedInBoth(msgspec.Struct, frozen=True, kw_only=True):
@@ -251,7 +252,7 @@ def _epochs(run: ModeFacts) -> str:
 
 def _rate(run: ModeFacts) -> str:
     if run.rate_groups:
-        return f"{number(run.learning_rate)}, in {len(run.rate_groups)} groups"
+        return f"{number(run.learning_rate)}, in {counted(len(run.rate_groups), 'group')}"
     below = f", x {number(run.layer_decay)} a layer down" if run.layer_decay < 1 else ""
     return f"{number(run.learning_rate)}{below}"
 

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from grandmaster.models.adaptation import Adaptation
+from grandmaster.models.registry.modes import shown_decision
 from grandmaster.models.weights import non_commercial
 from grandmaster.report.fingerprint import Artefact
 
@@ -77,6 +78,14 @@ class Plan(Artefact, frozen=True, kw_only=True):
     models: tuple[ModelPlan, ...] = ()
     folds_total: int | None = None
     folds_trained: int | None = None
+
+    @property
+    def lines(self) -> list[tuple[str, Any, str | None]]:
+        """(name, value, reason) of each decision, as a person is told of it."""
+        return [
+            (name, shown_decision(name, decision.value), decision.reason)
+            for name, decision in self.decisions.items()
+        ]
 
 
 class Trial(Artefact, frozen=True, kw_only=True):

@@ -31,7 +31,7 @@ from grandmaster.competition.layouts.tables import (
 from grandmaster.competition.sample_form import SampleForm
 from grandmaster.competition.targets import TrainingTable
 from grandmaster.errors import UserError
-from grandmaster.texts import JSON_DAMAGE
+from grandmaster.texts import JSON_DAMAGE, counted
 
 
 class _Annotation(msgspec.Struct):
@@ -240,7 +240,7 @@ def _test(folder: CompetitionFolder, sample: SampleForm) -> PicturesToPredict:
     lines = [f"{len(ids)} test pictures from {sample.path.name}, their files from {path.name}"]
     if unasked:
         lines.append(
-            f"warning: {len(unasked)} pictures of {path.name} are not asked for: {first_few(unasked)}"
+            f"warning: {counted(len(unasked), 'picture')} of {path.name} not asked for: {first_few(unasked)}"
         )
     paths = _paths(folder, path, [images[picture_id] for picture_id in ids], "test")
     return PicturesToPredict(ids=ids, rows=ids, paths=paths, understood=tuple(lines))

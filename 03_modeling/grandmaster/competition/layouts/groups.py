@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
 from grandmaster.competition.csv_files import first_few
 from grandmaster.config import DataConfig
 from grandmaster.errors import UserError, did_you_mean
+from grandmaster.texts import counted
 
 # What groups are called after, the widest first: a patient has several studies, a place several sequences.
 GROUP_WORDS = (
@@ -38,7 +40,9 @@ class Groups:
     understood: tuple[str, ...]
 
 
-def find_groups(table: pd.DataFrame, ids: list[str], config: DataConfig, taken: tuple[str, ...]) -> Groups:
+def find_groups(
+    table: pd.DataFrame, ids: list[str], config: DataConfig, taken: tuple[str, ...], *, path: Path
+) -> Groups:
     """Groups from the column that the settings name, or from one that is called like a group and repeats.
 
     Args:
@@ -46,6 +50,7 @@ def find_groups(table: pd.DataFrame, ids: list[str], config: DataConfig, taken: 
         ids: of its pictures.
         config: may name the column; the id column says that there are no groups.
         taken: columns that hold ids or targets.
+        path: of the table's file, for messages.
 
     Raises:
         UserError: the settings name an unknown column, or one of the targets.
@@ -54,14 +59,18 @@ def find_groups(table: pd.DataFrame, ids: list[str], config: DataConfig, taken: 
     if named is not None:
         if named not in table.columns:
             raise UserError(
-                f"there is no column {named!r} (data.group_column)", fix=did_you_mean(named, table.columns)
+                f"there is no column {named!r} (data.group_column)",
+                where=path,
+                fix=did_you_mean(named, table.columns),
             )
         if named in taken and table[named].tolist() != ids:
             raise UserError(
-                f"column {named!r} (data.group_column) holds the target", fix="Name another column."
+                f"column {named!r} (data.group_column) holds the target",
+                where=path,
+                fix="Name another column.",
             )
         values = _filled(table[named].tolist(), ids)
-        line = f"groups: column {named!r}, {len(set(values))} groups, as data.group_column says"
+        line = f"groups: column {named!r}, {counted(len(set(values)), 'group')}, as data.group_column says"
         return Groups(column=None if values == ids else named, values=values, understood=(line,))
     usable: list[str] = []
     lines: list[str] = []
@@ -84,7 +93,7 @@ def find_groups(table: pd.DataFrame, ids: list[str], config: DataConfig, taken: 
     column = usable[0]
     values = _filled(table[column].tolist(), ids)
     line = (
-        f"groups: column {column!r}, {len(set(values))} groups of {len(ids)} pictures, because of its name and because "
+        f"groups: column {column!r}, {counted(len(set(values)), 'group')} of {counted(len(ids), 'picture')}, because of its name and because "
         "values repeat; pictures of a group stay in one fold"
     )
     if usable[1:]:

@@ -13,6 +13,7 @@ from grandmaster.competition.labels import are_integers
 from grandmaster.competition.layouts.reading import Reading
 from grandmaster.competition.layouts.tables import Evidence, Tables
 from grandmaster.competition.one_label import UNKNOWN
+from grandmaster.texts import counted
 
 # Very many classes with hardly a picture for each: persons, animals, places to be told apart.
 RARE_CLASSES, RARE_PICTURES = 100, 3
@@ -66,7 +67,7 @@ def read_class_folders_and_csv(evidence: Evidence) -> Reading:
         return reading
     odd = [picture_id for picture_id, fits in zip(tables.ids, same, strict=True) if not fits]
     line = (
-        f"warning: {len(odd)} pictures lie in the folder of another class than {tables.training.path.name} says, "
+        f"warning: {counted(len(odd), 'picture', 'lies', 'lie')} in the folder of another class than {tables.training.path.name} says, "
         f"which counts: {first_few(odd)}"
     )
     return _with_line(reading, line)

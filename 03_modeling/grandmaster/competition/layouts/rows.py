@@ -26,6 +26,7 @@ from grandmaster.competition.layouts.tables import (
 from grandmaster.competition.sample_form import SampleForm
 from grandmaster.competition.targets import TrainingTable
 from grandmaster.errors import UserError
+from grandmaster.texts import counted
 
 # What may stand between the parts of a row's id, such as `10008_L` of patient 10008 and side L.
 JOINTS = ("_", "-", "/", " ", "")
@@ -56,8 +57,8 @@ def read_rows(evidence: Evidence) -> Reading:
         )
     lines = [
         line,
-        f"aggregation: a row of the submission takes the mean of its pictures' predictions ({len(rows)} rows, "
-        f"{len(test.ids)} pictures)",
+        f"aggregation: a row of the submission takes the mean of its pictures' predictions ({counted(len(rows), 'row')}, "
+        f"{counted(len(test.ids), 'picture')})",
     ]
     if train_rows is not None:
         different = _contradictory(train_rows, tables.targets.texts)
@@ -180,7 +181,7 @@ def _by_folder(folder: CompetitionFolder, sample: SampleForm) -> _Found:
         ids=ids,
         rows=[row for row, pictures in hidden.items() for _ in pictures],
         paths=folder.pictures.match(ids, split="test", where=sample.path),
-        understood=(f"{len(ids)} test pictures in folders that {sample.path.name} names",),
+        understood=(f"{counted(len(ids), 'test picture')} in folders that {sample.path.name} names",),
     )
     tables = Tables(
         folder=folder,

@@ -19,6 +19,7 @@ from grandmaster.competition.layouts.reading import Reading
 from grandmaster.competition.sample_form import SampleForm
 from grandmaster.competition.targets import TargetReading, TrainingTable
 from grandmaster.errors import UserError, did_you_mean
+from grandmaster.texts import counted
 
 # Cells of a column that are looked up among the pictures to see whether it names them.
 PROBED_CELLS = 50
@@ -140,7 +141,13 @@ class Tables:
         targets, table, config = self.targets, self.training.table, self.folder.config
         paths = self.paths
         test = test or pictures_to_predict(self.folder, self.sample)
-        groups = find_groups(table, self.ids, config, (self.training.id_column, *targets.columns))
+        groups = find_groups(
+            table,
+            self.ids,
+            config,
+            (self.training.id_column, *targets.columns),
+            path=self.training.path,
+        )
         group_values, group_lines = groups.values, groups.understood
         if rows is not None and groups.column is None and config.group_column is None:
             # Pictures of one row must not be split between training and validation.
@@ -152,7 +159,7 @@ class Tables:
         # One concat: adding hundreds of columns one by one is slow.
         train = pd.concat([train, table[meta].add_prefix("meta_").reset_index(drop=True)], axis=1)
         understood = [
-            f"{len(train)} training pictures from {self._ids_from} {_id_form(self.ids, paths)}",
+            f"{counted(len(train), 'training picture')} from {self._ids_from} {_id_form(self.ids, paths)}",
             *test.understood,
             *targets.understood,
             *group_lines,
@@ -164,7 +171,7 @@ class Tables:
         shared = sorted(set(paths).intersection(test.paths))
         if shared:
             understood.append(
-                f"warning: {len(shared)} pictures are both training and test pictures: {first_few(shared)}"
+                f"warning: {counted(len(shared), 'picture', 'is', 'are')} in train and in test: {first_few(shared)}"
             )
         return Reading(
             train=train,

@@ -5,12 +5,15 @@ from __future__ import annotations
 import importlib.metadata
 import re
 from functools import lru_cache
+from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
 from grandmaster.models.registry.backbones import ModelArgs
 from grandmaster.models.registry.entry import ModelEntry
+from grandmaster.models.weight_files import SUFFIXES
 
 _DATA_SETS = {
     "in1k": "ImageNet-1k",
@@ -24,6 +27,21 @@ _DATA_SETS = {
 }
 
 
+class Download(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of weights to fetch by hand, for a machine without a network.
+
+    Attributes:
+        address: of the file itself.
+        repository, file: where that is on the hub; empty: it is not there.
+        save_as: name under which a folder of weights knows it as the model's.
+    """
+
+    address: str
+    repository: str = ""
+    file: str = ""
+    save_as: str
+
+
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """Of one model.
 
@@ -32,6 +50,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         input_size: side, px, that the weights were trained with; None: not known.
         pretrained_on, licence_code, licence_weights: "unknown" where nobody states it.
         source: how they are known: "counted and read from timm 1.0", or "documented: ...".
+        download: where to fetch its weights by hand; None: nobody says.
     """
 
     parameters: int | None
@@ -40,6 +59,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     licence_code: str
     licence_weights: str
     source: str
+    download: Download | None = None
 
 
 def facts_of(entry: ModelEntry, *, count: bool = True) -> Facts:
@@ -75,6 +95,7 @@ def facts_of(entry: ModelEntry, *, count: bool = True) -> Facts:
         or (config and config.license)
         or "unknown",
         source=f"counted and read from timm {timm.__version__}",
+        download=download_of(entry.factory),
     )
 
 
@@ -88,6 +109,26 @@ def count_parameters(timm_name: str, model_args: ModelArgs = ()) -> int:
         model: Any = timm.create_model(timm_name.split(".")[0], **dict(model_args))
     head = {id(parameter) for parameter in model.get_classifier().parameters()}
     return sum(parameter.numel() for parameter in model.parameters() if id(parameter) not in head)
+
+
+def download_of(timm_name: str) -> Download | None:
+    """Where timm takes the weights of a model from, in its order: the hub, else another address. None: it has none."""
+    import timm
+    from huggingface_hub import constants, hf_hub_url
+
+    config = timm.get_pretrained_cfg(timm_name, allow_unregistered=True)
+    if config and config.hf_hub_id:
+        repository, _, revision = config.hf_hub_id.partition("@")
+        file = config.hf_hub_filename or constants.SAFETENSORS_SINGLE_FILE
+        address = hf_hub_url(repository, file, revision=revision or None)
+        save_as = timm_name + PurePosixPath(file).suffix
+        return Download(address=address, repository=repository, file=file, save_as=save_as)
+    if config and isinstance(config.url, str) and config.url:
+        ending = PurePosixPath(urlsplit(config.url).path).suffix
+        return Download(
+            address=config.url, save_as=timm_name + (ending if ending in SUFFIXES else SUFFIXES[1])
+        )
+    return None
 
 
 def pretrained_on(tag: str) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from grandmaster.config import TrainingMode
 from grandmaster.models.registry.entry import ModelEntry
-from grandmaster.models.registry.facts import Facts
+from grandmaster.models.registry.facts import Download, Facts
 from grandmaster.models.registry.modes import badge, mode_warnings, recommend, refusal
+from grandmaster.texts import counted
 
 MODES: tuple[TrainingMode, ...] = ("fine_tuning", "full_training", "inference_only")
 _MEANS = {
@@ -43,12 +44,14 @@ def guide_lines(
         f"  these facts   {facts.source}",
         f"  note          {entry.notes}" if entry.notes else "",
         "",
+        *_fetching(facts.download),
+        "",
         "How it may be trained:",
     ]
     for mode in MODES:
         lines += _mode_lines(entry, mode, images)
     if images is not None:
-        lines += ["", f"Recommended for {images:,} pictures: {recommend(entry.task, images).text}."]
+        lines += ["", f"Recommended for {counted(images, 'picture')}: {recommend(entry.task, images).text}."]
     if speeds:
         lines += ["", "Measured on this machine:", *(f"  {speed}" for speed in speeds)]
     lines += ["", *_commands(entry)]
@@ -70,6 +73,20 @@ def _mode_lines(entry: ModelEntry, mode: TrainingMode, images: int | None) -> li
     if images is not None:
         lines += [f"      ▲ {warning}" for warning in mode_warnings([(entry, mode)], images)]
     return lines
+
+
+def _fetching(download: Download | None) -> list[str]:
+    """Where the weights are, for somebody whose machine cannot ask the hub."""
+    if download is None:
+        return []
+    what = (
+        f"file {download.file} of the hub repository {download.repository}" if download.repository else "this"
+    )
+    return [
+        f"Without a network, fetch {what} on another machine:",
+        f"  {download.address}",
+        f"and put it into the folder of --weights_dir as {download.save_as}",
+    ]
 
 
 def _commands(entry: ModelEntry) -> list[str]:

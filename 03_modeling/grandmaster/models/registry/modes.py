@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.util import find_spec
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -12,6 +12,7 @@ from grandmaster.config import TrainingMode
 from grandmaster.errors import UserError
 from grandmaster.models.registry.entry import ModelEntry, Task
 from grandmaster.models.registry.table import ENTRIES
+from grandmaster.texts import counted
 
 # small: fine-tune a small model; any: fine-tune any; optional: fine-tuning is better, full training possible; both: either.
 Advice = Literal["small", "any", "optional", "both"]
@@ -31,6 +32,12 @@ _WORDS: dict[Advice, str] = {
     "both": "fine_tuning or full_training",
 }
 NAMED_MODELS = 3
+# A mode of the command is called full_training, too: alone that name does not say what a person wants to know.
+MODE_TITLES: dict[str, str] = {
+    "full_training": "from scratch",
+    "fine_tuning": "fine-tuned",
+    "inference_only": "as loaded",
+}
 
 
 class Recommendation(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +72,16 @@ def recommend(task: Task, images: int) -> Recommendation:
     if advice == "small":
         text += f" such as {', '.join(models[:NAMED_MODELS])}"
     return Recommendation(advice=advice, modes=modes, models=models, text=text)
+
+
+def shown_mode(mode: str) -> str:
+    """A training mode as a person is told of it, with the name that settings have for it: `from scratch (full_training)`."""
+    return f"{MODE_TITLES[mode]} ({mode})" if mode in MODE_TITLES else mode
+
+
+def shown_decision(name: str, value: Any) -> Any:
+    """The value of a decision of a plan as a person is told of it."""
+    return shown_mode(value) if name == "training_mode" and isinstance(value, str) else value
 
 
 def refusal(entry: ModelEntry, mode: TrainingMode) -> str | None:
@@ -129,16 +146,16 @@ def _concern(entry: ModelEntry, mode: TrainingMode, images: int) -> str | None:
     if mode == "inference_only":
         return None
     advised = recommend(entry.task, images)
-    instead = f"Recommended for {images:,} pictures: {advised.text}."
+    instead = f"Recommended for {counted(images, 'picture')}: {advised.text}."
     stated = entry.training_modes.requirements.get(mode)
     if mode in entry.training_modes.discouraged:
         needs = f": it asks for {_needs(entry, mode)}" if stated else ""
         return f"{mode} of {{names}} is discouraged{needs}. {instead}"
     if mode == "full_training" and mode not in advised.modes:
         needs = f" ({_needs(entry, mode)})" if stated and stated.min_images else ""
-        return f"{images:,} pictures are few for {mode} of {{names}}{needs}. {instead}"
+        return f"{counted(images, 'picture', 'is', 'are')} few for {mode} of {{names}}{needs}. {instead}"
     if mode == "fine_tuning" and advised.advice == "small" and not entry.small:
-        return f"{images:,} pictures are few for {mode} of {{names}}. {instead}"
+        return f"{counted(images, 'picture', 'is', 'are')} few for {mode} of {{names}}. {instead}"
     return None
 
 
