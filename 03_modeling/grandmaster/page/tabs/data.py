@@ -7,13 +7,13 @@ from pathlib import Path
 
 from nicegui import run, ui
 
+from grandmaster.language import Say
 from grandmaster.page import processes
 from grandmaster.page.data_view import DataView, Measured, accept_suspects, is_certain, view_data
 from grandmaster.page.desk import Desk
 from grandmaster.page.places import competitions_of
 from grandmaster.page.tabs.live import LiveCard
 from grandmaster.page.tabs.train import offer_sample
-from grandmaster.page.texts import Say
 from grandmaster.page.widgets import (
     bar,
     card,
