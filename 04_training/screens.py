@@ -189,7 +189,7 @@ def summary_panel(results: dict[str, Any], run_folder: Path) -> RenderableType:
             table.add_row(text("end.gap"), _gap_line(corrupted["gap"], results["models"]))
     baseline = results["baseline"]
     table.add_row(text("end.baseline"), Text(f"{baseline['score']:.4f} ({baseline['name']})", style="dim"))
-    table.add_row(text("end.models"), _models_line(results["models"]))
+    table.add_row(text("end.models"), _models_line(results["models"], results.get("tta") or {}))
     techniques = _techniques_line(results.get("techniques", ()))
     if techniques:
         table.add_row(text("end.techniques"), techniques)
@@ -252,8 +252,8 @@ def _gap_line(gap: float, models: Sequence[dict[str, Any]]) -> Text:
     return line.append(f"\n{text('end.gap_means')}", style="dim")
 
 
-def _models_line(models: Sequence[dict[str, Any]]) -> Text:
-    """Each backbone once, with its folds and the range of their scores."""
+def _models_line(models: Sequence[dict[str, Any]], tta: dict[str, Any]) -> Text:
+    """Each backbone once, with its folds and the range of their scores; and why these are not the score above."""
     lines = []
     for backbone in dict.fromkeys(model["backbone"] for model in models):
         scores = [model["score"] for model in models if model["backbone"] == backbone]
@@ -261,7 +261,11 @@ def _models_line(models: Sequence[dict[str, Any]]) -> Text:
         lines.append(f"{backbone} x {len(scores)}  ({span})")
         if any(model["backbone"] == backbone and model.get("weights") == "none" for model in models):
             lines[-1] += f"  ▲ {text('end.random_weights')}"
-    return Text("\n".join(lines))
+    views = tta.get("views") or 1
+    told = text("end.alone_views", views=views) if views > 1 else text("end.alone")
+    if tta.get("chosen"):
+        told += f"\n{text('end.blend_views')}"
+    return Text("\n".join(lines)).append(f"\n{told}", style="dim")
 
 
 def _techniques_line(techniques: Sequence[dict[str, Any]]) -> Text:

@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+import pytest
 from app_fakes import RESULTS
 from rich.console import Console
 
@@ -32,3 +33,13 @@ def test_kept_ones_are_named_and_others_counted():
 
 def test_nothing_is_said_where_nothing_was_compared():
     assert "techniques kept" not in shown([])
+
+
+def test_two_scores_of_one_model_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRANDMASTER_LANG", "en")
+    assert "each alone, on its own fold" in shown([])
+    console = Console(file=io.StringIO(), width=120)
+    console.print(summary_panel({**RESULTS, "tta": {"views": 8, "chosen": True}}, Path("runs/toy")))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "each alone, on its own fold, by the mean of all 8 views" in text
+    assert "above: the blend, with the views that were chosen" in text

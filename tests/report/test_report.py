@@ -15,7 +15,7 @@ from grandmaster.competition.predictions import Predictions
 from grandmaster.competition.table import Competition
 from grandmaster.errors import UserError
 from grandmaster.report.artefacts import Epoch
-from grandmaster.report.figures import curves_figure
+from grandmaster.report.figures import IntervalRow, curves_figure, interval_figure
 from grandmaster.report.html import write_report
 from grandmaster.report.out_of_fold import MOST_CELLS, MOST_CLOSE_CALLS, MOST_IN_CELL, MOST_WORST, judge
 from report.page import Page
@@ -164,6 +164,37 @@ def test_data_section_counts_what_the_fingerprint_lists(page: Page) -> None:
     assert "Folds: 5, of 12 pictures; 60 groups" in text
 
 
+def test_the_top_says_why_more_could_be_reached(
+    finished: Path, competition: Competition, tmp_path: Path
+) -> None:
+    run = tmp_path / "cut"
+    shutil.copytree(finished, run)
+    assert "planned epochs" not in Page(write_report(run, competition).read_text(encoding="utf-8")).text(
+        "result"
+    )
+    for path in run.glob("fold_*/resnet18/result.json"):
+        edit(path, epochs=3, stopped_early=False, weights="none")
+    top = Page(write_report(run, competition).read_text(encoding="utf-8")).text("result")
+    assert "resnet18 was trained for 3 of 12 planned epochs." in top
+    assert "resnet18 began from random weights" in top
+    for path in run.glob("fold_*/resnet18/result.json"):
+        edit(path, stopped_early=True)
+    assert "planned epochs" not in Page(write_report(run, competition).read_text(encoding="utf-8")).text(
+        "result"
+    )
+
+
+def test_the_scores_of_single_models_are_told_apart_from_that_of_the_blend(
+    finished: Path, competition: Competition, tmp_path: Path
+) -> None:
+    run = tmp_path / "views"
+    shutil.copytree(finished, run)
+    edit(run / "final_results.json", tta={"views": 8, "chosen": True})
+    said = Page(write_report(run, competition).read_text(encoding="utf-8")).text("technique")
+    assert "Each model alone, on its own fold, by the mean of all 8 views." in said
+    assert "the blend, with the views that were chosen" in said
+
+
 def test_plan_shows_decisions_and_estimate_beside_measurement(page: Page) -> None:
     text = page.text("plan")
     assert "augmentation test_like test is turned and blurred, train is not" in text
@@ -260,6 +291,23 @@ def test_same_run_gives_the_same_bytes_wherever_it_lies(
         "an old report does not change the new one"
     )
     assert write_report(other, competition).read_bytes() == first
+
+
+def test_the_line_of_the_baseline_passes_no_words() -> None:
+    rows = tuple(
+        IntervalRow(label=label, value=0.5, low=0.4, high=0.6) for label in ("a long label", "b", "c")
+    )
+    drawn = interval_figure(rows, baseline=0.1, baseline_name="nothing", axis="x", about="a")
+
+    def heights(styled: str) -> list[tuple[float, float]]:
+        paths = re.findall(rf'<path d="([^"]*)"[^>]*style="[^"]*{styled}', drawn)
+        found = [[float(y) for y in re.findall(r"[ML] \S+ (\S+)", path)] for path in paths]
+        return [(min(ys), max(ys)) for ys in found]
+
+    lines, words = heights("stroke-dasharray"), heights(r"fill: var\(--card\)")
+    assert len(lines) == len(rows)
+    assert len(words) == 2 * len(rows)
+    assert not [1 for top, bottom in lines for above, below in words if top < below and above < bottom]
 
 
 def test_same_figure_gives_the_same_bytes_and_shares_no_name_with_another() -> None:

@@ -15,7 +15,14 @@ from grandmaster.pipeline import planner
 from grandmaster.pipeline.clock import Clock
 from grandmaster.pipeline.context import RunContext
 from grandmaster.pipeline.plan import ModelPlan
-from grandmaster.pipeline.schedule import VIEW_CHOICES, Candidate, SizeCost, revise_epochs
+from grandmaster.pipeline.schedule import (
+    VIEW_CHOICES,
+    Candidate,
+    SizeCost,
+    blend_value,
+    fit_value,
+    revise_epochs,
+)
 from grandmaster.pipeline.timed_plan import FIT_START, PICTURE_SECONDS, end_seconds
 
 Fit = tuple[ModelPlan, int]
@@ -197,7 +204,8 @@ class FitBrake:
     def __init__(self, pace: Pace, model: ModelPlan, *, waiting: int) -> None:
         """`waiting`: fits that are still to be done, this one included; they share the time."""
         self._pace, self._model, self._waiting = pace, model, waiting
-        self._views = pace._context.plan.decisions.tta_views.value
+        self._planned_views: int = pace._context.plan.decisions.tta_views.value
+        self._views: int = self._planned_views
 
     def before_epoch(self, last: Mapping[str, Any], epochs: int) -> int:
         """See `Brake`."""
@@ -206,22 +214,41 @@ class FitBrake:
         if not pace.clock.limited or last.get("cut") or 1 < epochs <= done:
             return epochs
         cost = pace.cost(self._model, FIT_SLACK)
-        left = pace.clock.left() - pace.after_fit(cost.view, self._views)
-        if self._waiting == 1:
-            fitting = done + int(left / cost.epoch)
-            shorten = fitting < epochs
-        else:
-            # As many epochs each, for this fit and those that wait.
-            others = (self._waiting - 1) * (FIT_START + self._views * cost.view)
-            fitting = int(((left - others) / cost.epoch + done) / self._waiting)
-            if left >= cost.epoch:  # one more, for the rate to come down
-                fitting = max(fitting, done + 1)
-            shorten = fitting < WORTH_SHORTENING * epochs
-        if shorten:
+        self._views = self._views_to_keep(cost, done, epochs)
+        fitting = self._fitting(cost, done, self._views)
+        if fitting < (1.0 if self._waiting == 1 else WORTH_SHORTENING) * epochs:
             return fitting
         fitting = min(fitting, pace.epochs(self._model)[1])
         early = done == 1 or done <= LENGTHEN_UNTIL * epochs
         return fitting if early and fitting >= WORTH_LENGTHENING * epochs else epochs
+
+    def _fitting(self, cost: SizeCost, done: int, views: int) -> int:
+        """Epochs of this fit that there is time for beside so many views of every fit."""
+        left = self._pace.clock.left() - self._pace.after_fit(cost.view, views)
+        if self._waiting == 1:
+            return done + int(left / cost.epoch)
+        # As many epochs each, for this fit and those that wait.
+        others = (self._waiting - 1) * (FIT_START + views * cost.view)
+        fitting = int(((left - others) / cost.epoch + done) / self._waiting)
+        # One more, for the rate to come down.
+        return max(fitting, done + 1) if left >= cost.epoch else fitting
+
+    def _views_to_keep(self, cost: SizeCost, done: int, epochs: int) -> int:
+        """Views whose time is set aside: in a short run epochs are worth more than they are (see `schedule`)."""
+        enough, _ = self._pace.epochs(self._model)
+        pretrained = self._model.weights.pretrained
+
+        def value(views: int) -> float:
+            trained = min(epochs, max(done, self._fitting(cost, done, views)))
+            worth = blend_value(fits=1, models=1, views=views)
+            return worth + fit_value(trained, enough=enough, pretrained=pretrained)
+
+        return max((count for count in VIEW_CHOICES if count <= self._planned_views), key=value)
+
+    def views(self) -> int:
+        """Views of the predictions, once the epochs are done: as many as there is time for, or were kept where fits wait."""
+        possible = self._pace.views(self._model)
+        return possible if self._waiting == 1 else min(possible, self._views)
 
     def in_epoch(self, pictures: int, seconds: float, *, has_best: bool) -> bool:
         """See `Brake`."""

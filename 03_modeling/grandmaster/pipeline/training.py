@@ -277,7 +277,7 @@ def _train_one(context: RunContext, pace: Pace, model: ModelPlan, fold: int, *, 
 
     def choose_views(fitted: FitResult) -> int:
         pace.learn(model.backbone, fitted.history[-1])
-        views = pace.views(model)
+        views = brake.views()
         if fitted.planned_epochs != spec.epochs:
             _say_epochs(context, model, fold, spec.epochs, fitted.planned_epochs)
         if fitted.out_of_time:

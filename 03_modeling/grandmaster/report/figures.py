@@ -104,7 +104,10 @@ def interval_figure(
                 numbers += f"  [{score_text(row.low)}, {score_text(row.high)}]"
             axes.text(1, place - 0.28, numbers, transform=along, color=INK, ha="right", bbox=behind)
         if baseline is not None:
-            axes.axvline(baseline, color=MUTED, linestyle=(0, (3, 2)), linewidth=1.2)
+            # Beside the intervals only: behind the words above them it would look like a part of these.
+            for place in range(len(rows)):
+                ends = [place - 0.1, place + 0.4]
+                axes.plot([baseline, baseline], ends, color=MUTED, linestyle=(0, (3, 2)), linewidth=1.2)
         axes.set_ylim(len(rows) - 0.6, -0.75)
         axes.yaxis.set_major_locator(NullLocator())
         axes.xaxis.set_major_locator(MaxNLocator(6))

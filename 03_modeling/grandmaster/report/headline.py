@@ -49,6 +49,7 @@ class Headline:
     gain: float | None
     loss_by_corruption: float | None
     verdict: str
+    cautions: tuple[str, ...]
     figure: Markup | None
     steps: tuple[Step, ...]
 
@@ -80,6 +81,7 @@ def describe_result(run: RunArtefacts, competition: Competition, oof: OutOfFold 
         gain=_better_by(value, baseline, higher),
         loss_by_corruption=_better_by(value, corrupted.score if corrupted else None, higher),
         verdict=_verdict(score, baseline, baseline_name, higher),
+        cautions=_cautions(run),
         figure=_figure(score, corrupted, baseline, baseline_name, title, higher),
         steps=_steps(run, mode, oof),
     )
@@ -110,6 +112,27 @@ def _verdict(score: Score | None, baseline: float | None, baseline_name: str, hi
         f"The interval reaches the score of always answering the {baseline_name} ({score_text(baseline)}): "
         "this model may have learnt nothing."
     )
+
+
+def _cautions(run: RunArtefacts) -> tuple[str, ...]:
+    """Why the score is lower than these models could reach: fewer epochs than planned, and random weights."""
+    results = [fit.result for fit in run.fits if fit.result is not None]
+    planned = {model.backbone: model.epochs or 0 for model in (run.plan.models if run.plan else ())}
+    lines = []
+    for backbone in dict.fromkeys(result.backbone for result in results):
+        own = [result for result in results if result.backbone == backbone]
+        # A fit that ended by itself, because it no longer got better, lacks nothing.
+        epochs = [result.epochs for result in own if result.epochs is not None and not result.stopped_early]
+        wanted = planned.get(backbone, 0)
+        if epochs and min(epochs) < wanted:
+            least, most = min(epochs), max(epochs)
+            span = str(least) if least == most else f"{least} to {most}"
+            lines.append(f"{backbone} was trained for {span} of {counted(wanted, 'planned epoch')}.")
+        if any(result.weights == "none" for result in own):
+            lines.append(
+                f"{backbone} began from random weights; pretrained ones mostly reach a higher score."
+            )
+    return tuple(lines)
 
 
 def _figure(

@@ -36,6 +36,7 @@ from grandmaster.report.techniques import technique_rows
 from grandmaster.report.values import FILTERS
 from grandmaster.report.wall_time import WallTime, wall_time
 from grandmaster.storage import write_atomic
+from grandmaster.texts import counted
 
 HERE = Path(__file__).parent
 MOST_CURVES = 60
@@ -119,6 +120,7 @@ def render_report(run: RunArtefacts, competition: Competition) -> str:
         oof_labels=labels,
         oof_numbers=numbers,
         model_scores=_model_scores(run, headline),
+        alone=_alone(run),
         tta_gain=_tta_gain(run),
         time=_time(run),
         suspects=describe_suspects(run, competition),
@@ -231,6 +233,15 @@ def _model_scores(run: RunArtefacts, headline: Headline) -> Markup | None:
         axis=headline.metric_title,
         about="Score of each model on its own validation fold, against the blend",
     )
+
+
+def _alone(run: RunArtefacts) -> str:
+    """Why a model's own score is not that at the top, be it the only one."""
+    tta = run.final.tta if run.final else None
+    views = tta.views if tta and tta.views is not None else 1
+    seen = f", by the mean of all {counted(views, 'view')}" if views > 1 else ""
+    chosen = ", with the views that were chosen" if tta and tta.chosen else ""
+    return f"Each model alone, on its own fold{seen}. The score at the top is that of the blend{chosen}."
 
 
 def _tta_gain(run: RunArtefacts) -> float | None:
