@@ -9,9 +9,10 @@ import pytest
 
 from grandmaster.language import LANGUAGES, Speaker, Texts, language
 from grandmaster.page.texts import TEXTS as PAGE
+from grandmaster.report.texts import TEXTS as REPORTS
 from messages import TEXTS as MENU
 
-CATALOGUES: dict[str, Texts] = {"menu": MENU, "page": PAGE}
+CATALOGUES: dict[str, Texts] = {"menu": MENU, "page": PAGE, "reports": REPORTS}
 
 
 @pytest.mark.parametrize(
@@ -52,4 +53,8 @@ def test_a_speaker_fills_in_the_places_of_its_language() -> None:
     texts = {"count": ("{count} pictures", "이미지 {count}장")}
     assert Speaker(texts, "en")("count", count=3) == "3 pictures"
     assert Speaker(texts, "ko")("count", count=3) == "이미지 3장"
+    assert (
+        Speaker({**texts, "count.one": ("1 picture", "이미지 1장")}, "en").counted("count", 1) == "1 picture"
+    )
+    assert Speaker(texts, "en").counted("count", 1234) == "1,234 pictures"
     assert Speaker(texts, "ko").known("count_of_tomorrow", "as written") == "as written"

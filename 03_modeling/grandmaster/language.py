@@ -27,7 +27,7 @@ def language(environment: Mapping[str, str] | None = None) -> Language:
     return "en"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Speaker:
     """Looks texts up in one language: called with a key, and a value for each of the text's places."""
 
@@ -36,7 +36,15 @@ class Speaker:
 
     def __call__(self, key: str, /, **values: Any) -> str:
         """The text of a key, with its places filled in."""
-        return self.texts[key][LANGUAGES.index(self.language)].format(**values)
+        return self.raw(key).format(**values)
+
+    def raw(self, key: str) -> str:
+        """The text of a key, with its places open."""
+        return self.texts[key][LANGUAGES.index(self.language)]
+
+    def counted(self, key: str, count: int, /, **values: Any) -> str:
+        """The text of a key for so many of something, its place `{count}`; for one of it that of `KEY.one`."""
+        return self(f"{key}.one" if count == 1 else key, count=f"{count:,}", **values)
 
     def known(self, key: str, otherwise: str) -> str:
         """The text of a key that may be unknown: names in files of a run, which another version may have written."""
