@@ -139,11 +139,11 @@ TEXTS: dict[str, tuple[str, str]] = {
     "end.alone": ("each alone, on its own fold", "모델 각각, 자기 fold 기준"),
     "end.alone_views": (
         "each alone, on its own fold, by the mean of all {views} views",
-        "모델 각각, 자기 fold 기준, view {views}개 전체의 평균",
+        "모델 각각, 자기 fold 기준, 시점 {views}개 전체의 평균",
     ),
     "end.blend_views": (
         "above: the blend, with the views that were chosen",
-        "위 점수: 고른 view로 계산한 블렌드",
+        "위 점수: 고른 시점으로 계산한 앙상블",
     ),
     "end.techniques": ("techniques kept", "채택된 기법"),
     "end.techniques_left": ("not used: {count} (see the report)", "사용하지 않음: {count}개 (보고서 참고)"),

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import jinja2
 import pytest
 from jinja2 import nodes
 
 from grandmaster.competition.table import Competition
+from grandmaster.pipeline import exploring, outcome
 from grandmaster.report.explore import write_exploration
 from grandmaster.report.html import HERE, write_report
 from grandmaster.report.texts import PARTS, TEXTS, speaker
@@ -126,6 +129,28 @@ def test_every_text_that_is_asked_for_is_there_and_no_other() -> None:
         if f'"{key.removesuffix(".one")}"' not in code and not key.startswith(tuple(begun))
     }
     assert unused == set()
+
+
+@pytest.mark.parametrize("spoken", ["en", "ko"])
+def test_the_stages_of_a_run_follow_the_environment(
+    run: Path, competition: Competition, monkeypatch: pytest.MonkeyPatch, spoken: str
+) -> None:
+    monkeypatch.setenv("GRANDMASTER_LANG", spoken)
+    monkeypatch.setattr(outcome, "look", lambda _: None)
+    monkeypatch.setattr(outcome, "_time", lambda _: None)
+    context: Any = SimpleNamespace(
+        folder=run,
+        competition=competition,
+        command="train --mode explore",
+        progress=SimpleNamespace(start=lambda *_: None, finish=lambda *_: None),
+        clock=SimpleNamespace(left=lambda: 60.0),
+        seconds=dict,
+        steps=dict,
+    )
+    exploring.explore(context)
+    outcome.report(context)
+    for name in ("eda.html", "report.html"):
+        assert Page((run / name).read_text(encoding="utf-8")).having("html") == [{"lang": spoken}]
 
 
 def test_a_text_of_a_template_escapes_what_is_filled_in(whole_run: Path, competition: Competition) -> None:

@@ -16,7 +16,7 @@ VERDICT_TEXTS: Texts = {
     ),
     "sentence.gain": (
         "{verdict}: {metric} {before} -> {after}, gain {gain} ({level} interval {low} to {high})",
-        "{verdict}: {metric} {before} -> {after}, 차이 {gain} ({level} 신뢰구간 {low} ~ {high})",
+        "{verdict}: {metric} {before} → {after}, 차이 {gain} ({level} 신뢰구간 {low} ~ {high})",
     ),
     "sentence.ahead": (
         "; the gain is above 0 in {above} of {count} ({of})",

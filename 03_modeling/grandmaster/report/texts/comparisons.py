@@ -22,6 +22,7 @@ COMPARISON_TEXTS: Texts = {
     "modes.weights": ("Weights", "가중치"),
     "modes.full_training": (MODE_TITLES["full_training"], "처음부터 학습"),
     "modes.fine_tuning": (MODE_TITLES["fine_tuning"], "파인튜닝"),
+    "modes.inference_only": (MODE_TITLES["inference_only"], "추론 전용"),
     "modes.folds": ("{trained} of {total} folds, {rows} rows", "fold {total}개 중 {trained}개, {rows}행"),
     "modes.seed": ("seed {seed}", "시드 {seed}"),
     "modes.gain": ("Gain of fine-tuning", "파인튜닝의 이득"),
@@ -29,7 +30,7 @@ COMPARISON_TEXTS: Texts = {
     "modes.from_scratch": ("From scratch", "처음부터 학습"),
     "modes.fine_tuned": ("Fine-tuned", "파인튜닝"),
     "modes.bootstrap": ("Bootstrap", "부트스트랩"),
-    "modes.verdict": ("Fine-tuned is", "파인튜닝이"),
+    "modes.verdict": ("Fine-tuned is", "판정"),
     "modes.clean": ("As they are", "원본"),
     "modes.corrupted": ("Corrupted like test", "test처럼 변형"),
     "modes.rule": (

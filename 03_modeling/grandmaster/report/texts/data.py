@@ -108,7 +108,7 @@ DATA_TEXTS: Texts = {
     "data.odd_first": ("The first", "처음 몇 개"),
     "data.odd_note": (
         "They can be read and are used; what is rare may be a mistake.",
-        "읽을 수 있어 사용합니다. 드문 것은 실수일 수 있습니다.",
+        "읽을 수 있어 사용합니다. 드문 것은 오류일 수 있습니다.",
     ),
     # --- shift ----------------------------------------------------------------------------------
     "shift.title": ("Can a classifier tell train from test?", "분류기가 train과 test를 구별할 수 있는가?"),

@@ -200,7 +200,7 @@ FIT_TEXTS: Texts = {
         "{missed} missed, {extra} too many · loss {loss}",
         "빠뜨림 {missed}, 더함 {extra} · 손실 {loss}",
     ),
-    "mistakes.worst": ("Worst mistakes", "가장 큰 실수"),
+    "mistakes.worst": ("Worst mistakes", "가장 크게 틀린 것"),
     "mistakes.worst_note": (
         'Wrong answers with the highest loss. <span class="is">Truth</span>, then <span class="said bad">prediction</span>. '
         "A sure answer that is wrong is often a wrong label.",

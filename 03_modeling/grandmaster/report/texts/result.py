@@ -44,7 +44,7 @@ RESULT_TEXTS: Texts = {
     "nav.plan": ("Plan", "계획"),
     "nav.training": ("Training", "훈련"),
     "nav.out_of_fold": ("Out of fold", "Out-of-fold"),
-    "nav.mistakes": ("Mistakes", "실수"),
+    "nav.mistakes": ("Mistakes", "틀린 예측"),
     "nav.looks": ("Looks", "보는 곳"),
     "nav.labels": ("Labels", "라벨"),
     "nav.worth": ("Worth", "기법 효과"),
@@ -173,13 +173,13 @@ RESULT_TEXTS: Texts = {
     "next.sure_and_wrong": (
         "{count} pictures are answered wrongly with more than {level} confidence. Look at them "
         "under “Worst mistakes” first: such a label is often wrong.",
-        "이미지 {count}장을 {level}가 넘는 확신으로 틀렸습니다. “가장 큰 실수”에서 먼저 살펴보세요. "
+        "이미지 {count}장을 {level}가 넘는 확신으로 틀렸습니다. “가장 크게 틀린 것”에서 먼저 살펴보세요. "
         "이런 라벨은 잘못된 경우가 많습니다.",
     ),
     "next.sure_and_wrong.one": (
         "{count} picture is answered wrongly with more than {level} confidence. Look at them "
         "under “Worst mistakes” first: such a label is often wrong.",
-        "이미지 {count}장을 {level}가 넘는 확신으로 틀렸습니다. “가장 큰 실수”에서 먼저 살펴보세요. "
+        "이미지 {count}장을 {level}가 넘는 확신으로 틀렸습니다. “가장 크게 틀린 것”에서 먼저 살펴보세요. "
         "이런 라벨은 잘못된 경우가 많습니다.",
     ),
     "next.mode": ("Go on with the next mode, {mode}.", "다음 모드 {mode}(으)로 계속하세요."),
