@@ -1,4 +1,4 @@
-"""Every text of the page, English and Korean side by side; what runs and reports say themselves stays in English."""
+"""Every text of the page, English and Korean side by side; what runs write into their files stays in English."""
 
 from __future__ import annotations
 
