@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import data_loader
 from grandmaster.errors import UserError
+from grandmaster.language import language
 from grandmaster.texts import counted
 from messages import text
 from options import BAD_INPUT, DONE, Parser, one_line, parse_flags
@@ -99,7 +100,7 @@ def _compare(folders: Sequence[Sequence[Path]], data: Path | None, page: Path | 
             f"{len(others)} runs were compared with the first: of so many, the best looks better than it is.",
             style="dim",
         )
-    write_comparison_page(place, sides, pairs)
+    write_comparison_page(place, sides, pairs, language())
     console.print(text("compare.page", path=data_loader.shown(place)), soft_wrap=True, markup=False)
 
 

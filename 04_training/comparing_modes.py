@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import data_loader
 from _source_roots import ROOT
 from grandmaster.errors import UserError
+from grandmaster.language import language
 from grandmaster.settings import with_settings
 from messages import text
 from options import DONE, Settings, command_line
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
+    from grandmaster.language import Speaker
     from grandmaster.models.registry import ModelEntry
     from grandmaster.pipeline.run import RunRequest
     from grandmaster.report.mode_comparison import ModesCompared
@@ -105,7 +107,7 @@ def run_comparison(
         )
     tuned, scratch = (open_run(folder / mode) for mode in MODES)
     compared = compare_modes(scratch, tuned, entry, command=command)
-    page = write_comparison(folder, compared)
+    page = write_comparison(folder, compared, language())
     console.print(comparison_tables(compared))
     for note in compared.notes:
         console.print(f"{note}.", style="dim", soft_wrap=True, markup=False)
@@ -161,10 +163,13 @@ def comparison_tables(compared: ModesCompared) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    parts: list[RenderableType] = [_side_by_side(compared), _gains(compared)]
+    from grandmaster.report.texts import speaker
+
+    say = speaker(language())
+    parts: list[RenderableType] = [_side_by_side(compared, say), _gains(compared, say)]
     if compared.layers:
-        parts.append(_moved(compared))
-    return Group(*parts, Text(compared.sentence, style="bold"))
+        parts.append(_moved(compared, say))
+    return Group(*parts, Text(compared.verdict(say), style="bold"))
 
 
 def _table(title: str, *columns: tuple[str, dict[str, Any]]) -> Table:
@@ -178,10 +183,9 @@ def _table(title: str, *columns: tuple[str, dict[str, Any]]) -> Table:
     return table
 
 
-def _side_by_side(compared: ModesCompared) -> Table:
+def _side_by_side(compared: ModesCompared, say: Speaker) -> Table:
     from rich.text import Text
 
-    from grandmaster.models.registry.modes import MODE_TITLES
     from grandmaster.report.mode_comparison import table_lines
 
     title = (
@@ -191,15 +195,15 @@ def _side_by_side(compared: ModesCompared) -> Table:
     table = _table(
         title,
         ("", {"style": "cyan"}),
-        *((MODE_TITLES[mode], {"overflow": "fold"}) for mode in ("full_training", "fine_tuning")),
+        *((say(f"modes.{mode}"), {"overflow": "fold"}) for mode in ("full_training", "fine_tuning")),
     )
-    for line in table_lines(compared):
+    for line in table_lines(compared, say):
         style = "dim" if line.documented else ""
         table.add_row(Text(line.name), Text(line.full_training, style), Text(line.fine_tuning, style))
     return table
 
 
-def _gains(compared: ModesCompared) -> Table:
+def _gains(compared: ModesCompared, say: Speaker) -> Table:
     table = _table(
         text("compare.gain"),
         (text("compare.pictures"), {"style": "cyan"}),
@@ -212,17 +216,16 @@ def _gains(compared: ModesCompared) -> Table:
             table.add_row(
                 text(f"compare.{name}"),
                 f"{gain.gain:+.4f}",
-                f"{gain.low:+.4f} to {gain.high:+.4f}",
-                "-" if t is None else f"{t.low:+.4f} to {t.high:+.4f}",
-                gain.verdict,
+                say("shared.from_to", low=f"{gain.low:+.4f}", high=f"{gain.high:+.4f}"),
+                "-" if t is None else say("shared.from_to", low=f"{t.low:+.4f}", high=f"{t.high:+.4f}"),
+                say(f"verdict.{gain.verdict}"),
             )
     return table
 
 
-def _moved(compared: ModesCompared) -> Table:
+def _moved(compared: ModesCompared, say: Speaker) -> Table:
     from rich.text import Text
 
-    from grandmaster.models.registry.modes import MODE_TITLES
     from grandmaster.report.values import count, share
 
     right: dict[str, Any] = {"justify": "right", "no_wrap": True}
@@ -230,7 +233,7 @@ def _moved(compared: ModesCompared) -> Table:
         text("compare.moved"),
         (text("compare.layer"), {"style": "cyan", "overflow": "fold"}),
         (text("compare.parameters"), right),
-        *((MODE_TITLES[mode], right) for mode in ("full_training", "fine_tuning")),
+        *((say(f"modes.{mode}"), right) for mode in ("full_training", "fine_tuning")),
     )
     for layer in compared.layers:
         shares = (share(layer.full_training), share(layer.fine_tuning))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import _source_roots  # noqa: F401 - grandmaster is found through it
 from grandmaster.config import Config, EnsembleConfig, FoldsConfig, InspectConfig, TrainingConfig
-from messages import Language
+from grandmaster.language import Language
 
 # What `--until` takes: the stages of `grandmaster.pipeline.run`, repeated here so that `--help` needs none of its
 # imports (a test holds the two equal).

@@ -27,9 +27,10 @@ from comparing_modes import COMPARISON, is_comparison
 from config import MODES
 from grandmaster.config import TrainingMode
 from grandmaster.errors import UserError
+from grandmaster.language import language
 from live_view import make_view
 from menu_questions import Item, QuitMenu, ask, choose
-from messages import language, text
+from messages import text
 
 if TYPE_CHECKING:
     from grandmaster.models.registry import ModelEntry

@@ -14,6 +14,7 @@ PACKAGE = ROOT / "03_modeling" / "grandmaster"
 # A part may import those of lower levels only; parts of one level do not know each other.
 LEVELS = {
     "errors": 0,
+    "language": 0,
     "teaching_config": 0,
     "machine_config": 0,
     "orphans": 0,

@@ -21,6 +21,7 @@ from grandmaster.page.predicting import predict_picture
 from grandmaster.page.submitting import check_submissions, choose_two, finished_names, ledger, note_scores
 from grandmaster.prediction import heat_map
 from grandmaster.prediction.views import ViewValues
+from grandmaster.report.texts import speaker
 from grandmaster.storage import write_json
 from pipeline.finished_run import copy_run, make_run
 
@@ -107,19 +108,19 @@ def test_scores_go_into_the_ledger_and_two_runs_are_chosen(results: Path) -> Non
 def test_runs_are_compared_with_the_first_one_picked(results: Path) -> None:
     copy_run(results / "first", "better", right=0.95)
     copy_run(results / "first", "worse", right=0.05)
-    found = compare_all(results, ["first", "better", "worse"])
+    found = compare_all(results, ["first", "better", "worse"], "en")
     up, down = found.pairs
     assert (up.second, down.second) == ("better", "worse")
     assert up.clean.gain > 0 > down.clean.gain
-    assert cells(up.clean)[2] == f"{up.clean.gain:+.4f}"
+    assert cells(up.clean, speaker("en"))[2] == f"{up.clean.gain:+.4f}"
     page = comparison_called(results, found.page)
     assert page is not None
     assert "2 runs against first" in page.read_text(encoding="utf-8")
     assert "comparisons" not in runs_in(results)
     with pytest.raises(UserError, match="nothing to compare"):
-        compare_all(results, ["first"])
+        compare_all(results, ["first"], "en")
     with pytest.raises(UserError, match="no run"):
-        compare_all(results, ["first", "../first"])
+        compare_all(results, ["first", "../first"], "en")
 
 
 def test_the_data_show_what_the_run_measured_and_suspects(results: Path) -> None:

@@ -20,7 +20,7 @@ from grandmaster.page.run_state import all_runs, read_curves, read_line, read_li
 from live_view import PlainView
 from utils import RunLog
 
-STAYS = "import signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *_: (print('asked to end', flush=True), sys.exit(130)))\nprint('at work', flush=True)\ntime.sleep(120)"
+STAYS = "import os, signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *_: (print('asked to end', flush=True), sys.exit(130)))\nprint('at work,', os.environ['GRANDMASTER_LANG'], flush=True)\ntime.sleep(120)"
 
 
 def until(true: Callable[[], object]) -> None:
@@ -137,16 +137,16 @@ def test_a_training_is_a_group_of_its_own_ends_when_asked_and_is_found_again(
     tmp_path: Path, folder: Path
 ) -> None:
     app = application(tmp_path, train=(sys.executable, "-c", STAYS))
-    pid = processes.start(app, "first", ["--mode", "quick_test"])
+    pid = processes.start(app, "first", ["--mode", "quick_test"], "ko")
     assert os.getpgid(pid) == pid != os.getpgid(0)
-    until(lambda: processes.printed(app.results, "first") == ["at work"])
+    until(lambda: processes.printed(app.results, "first") == ["at work, ko"])
     assert standing_of(app, folder) == "running"
     assert processes.at_work(app.results, ["first", "other"]) == ["first"]
     with pytest.raises(UserError, match="trained already"):
-        processes.start(app, "first", [])
+        processes.start(app, "first", [], "ko")
     assert processes.stop(app.results, "first")
     until(lambda: processes.process_of(app.results, "first") is None and not processes._children)
-    assert processes.printed(app.results, "first") == ["at work", "asked to end"]
+    assert processes.printed(app.results, "first") == ["at work, ko", "asked to end"]
     assert not processes.stop(app.results, "first")
     assert standing_of(app, folder) == "stopped"
 
@@ -172,5 +172,5 @@ def test_flags_that_the_command_line_refuses_start_nothing(tmp_path: Path) -> No
 
     app = application(tmp_path, check=refuse)
     with pytest.raises(UserError, match="no such flag"):
-        processes.start(app, "first", [])
+        processes.start(app, "first", [], "ko")
     assert not (app.results / processes.FOLDER).exists()

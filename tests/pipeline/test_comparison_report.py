@@ -19,8 +19,10 @@ from grandmaster.report.artefacts import read_run
 from grandmaster.report.class_comparison import Answers, compare_classes
 from grandmaster.report.figures import RunCurves, runs_figure
 from grandmaster.report.run_comparison import ComparedPair, ComparedRun, RunsSideBySide, render_run_comparison
+from grandmaster.report.texts import speaker
 from grandmaster.storage import read_json, write_json
 from pipeline.finished_run import copy_run, make_run
+from report.language_check import left_in_english
 from report.page import Page
 
 
@@ -199,7 +201,9 @@ def test_the_command_writes_the_page_and_says_where(
     assert command.main(paths) == 0
     place = default_place([[runs / "weak"], [runs / "strong"]])
     assert f"전체 비교 보고서: {place}" in capsys.readouterr().out
-    assert place.is_file()
+    korean = place.read_text(encoding="utf-8")
+    assert left_in_english(korean) == set()
+    assert "strong이(가) weak보다 좋습니다" in Page(korean).text("result")
     (tmp_path / "mine.csv").write_text("mine")
     assert command.main([*paths, "--html", str(tmp_path / "mine.csv")]) == 2
     told = capsys.readouterr()
@@ -250,6 +254,7 @@ def test_estimated_values_have_a_table_without_shares(runs: Path, tmp_path: Path
                 notes=(),
             ),
             tmp_path,
+            speaker("en"),
         )
     )
     assert "Value by value" in page.text("classes")

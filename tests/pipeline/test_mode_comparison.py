@@ -28,10 +28,12 @@ from grandmaster.report.mode_comparison import (
     table_lines,
     write_comparison,
 )
+from grandmaster.report.texts import speaker
 from grandmaster.settings import with_settings
 from grandmaster.storage import read_json, write_json
 from pipeline.finished_run import copy_run, make_run
 from pipeline.small_competition import Record, request
+from report.language_check import left_in_english
 from report.page import Page
 
 
@@ -71,7 +73,7 @@ def test_what_both_took_is_measured_and_the_rest_is_documented(compared: ModesCo
     assert tuned.documented == "1,000 to 100,000 pictures, 1x V100 or RTX 3090, 2-24 hours"
     assert "3-7 days" in compared.full_training.documented
     assert tuned.documented_source.startswith("documented")
-    lines = {line.name: line for line in table_lines(compared)}
+    lines = {line.name: line for line in table_lines(compared, speaker("en"))}
     assert lines["best epoch"].fine_tuning == "1, 1, 1 of 1"
     assert lines["documented"].documented
 
@@ -105,7 +107,10 @@ def test_the_files_say_the_same_and_the_page_asks_for_nothing(
     assert "all layers" in shown.text("layers")
     for outside in ("http://", "https://", "<script", "src=", 'href="/'):
         assert outside not in html.replace("http://www.w3.org", "")
-    assert render_comparison(odd) == html
+    assert render_comparison(odd, speaker("en")) == html
+    korean = render_comparison(odd, speaker("ko"))
+    assert left_in_english(korean) - {"documented"} == set()
+    assert "fine_tuning이(가) full_training보다 좋습니다: macro F1" in Page(korean).text("result")
 
 
 def test_the_second_run_is_given_what_the_first_found_in_the_data(first: Path, tmp_path: Path) -> None:

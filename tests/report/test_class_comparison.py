@@ -28,7 +28,7 @@ def test_classes_are_scored_on_both_sides_and_the_largest_difference_comes_first
     assert dog.gains[0] < 0
     assert (dog.rows, cow.rows, found.rows) == (3, 0, 6)
     assert (cow.scores, cow.gains) == ((None, None), (None,))
-    assert (found.what, found.measure, found.is_share) == ("Class", "F1", True)
+    assert (found.kind, found.measure, found.is_share) == ("multiclass", "F1", True)
 
 
 def test_seeds_of_one_side_are_averaged() -> None:
@@ -45,7 +45,7 @@ def test_grades_follow_the_rule_that_was_fitted() -> None:
     found = compare_classes("ordinal", NAMES, truth, [[plain], [ruled]])
     assert {line.name: line.scores[1] for line in found.lines} == dict.fromkeys(NAMES, 1.0)
     assert {line.name: line.scores[0] for line in found.lines}["cow"] == 0
-    assert found.what == "Grade"
+    assert found.kind == "ordinal"
 
 
 def test_labels_have_an_average_precision_where_there_are_both_sides() -> None:

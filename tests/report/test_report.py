@@ -18,6 +18,7 @@ from grandmaster.report.artefacts import Epoch
 from grandmaster.report.figures import IntervalRow, curves_figure, interval_figure
 from grandmaster.report.html import write_report
 from grandmaster.report.out_of_fold import MOST_CELLS, MOST_CLOSE_CALLS, MOST_IN_CELL, MOST_WORST, judge
+from grandmaster.report.texts import speaker
 from report.page import Page
 from report.run_builder import COMMAND, make_competition, make_probabilities, render, write_run
 
@@ -297,7 +298,9 @@ def test_the_line_of_the_baseline_passes_no_words() -> None:
     rows = tuple(
         IntervalRow(label=label, value=0.5, low=0.4, high=0.6) for label in ("a long label", "b", "c")
     )
-    drawn = interval_figure(rows, baseline=0.1, baseline_name="nothing", axis="x", about="a")
+    drawn = interval_figure(
+        rows, baseline=0.1, baseline_name="nothing", axis="x", about="a", say=speaker("en")
+    )
 
     def heights(styled: str) -> list[tuple[float, float]]:
         paths = re.findall(rf'<path d="([^"]*)"[^>]*style="[^"]*{styled}', drawn)
@@ -313,7 +316,8 @@ def test_the_line_of_the_baseline_passes_no_words() -> None:
 def test_same_figure_gives_the_same_bytes_and_shares_no_name_with_another() -> None:
     epochs = tuple(Epoch(epoch=number, train_loss=1 / number, val_score=0.1 * number) for number in (1, 2, 3))
     drawn = [
-        curves_figure(epochs, best_epoch=3, metric_title="macro F1", about=about) for about in ("a", "a", "b")
+        curves_figure(epochs, best_epoch=3, metric_title="macro F1", about=about, say=speaker("en"))
+        for about in ("a", "a", "b")
     ]
     assert drawn[0] == drawn[1]
     names = [set(re.findall(r' id="([^"]*)"', figure)) for figure in drawn]

@@ -20,10 +20,13 @@ from grandmaster.report.figures import MOST_POINTS, scatter_figure
 from grandmaster.report.html import write_report
 from grandmaster.report.out_of_fold_labels import judge_labels
 from grandmaster.report.out_of_fold_numbers import judge_numbers
+from grandmaster.report.texts import speaker
 from grandmaster.storage import read_json, write_json
+from report.language_check import left_in_english
 from report.page import Page
 from report.test_missing import UGLY
 
+ENGLISH = speaker("en")
 RULES = {
     "multilabel": DecisionRule(name="thresholds", thresholds=(0.3, 0.6, 0.5), why="fitted to it"),
     "ordinal": DecisionRule(name="cut_points", cut_points=(0.4, 1.7, 2.5, 3.4), why="fitted to it"),
@@ -57,7 +60,7 @@ def of_kind(competition: Competition, kind: Any) -> tuple[Competition, Predictio
 
 def test_labels_are_judged_by_curve_and_threshold(competition: Competition) -> None:
     made, predictions = of_kind(competition, "multilabel")
-    found = judge_labels(predictions, made, RULES["multilabel"])
+    found = judge_labels(predictions, made, RULES["multilabel"], ENGLISH)
     truth, chance = made.targets > 0, predictions.values
     assert [row.average_precision for row in found.labels] == sorted(
         average_precision_score(truth[:, place], chance[:, place]) for place in range(3)
@@ -83,14 +86,14 @@ def test_labels_are_judged_by_curve_and_threshold(competition: Competition) -> N
 def test_a_label_that_no_picture_has_is_not_judged(competition: Competition) -> None:
     made, predictions = of_kind(competition, "multilabel")
     made.targets[:, 1] = 0
-    found = judge_labels(predictions, made, None)
+    found = judge_labels(predictions, made, None, ENGLISH)
     assert (found.labels[-1].name, found.labels[-1].auc, found.labels[-1].f1) == ("signature", None, None)
     assert {row.threshold for row in found.labels} == {0.5}
 
 
 def test_numbers_are_judged_by_residuals(competition: Competition) -> None:
     made, predictions = of_kind(competition, "regression")
-    found = judge_numbers(predictions, made, None)
+    found = judge_numbers(predictions, made, None, ENGLISH)
     assert [column.name for column in found.columns] == ["weight", "height"]
     off = predictions.values.astype(float) - made.targets
     for place, column in enumerate(found.columns):
@@ -109,7 +112,7 @@ def test_numbers_are_judged_by_residuals(competition: Competition) -> None:
 
 def test_grades_have_a_matrix_by_the_cut_points(competition: Competition) -> None:
     made, predictions = of_kind(competition, "ordinal")
-    found = judge_numbers(predictions, made, RULES["ordinal"])
+    found = judge_numbers(predictions, made, RULES["ordinal"], ENGLISH)
     decided = np.searchsorted(RULES["ordinal"].cut_points, predictions.values[:, 0], side="right")
     expected = np.zeros((5, 5), int)
     np.add.at(expected, (made.targets[:, 0].astype(int), decided), 1)
@@ -124,10 +127,10 @@ def test_predictions_of_other_data_are_refused(competition: Competition, kind: s
     judge = judge_labels if kind == "multilabel" else judge_numbers
     stranger = dataclasses.replace(predictions, ids=("stranger.jpg", *predictions.ids[1:]))
     with pytest.raises(UserError, match=r"stranger\.jpg"):
-        judge(stranger, made, None)
+        judge(stranger, made, None, ENGLISH)
     other = dataclasses.replace(predictions, outputs=tuple(f"{name}x" for name in predictions.outputs))
     with pytest.raises(UserError, match=f"over {len(made.outputs)} (classes|columns) that are not"):
-        judge(other, made, None)
+        judge(other, made, None, ENGLISH)
 
 
 @pytest.mark.parametrize("kind", RULES)
@@ -179,6 +182,7 @@ def test_the_page_of_a_run(run: Path, competition: Competition, kind: str) -> No
     # examples are as different as the targets
     captions = re.findall(r"<figcaption>([^<]*)</figcaption>", html_of(run))[:8]
     assert len(set(captions)) >= 3
+    assert left_in_english(write_report(run, made, "ko").read_text(encoding="utf-8")) == set()
 
 
 def html_of(run: Path) -> str:
@@ -194,7 +198,7 @@ def test_a_damaged_rule_is_named(run: Path, competition: Competition) -> None:
 
 def test_a_scatter_of_many_pictures_stays_small() -> None:
     truth = np.random.default_rng(0).normal(size=20_000)
-    drawn = scatter_figure(truth, truth + 1, about="many")
+    drawn = scatter_figure(truth, truth + 1, about="many", say=ENGLISH)
     assert f"({MOST_POINTS:,} of 20,000)" in drawn
     assert len(drawn) < 200_000
     assert "var(--first)" in drawn

@@ -12,6 +12,7 @@ import pytest
 from grandmaster.competition.metrics import corruption_gap
 from grandmaster.competition.table import Competition
 from grandmaster.report.html import write_report
+from report.language_check import left_in_english
 from report.page import Page
 from report.test_exploration_page import shift
 
@@ -46,6 +47,9 @@ def test_report_shows_the_shift_the_sheet_and_what_is_odd(run: Path, competition
         assert part in text, (part, text)
     assert len(page.having("img", "sheet")) == 1
     assert "Top: training pictures as they are" in page.text("plan")
+    korean = write_report(run, competition, "ko").read_text(encoding="utf-8")
+    assert left_in_english(korean) == set()
+    assert "파일 헤더 기준: train JPEG 없음, test 90% JPEG 품질 40 (30 ~ 55)." in korean
 
 
 def test_report_without_a_shift_has_no_empty_heading(run: Path, competition: Competition) -> None:

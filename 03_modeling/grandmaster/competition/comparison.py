@@ -14,8 +14,12 @@ from scipy import stats
 
 from grandmaster.competition.metric_table import METRICS
 from grandmaster.competition.metrics import drawn_gains, ends, score
+from grandmaster.competition.verdict import VERDICT_TEXTS
+from grandmaster.language import Speaker
 
 Verdict = Literal["better", "worse", "no difference shown"]
+
+ENGLISH = Speaker(VERDICT_TEXTS, "en")
 
 FEWEST_GAINS = 3
 """Gains of folds x seeds from which the corrected t interval is taken; the spread of two says next to nothing."""
@@ -93,27 +97,50 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         """As scores are stored: score, low, high, level."""
         return {"score": self.gain, "low": self.low, "high": self.high, "level": self.level}
 
-    def sentence(self, first: str = "the first", second: str = "the second") -> str:
-        """The comparison for people; names are of the two sides."""
-        verdict = {
-            "better": f"{second} is better than {first}",
-            "worse": f"{second} is worse than {first}",
-            "no difference shown": f"No difference shown between {first} and {second}",
-        }[self.verdict]
-        line = (
-            f"{verdict}: {METRICS[self.metric].title} {self.before:.4f} -> {self.after:.4f}, "
-            f"gain {self.gain:+.4f} ({self.level:.0%} interval {self.low:+.4f} to {self.high:+.4f})"
+    def sentence(self, first: str = "the first", second: str = "the second", say: Speaker = ENGLISH) -> str:
+        """The comparison for people; names are of the two sides.
+
+        Args:
+            say: has at least the texts of `VERDICT_TEXTS`.
+        """
+        line = say(
+            "sentence.gain",
+            verdict=say(f"sentence.{self.verdict}", first=first, second=second),
+            metric=METRICS[self.metric].title,
+            before=f"{self.before:.4f}",
+            after=f"{self.after:.4f}",
+            gain=f"{self.gain:+.4f}",
+            level=f"{self.level:.0%}",
+            low=f"{self.low:+.4f}",
+            high=f"{self.high:+.4f}",
         )
         seeds = len({one.seed for one in self.by_fold})
         if len(self.by_fold) > 1:
             above = sum(one.gain > 0 for one in self.by_fold)
             folds = len({one.fold for one in self.by_fold})
-            counted = [(folds, "fold"), *([(seeds, "seed")] if seeds > 1 else [])]
-            of = " x ".join(f"{count} {what}{'s' if count > 1 else ''}" for count, what in counted)
-            line += f"; the gain is above 0 in {above} of {len(self.by_fold)} ({of})"
+            of = say.counted("sentence.folds", folds)
+            if seeds > 1:
+                of += f" x {say.counted('sentence.seeds', seeds)}"
+            line += say("sentence.ahead", above=above, count=len(self.by_fold), of=of)
         if self.corrected is not None:
-            line += f", corrected t interval {self.corrected.low:+.4f} to {self.corrected.high:+.4f}"
+            low, high = f"{self.corrected.low:+.4f}", f"{self.corrected.high:+.4f}"
+            line += say("sentence.corrected", low=low, high=high)
         return line
+
+
+def verdict_sentence(
+    clean: Comparison, corrupted: Comparison | None, first: str, second: str, say: Speaker = ENGLISH
+) -> str:
+    """The verdict as a whole sentence: on corrupted pictures, where there are such.
+
+    Args:
+        clean, corrupted: of the same two sides, on pictures as they are and corrupted as the test set is.
+        first, second: names of the sides.
+        say: as for `Comparison.sentence`.
+    """
+    if corrupted is None:
+        return f"{clean.sentence(first, second, say)}."
+    return f"{corrupted.sentence(first, second, say)}{say('sentence.corrupted')}."
 
 
 def compare(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from grandmaster.page.texts import Language
+from grandmaster.language import Language
 from grandmaster.progress import Progress
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from grandmaster.competition.comparison import Comparison
 from grandmaster.errors import UserError
+from grandmaster.language import Language, Speaker
 from grandmaster.page.places import find_run
 from grandmaster.pipeline.comparison_report import default_place, write_comparison_page
 from grandmaster.pipeline.finished import open_run
@@ -27,8 +28,8 @@ class Compared:
     page: str
 
 
-def compare_all(results: Path, names: Sequence[str]) -> Compared:
-    """The first run with each other one; also writes the page that `compare_runs.py` writes.
+def compare_all(results: Path, names: Sequence[str], language: Language) -> Compared:
+    """The first run with each other one; also writes the page that `compare_runs.py` writes, in this language.
 
     Raises:
         UserError: fewer than two, one that is not finished, runs that cannot be compared, or a page that cannot be
@@ -39,12 +40,16 @@ def compare_all(results: Path, names: Sequence[str]) -> Compared:
     sides = [[open_run(find_run(results, name))] for name in names]
     pairs = tuple(compare_runs(sides[0], other) for other in sides[1:])
     page = default_place([[run.folder for run in side] for side in sides])
-    write_comparison_page(page, sides, pairs)
+    write_comparison_page(page, sides, pairs, language)
     return Compared(pairs=pairs, page=page.name)
 
 
-def cells(one: Comparison) -> list[str]:
-    """before, after, gain, interval by bootstrap, interval by the corrected t test, folds ahead, verdict."""
+def cells(one: Comparison, say: Speaker) -> list[str]:
+    """before, after, gain, interval by bootstrap, interval by the corrected t test, folds ahead, verdict.
+
+    Args:
+        say: the texts of the reports.
+    """
     corrected = one.corrected
     return [
         f"{one.before:.4f}",
@@ -53,5 +58,5 @@ def cells(one: Comparison) -> list[str]:
         f"{one.low:+.4f} – {one.high:+.4f}",
         "–" if corrected is None else f"{corrected.low:+.4f} – {corrected.high:+.4f}",
         f"{sum(fold.gain > 0 for fold in one.by_fold)} / {len(one.by_fold)}",
-        one.verdict,
+        say(f"verdict.{one.verdict}"),
     ]

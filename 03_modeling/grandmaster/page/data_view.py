@@ -15,6 +15,7 @@ from grandmaster.competition.reader import read_competition
 from grandmaster.competition.table import Competition
 from grandmaster.config import DataConfig
 from grandmaster.errors import UserError
+from grandmaster.language import Language, Speaker
 from grandmaster.page.application import Application
 from grandmaster.page.places import find_run, runs_in
 from grandmaster.page.run_state import LOG, data_of
@@ -25,6 +26,7 @@ from grandmaster.report.lookalikes import lookalikes
 from grandmaster.report.sentences import describe_shift
 from grandmaster.report.shift import KindRow, Separation, kind_rows
 from grandmaster.report.suspects import Suspects, describe_suspects
+from grandmaster.report.texts import speaker
 from grandmaster.storage import write_csv
 
 
@@ -65,21 +67,24 @@ class DataView:
     suspects: tuple[str, Suspects] | None
 
 
-def view_data(application: Application, folder: Path) -> DataView:
+def view_data(application: Application, folder: Path, language: Language = "en") -> DataView:
     """Read a competition and what is known of its pictures.
+
+    Args:
+        language: of the words for it.
 
     Raises:
         UserError: the folder cannot be read as a competition, or an artefact is damaged.
     """
-    competition = with_label_fixes(read_competition(folder, DataConfig()), None)
+    competition, say = with_label_fixes(read_competition(folder, DataConfig()), None), speaker(language)
     of_it = [run for run in runs_in(application.results).values() if is_of(application, run, folder)]
     looked = next((run for run in of_it if (run / "fingerprint.json").is_file()), None)
     judged = next((run for run in of_it if (run / "label_suspects.csv").is_file()), None)
-    suspects = None if judged is None else describe_suspects(read_run(judged), competition)
+    suspects = None if judged is None else describe_suspects(read_run(judged), competition, say)
     return DataView(
         competition=competition,
         classes=_class_counts(competition),
-        measured=None if looked is None else _measured(read_run(looked), competition),
+        measured=None if looked is None else _measured(read_run(looked), competition, say),
         suspects=None if judged is None or suspects is None else (judged.name, suspects),
     )
 
@@ -117,15 +122,15 @@ def _class_counts(competition: Competition) -> tuple[tuple[str, int], ...]:
     return tuple(zip(competition.class_names, counts.tolist(), strict=True))
 
 
-def _measured(run: RunArtefacts, competition: Competition) -> Measured:
-    section = describe_data(run, competition)
-    train, test = training_pictures(competition), test_pictures(competition)
+def _measured(run: RunArtefacts, competition: Competition, say: Speaker) -> Measured:
+    section = describe_data(run, competition, say)
+    train, test = training_pictures(competition, say), test_pictures(competition)
     pairs = () if run.fingerprint is None else run.fingerprint.duplicates.across
     return Measured(
         name=run.folder.name,
         section=section,
-        sentences=describe_shift(section.statistics),
-        kinds=kind_rows(run.shift),
+        sentences=describe_shift(section.statistics, say),
+        kinds=kind_rows(run.shift, say),
         told_apart=None if run.shift is None else run.shift.adversarial,
         like_test=lookalikes(run, train),
         across=show_groups(

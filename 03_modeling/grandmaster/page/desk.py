@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from grandmaster.language import Language, Say
 from grandmaster.page.application import Application
-from grandmaster.page.texts import Language, Say
 
 TABS = ("data", "models", "train", "runs", "predict", "submit")
 

@@ -14,6 +14,7 @@ import msgspec
 import psutil
 
 from grandmaster.errors import UserError
+from grandmaster.language import Language
 from grandmaster.page.application import Application
 from grandmaster.pipeline import heartbeat
 from grandmaster.storage import read_bytes, write_json
@@ -43,12 +44,13 @@ def output_of(results: Path, name: str) -> Path:
     return results / FOLDER / f"{name}.txt"
 
 
-def start(application: Application, name: str, flags: Sequence[str]) -> int:
+def start(application: Application, name: str, flags: Sequence[str], language: Language) -> int:
     """Start a training and return its process's number.
 
     Args:
         name: of the run's folder, which `flags` name too.
         flags: of the command line, without those about output.
+        language: of what the run says at its end, and of its report.
 
     Raises:
         UserError: the flags are wrong, a process works for this run already, or nothing can be written.
@@ -64,6 +66,7 @@ def start(application: Application, name: str, flags: Sequence[str]) -> int:
             child = subprocess.Popen(
                 [*application.train, *whole, "--plain"],
                 cwd=application.root,
+                env=os.environ | {"GRANDMASTER_LANG": language},
                 stdin=subprocess.DEVNULL,
                 stdout=printed,
                 stderr=subprocess.STDOUT,

@@ -1,13 +1,8 @@
-"""Every text of the page, English and Korean side by side; what runs and reports say themselves stays in English."""
+"""Every text of the page, English and Korean side by side; what runs write into their files stays in English."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal
-
-Language = Literal["en", "ko"]
-LANGUAGES: tuple[Language, ...] = ("en", "ko")
-Say = Callable[..., str]
+from grandmaster.language import LANGUAGES, Language, Speaker
 
 TEXTS: dict[str, tuple[str, str]] = {
     # --- frame ----------------------------------------------------------------------------------
@@ -314,14 +309,9 @@ TEXTS: dict[str, tuple[str, str]] = {
 }
 
 
-def speaker(language: Language) -> Say:
-    """A function from a key to its text in a language, with `{name}` places filled in."""
-    place = LANGUAGES.index(language)
-
-    def say(key: str, **values: Any) -> str:
-        return TEXTS[key][place].format(**values)
-
-    return say
+def speaker(language: Language) -> Speaker:
+    """The texts of the page in a language."""
+    return Speaker(TEXTS, language)
 
 
 def choose_language(cookie: str | None, accepted: str) -> Language:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from nicegui import run, ui
 
 from grandmaster.errors import UserError
-from grandmaster.page.texts import Say
+from grandmaster.language import Say
 from grandmaster.report.groups import Example
 
 Tone = Literal["", "good", "first", "warn", "bad"]

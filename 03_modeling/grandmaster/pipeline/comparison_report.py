@@ -12,6 +12,7 @@ import pandas as pd
 
 from grandmaster.competition.metrics import METRICS
 from grandmaster.errors import UserError
+from grandmaster.language import Language, Speaker
 from grandmaster.pipeline.finished import FinishedRun
 from grandmaster.pipeline.judging import Judge
 from grandmaster.pipeline.ledger import BOARDS, ledger_of, read_ledger
@@ -21,6 +22,7 @@ from grandmaster.report.artefacts import FinalResults, RunArtefacts, read_run
 from grandmaster.report.class_comparison import Answers, ClassesCompared, compare_classes
 from grandmaster.report.run_comparison import ComparedPair, ComparedRun, RunsSideBySide, write_run_comparison
 from grandmaster.report.run_differences import Difference, differences
+from grandmaster.report.texts import speaker
 from grandmaster.report.values import percent
 from grandmaster.storage import digest, read_object
 
@@ -45,18 +47,22 @@ def default_place(sides: Sequence[Sequence[Path]]) -> Path:
 
 
 def write_comparison_page(
-    path: Path, sides: Sequence[Sequence[FinishedRun]], found: Sequence[RunsCompared]
+    path: Path,
+    sides: Sequence[Sequence[FinishedRun]],
+    found: Sequence[RunsCompared],
+    language: Language = "en",
 ) -> None:
     """Write the page of runs that were compared.
 
     Args:
         sides: each a run, or runs of one recipe with several seeds.
         found: the first side with every other one, in order.
+        language: that the page speaks.
 
     Raises:
         UserError: the place holds something else, a run has a damaged file, or the page cannot be written.
     """
-    runs = [run for side in sides for run in side]
+    runs, say = [run for side in sides for run in side], speaker(language)
     names = _distinct([run.folder for run in runs])
     artefacts = [read_run(run.folder) for run in runs]
     competition, notes = runs[0].context.competition, list[str]()
@@ -72,15 +78,17 @@ def write_comparison_page(
         higher_is_better=metric.higher_is_better,
         sides=called,
         runs=tuple(
-            ComparedRun(name=name, side=side, artefacts=known, board=_board(run, name, notes))
+            ComparedRun(name=name, side=side, artefacts=known, board=_board(run, name, notes, say))
             for run, name, side, known in zip(runs, names, side_of, artefacts, strict=True)
         ),
-        pairs=tuple(_pair(one, called[0], second) for one, second in zip(found, called[1:], strict=True)),
-        differing=_differing(runs, artefacts),
+        pairs=tuple(
+            _pair(one, called[0], second, say) for one, second in zip(found, called[1:], strict=True)
+        ),
+        differing=_differing(runs, artefacts, say),
         classes=_classes(sides, corrupted=all(one.corrupted for one in found)),
         notes=tuple(notes),
     )
-    write_run_comparison(path, compared)
+    write_run_comparison(path, compared, language)
 
 
 def _distinct(folders: Sequence[Path]) -> list[str]:
@@ -93,7 +101,7 @@ def _distinct(folders: Sequence[Path]) -> list[str]:
     return [folder.name for folder in folders]
 
 
-def _pair(found: RunsCompared, first: str, second: str) -> ComparedPair:
+def _pair(found: RunsCompared, first: str, second: str, say: Speaker) -> ComparedPair:
     named = dataclasses.replace(found, first=first, second=second)
     return ComparedPair(
         first=first,
@@ -101,34 +109,39 @@ def _pair(found: RunsCompared, first: str, second: str) -> ComparedPair:
         clean=named.clean,
         corrupted=named.corrupted,
         rows=named.rows,
-        sentence=named.sentence,
+        sentence=named.sentence_in(say),
         notes=named.notes,
     )
 
 
-def _board(run: FinishedRun, name: str, notes: list[str]) -> dict[str, str]:
+def _board(run: FinishedRun, name: str, notes: list[str], say: Speaker) -> dict[str, str]:
     """What the board said of a run; a ledger that cannot be read is noted, and must not spoil the page."""
     try:
         table = read_ledger(ledger_of(run.folder))
     except UserError as error:
-        notes.append(f"the board scores of {name} are not known: {error.what}")
+        notes.append(say("runs.no_board", name=name, why=error.what))
         return {}
     line: pd.DataFrame = table[table["experiment"] == run.name]
     return {board: str(line[board].iloc[0]) for board in BOARDS if len(line) and line[board].iloc[0]}
 
 
 def _differing(
-    runs: Sequence[FinishedRun], artefacts: Sequence[RunArtefacts]
+    runs: Sequence[FinishedRun], artefacts: Sequence[RunArtefacts], say: Speaker
 ) -> tuple[tuple[str, tuple[Difference, ...]], ...]:
     one_model = all(len(run.context.plan.models) == 1 for run in runs)
     plans = [
         dict(_plan(run, known.final, one_model=one_model)) for run, known in zip(runs, artefacts, strict=True)
     ]
+    truth = say("shared.yes"), say("shared.no")
+    machines = [dict(_machine(run, say)) for run in artefacts]
     return (
-        ("Settings", differences([_settings(run) for run in runs], none="open")),
-        ("Plan", differences(plans)),
-        ("Augmentation of training pictures", _augmentation(runs)),
-        ("Machine", differences([dict(_machine(run)) for run in artefacts])),
+        (
+            "settings",
+            differences([_settings(run) for run in runs], none=say("differing.open"), truth=truth),
+        ),
+        ("plan", differences(plans, truth=truth)),
+        ("augmentation", _augmentation(runs)),
+        ("machine", differences(machines, truth=truth)),
     )
 
 
@@ -193,13 +206,13 @@ def _arguments(params: dict[str, Any]) -> str:
     return f" ({', '.join(f'{name} {value}' for name, value in params.items())})" if params else ""
 
 
-def _machine(run: RunArtefacts) -> Iterator[tuple[str, Any]]:
+def _machine(run: RunArtefacts, say: Speaker) -> Iterator[tuple[str, Any]]:
     known = run.environment
     if known is None:
         return
-    yield "GPU", known.gpu.name if known.gpu else "none"
+    yield "GPU", known.gpu.name if known.gpu else say("machine.no_gpu")
     yield "CPU", known.cpu
-    yield "cores", known.cores
+    yield say("machine.core_count"), known.cores
     yield "Python", known.python
     yield from known.versions.items()
 

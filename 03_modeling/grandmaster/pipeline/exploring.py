@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from grandmaster.language import language
 from grandmaster.pipeline.context import RunContext
 
 
@@ -11,5 +12,5 @@ def explore(context: RunContext) -> None:
     from grandmaster.report.explore import write_exploration
 
     context.progress.start("explore", 1)
-    write_exploration(context.folder, context.competition, command=context.command)
+    write_exploration(context.folder, context.competition, command=context.command, language=language())
     context.progress.finish("explore")

@@ -14,6 +14,7 @@ from grandmaster.competition.predictions import Predictions
 from grandmaster.competition.rule_fitting import hands_in_decisions
 from grandmaster.competition.submission import write_submission
 from grandmaster.errors import UserError
+from grandmaster.language import language
 from grandmaster.models.weights import non_commercial
 from grandmaster.pipeline.blending import what_was_chosen
 from grandmaster.pipeline.context import RunContext
@@ -83,7 +84,7 @@ def report(context: RunContext) -> None:
     results["total_seconds"] = round(sum(results["seconds"].values()), 1)
     results["time"] = _time(context)
     write_json(path, results)
-    write_report(context.folder, context.competition)
+    write_report(context.folder, context.competition, language())
     context.progress.finish("report")
 
 

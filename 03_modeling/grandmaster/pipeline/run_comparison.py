@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grandmaster.competition.comparison import Comparison
+from grandmaster.competition.comparison import ENGLISH, Comparison, verdict_sentence
 from grandmaster.errors import UserError
+from grandmaster.language import Speaker
 from grandmaster.pipeline.finished import FinishedRun
 from grandmaster.pipeline.judging import Judge
 
@@ -40,8 +41,11 @@ class RunsCompared:
     @property
     def sentence(self) -> str:
         """For people."""
-        on = ", on validation pictures corrupted as the test set is" if self.corrupted else ""
-        return f"{self.deciding.sentence(self.first, self.second)}{on}."
+        return self.sentence_in(ENGLISH)
+
+    def sentence_in(self, say: Speaker) -> str:
+        """The same, in another language."""
+        return verdict_sentence(self.clean, self.corrupted, self.first, self.second, say)
 
 
 def compare_runs(first: Sequence[FinishedRun], second: Sequence[FinishedRun]) -> RunsCompared:

@@ -15,12 +15,12 @@ from grandmaster.competition.metrics import per_class_scores
 from grandmaster.config import TargetKind
 
 MOST_ROWS = 60
-# By kind of target: what a line of the table is, and what is measured of it.
-MEASURES: dict[TargetKind, tuple[str, str]] = {
-    "multiclass": ("Class", "F1"),
-    "multilabel": ("Label", "average precision"),
-    "ordinal": ("Grade", "F1"),
-    "regression": ("Value", "RMSE"),
+# By kind of target: what is measured of a line of the table.
+MEASURES: dict[TargetKind, str] = {
+    "multiclass": "F1",
+    "multilabel": "average precision",
+    "ordinal": "F1",
+    "regression": "RMSE",
 }
 
 
@@ -58,14 +58,14 @@ class ClassesCompared:
     """The table, the line that differs most first.
 
     Attributes:
-        what: a line is, such as "Class".
-        measure: of it.
+        kind: of target: whether a line is a class, a label, a grade or a value.
+        measure: of a line, of `MEASURES`.
         rows: of all.
         corrupted: whether the rows' pictures are corrupted as the test set is.
         left_out: lines that are not shown.
     """
 
-    what: str
+    kind: TargetKind
     measure: str
     rows: int
     corrupted: bool
@@ -108,10 +108,9 @@ def compare_classes(
         for place, name in enumerate(names)
     ]
     lines.sort(key=lambda line: -max((abs(gain) for gain in line.gains if gain is not None), default=-1.0))
-    what, measure = MEASURES[kind]
     return ClassesCompared(
-        what=what,
-        measure=measure,
+        kind=kind,
+        measure=MEASURES[kind],
         rows=len(truth),
         corrupted=corrupted,
         lines=tuple(lines[:MOST_ROWS]),

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from grandmaster.competition.table import Competition
+from grandmaster.language import Speaker
 from grandmaster.report.artefacts import RunArtefacts
 from grandmaster.report.fingerprint import ClassCount, Fingerprint, Unreadable
 from grandmaster.report.groups import Example, Group, Known, show_groups, training_pictures
@@ -23,19 +24,22 @@ MOST_CLASSES = 40
 MOST_LISTED = 10
 MOST_IDS = 6
 
-STATISTICS = {
-    "brightness": ("Brightness", "mean grey, 0–255"),
-    "contrast": ("Contrast", "standard deviation of grey"),
-    "sharpness": ("Sharpness", "variance of the Laplacian"),
-    "noise": ("Noise", "sigma, grey levels"),
-    "overexposed": ("Overexposed", "share of pixels at 250 or above"),
-    "corner_fill": ("Filled corners", "share of corners in one flat extreme colour"),
-    "axis_alignment": ("Axis alignment", "gradient energy along the picture's axes"),
-    "width": ("Width", "px"),
-    "height": ("Height", "px"),
-    "aspect": ("Aspect", "width / height"),
-    "bytes": ("File size", ""),
-}
+# In the order in which they are shown.
+STATISTICS = (
+    "brightness",
+    "contrast",
+    "sharpness",
+    "noise",
+    "overexposed",
+    "corner_fill",
+    "axis_alignment",
+    "width",
+    "height",
+    "aspect",
+    "bytes",
+)
+UNITS = {"width": "px", "height": "px"}
+"""Those that every language writes alike."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +55,10 @@ class Spread:
 
 @dataclass(frozen=True, kw_only=True)
 class StatisticRow:
-    """One statistic of train and test; `shift` is the standardised difference of the means."""
+    """One statistic of train and test; `shift` is the standardised difference of the means.
+
+    `strength` is Cohen's word for it, and `strength_text` that word in the page's language.
+    """
 
     key: str
     name: str
@@ -63,6 +70,7 @@ class StatisticRow:
     test_std: float | None
     shift: float | None
     strength: str
+    strength_text: str
     train_spread: Spread | None
     test_spread: Spread | None
 
@@ -104,13 +112,13 @@ class DataSection:
     group_count: int | None
 
 
-def describe_data(run: RunArtefacts, competition: Competition) -> DataSection:
+def describe_data(run: RunArtefacts, competition: Competition, say: Speaker) -> DataSection:
     """Gather the section from the fingerprint, the folds and the pictures."""
-    fingerprint, known = run.fingerprint or Fingerprint(), training_pictures(competition)
+    fingerprint, known = run.fingerprint or Fingerprint(), training_pictures(competition, say)
     duplicates = fingerprint.duplicates
     classes = sorted(fingerprint.classes, key=lambda item: item.index)
     counts = [item.count for item in classes]
-    statistics = _statistics(fingerprint)
+    statistics = _statistics(fingerprint, say)
     by_shift = sorted(statistics, key=lambda row: -abs(row.shift or 0))
     broken = {item.id for item in fingerprint.unreadable}
     return DataSection(
@@ -124,10 +132,10 @@ def describe_data(run: RunArtefacts, competition: Competition) -> DataSection:
         test_examples=_test_examples(competition, broken),
         unreadable=fingerprint.unreadable[:MOST_LISTED],
         unreadable_count=len(fingerprint.unreadable),
-        exact=_listed(duplicates.exact),
-        near=_listed(duplicates.near),
-        across=_listed(duplicates.across),
-        within_test=_listed(duplicates.test_groups),
+        exact=_listed(duplicates.exact, say),
+        near=_listed(duplicates.near, say),
+        across=_listed(duplicates.across, say),
+        within_test=_listed(duplicates.test_groups, say),
         conflicts=show_groups(
             [(picture_id, known) for picture_id in group] for group in duplicates.label_conflicts
         ),
@@ -160,7 +168,7 @@ def shift_strength(shift: float | None) -> str:
     return "large" if size >= 0.8 else "medium" if size >= 0.5 else "small" if size >= 0.2 else ""
 
 
-def _statistics(fingerprint: Fingerprint) -> tuple[StatisticRow, ...]:
+def _statistics(fingerprint: Fingerprint, say: Speaker) -> tuple[StatisticRow, ...]:
     train, test = fingerprint.train.statistics, fingerprint.test.statistics
     names = [name for name in STATISTICS if name in train or name in test]
     names += sorted((train.keys() | test.keys()) - set(names))
@@ -168,20 +176,21 @@ def _statistics(fingerprint: Fingerprint) -> tuple[StatisticRow, ...]:
     for name in names:
         of_train, of_test = train.get(name, {}), test.get(name, {})
         shift = standardised_shift(of_train, of_test)
-        title, unit = STATISTICS.get(name, (name, ""))
+        strength = shift_strength(shift)
         train_spread, test_spread = _spreads(of_train, of_test)
         rows.append(
             StatisticRow(
                 key=name,
-                name=title,
-                unit=unit,
+                name=say.known(f"statistic.{name}", name),
+                unit=say.known(f"unit.{name}", UNITS.get(name, "")),
                 is_bytes=name == "bytes",
                 train_mean=of_train.get("mean"),
                 train_std=of_train.get("std"),
                 test_mean=of_test.get("mean"),
                 test_std=of_test.get("std"),
                 shift=shift,
-                strength=shift_strength(shift),
+                strength=strength,
+                strength_text=say.known(f"data.strength.{strength}", strength),
                 train_spread=train_spread,
                 test_spread=test_spread,
             )
@@ -254,11 +263,11 @@ def _test_examples(competition: Competition, broken: set[str]) -> tuple[Example,
     return tuple(examples)
 
 
-def _listed(groups: Iterable[tuple[str, ...]]) -> Listed:
+def _listed(groups: Iterable[tuple[str, ...]], say: Speaker) -> Listed:
     """The first groups; a very long group is cut, with the number of ids that are left out as its last text."""
     every = list(groups)
     shown = tuple(
-        ids if len(ids) <= MOST_IDS else (*ids[:MOST_IDS], f"and {len(ids) - MOST_IDS} more")
+        ids if len(ids) <= MOST_IDS else (*ids[:MOST_IDS], say("shared.more", count=len(ids) - MOST_IDS))
         for ids in every[:MOST_LISTED]
     )
     return Listed(shown=shown, count=len(every))

@@ -59,6 +59,10 @@ def plain(text: str) -> str:
     return "".join(sign if " " <= sign <= "~" or sign in "·–→×" else "?" for sign in text)
 
 
+# Widths, em: of signs of East Asia and of others in a page's font, and of the bar in matplotlib's, which stands in for them.
+_WIDE, _NARROW, _BAR = 1.0, 0.55, 0.337
+
+
 class Spelled:
     """Names of any script: matplotlib draws stand-ins of their width, which `as_svg` replaces by the names."""
 
@@ -69,8 +73,8 @@ class Spelled:
         """What to draw for a name."""
         if plain(name) == name:
             return name
-        width = sum(2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in name)
-        stand_in = f"~~{len(self._names)}~".ljust(width, "~")
+        width = sum(_WIDE if unicodedata.east_asian_width(sign) in "WF" else _NARROW for sign in name)
+        stand_in = f"||{len(self._names)}|".ljust(round(width / _BAR), "|")
         self._names[stand_in] = name
         return stand_in
 

@@ -10,8 +10,9 @@ from markupsafe import Markup
 
 from grandmaster.competition.metrics import METRICS
 from grandmaster.competition.table import Competition
+from grandmaster.language import Language, Speaker
 from grandmaster.report.artefacts import RunArtefacts, read_run
-from grandmaster.report.data import STATISTICS, DataSection, describe_data
+from grandmaster.report.data import DataSection, describe_data
 from grandmaster.report.figures import RangeRow, balance_figure, ranges_figure
 from grandmaster.report.fingerprint import Fingerprint
 from grandmaster.report.groups import Example, Group, Known, show_groups, test_pictures, training_pictures
@@ -20,6 +21,7 @@ from grandmaster.report.html import render_page
 from grandmaster.report.lookalikes import lookalikes, policy_sheet
 from grandmaster.report.sentences import describe_shift
 from grandmaster.report.shift import kind_rows
+from grandmaster.report.texts import speaker
 from grandmaster.storage import write_atomic
 
 FILE_NAME = "eda.html"
@@ -70,13 +72,16 @@ class Exploration:
     steps: tuple[Step, ...]
 
 
-def write_exploration(folder: Path, competition: Competition, *, command: str) -> Path:
+def write_exploration(
+    folder: Path, competition: Competition, *, command: str, language: Language = "en"
+) -> Path:
     """Write `eda.html` from what a folder holds: `fingerprint.json`, and a plan where there is one.
 
     Args:
         folder: of the exploration or of a run.
         competition: the competition that was inspected; its pictures are shown.
         command: the command line that makes this page again; those of the next steps are made from it.
+        language: that the page speaks.
 
     Returns:
         The path of the page.
@@ -86,30 +91,33 @@ def write_exploration(folder: Path, competition: Competition, *, command: str) -
     """
     run = read_run(folder)
     path = folder / FILE_NAME
-    write_atomic(path, render_exploration(run, competition, command=command))
+    write_atomic(path, render_exploration(run, competition, speaker(language), command=command))
     return path
 
 
-def render_exploration(run: RunArtefacts, competition: Competition, *, command: str) -> str:
+def render_exploration(run: RunArtefacts, competition: Competition, say: Speaker, *, command: str) -> str:
     """The page as text."""
-    data = describe_data(run, competition)
+    data = describe_data(run, competition, say)
     return render_page(
         "explore.html.jinja",
+        say,
         competition=competition,
         metric_title=METRICS[competition.metric].title,
         fingerprint=run.fingerprint or Fingerprint(),
         plan=run.plan,
         shift=run.shift,
-        kinds=kind_rows(run.shift),
+        kinds=kind_rows(run.shift, say),
         data=data,
-        more=_explore(run, competition, data, command),
+        more=_explore(run, competition, data, command, say),
         command=command,
     )
 
 
-def _explore(run: RunArtefacts, competition: Competition, data: DataSection, command: str) -> Exploration:
+def _explore(
+    run: RunArtefacts, competition: Competition, data: DataSection, command: str, say: Speaker
+) -> Exploration:
     fingerprint = run.fingerprint or Fingerprint()
-    train, test = training_pictures(competition), test_pictures(competition)
+    train, test = training_pictures(competition, say), test_pictures(competition)
     duplicates = fingerprint.duplicates
     class_rows = _class_rows(fingerprint, competition)
     # A pair across is (training picture, test picture).
@@ -117,11 +125,11 @@ def _explore(run: RunArtefacts, competition: Competition, data: DataSection, com
         [(pair[0], train), *((picture_id, test) for picture_id in pair[1:])] for pair in duplicates.across
     ]
     return Exploration(
-        sentences=describe_shift(data.statistics),
-        balance=_balance(fingerprint),
-        sizes=_ranges(fingerprint, ("width", "height"), "px", "Width and height of the pictures"),
-        aspects=_ranges(fingerprint, ("aspect",), "width / height", "Aspect of the pictures"),
-        class_columns=tuple(STATISTICS[name][0] for name in OF_CLASSES),
+        sentences=describe_shift(data.statistics, say),
+        balance=_balance(fingerprint, say),
+        sizes=_ranges(fingerprint, ("width", "height"), "px", say("explore.sizes_about"), say),
+        aspects=_ranges(fingerprint, ("aspect",), say("unit.aspect"), say("explore.aspects_about"), say),
+        class_columns=tuple(say(f"statistic.{name}") for name in OF_CLASSES),
         class_rows=class_rows[:MOST_CLASS_ROWS],
         class_rows_left_out=max(0, len(class_rows) - MOST_CLASS_ROWS)
         + fingerprint.class_statistics.classes_left_out,
@@ -133,7 +141,7 @@ def _explore(run: RunArtefacts, competition: Competition, data: DataSection, com
         within_test_count=len(duplicates.test_groups),
         most_test_like=lookalikes(run, train),
         sheet=policy_sheet(run.folder),
-        steps=_steps(data, command),
+        steps=_steps(data, command, say),
     )
 
 
@@ -141,14 +149,16 @@ def _all_of(groups: Iterable[tuple[str, ...]], known: Known) -> list[list[tuple[
     return [[(picture_id, known) for picture_id in group] for group in groups]
 
 
-def _balance(fingerprint: Fingerprint) -> Markup | None:
+def _balance(fingerprint: Fingerprint, say: Speaker) -> Markup | None:
     counts = [item.count for item in fingerprint.classes]
     if len(counts) < 2:
         return None
-    return balance_figure(counts, about="Pictures of each class, the largest class first")
+    return balance_figure(counts, about=say("explore.balance_about"), say=say)
 
 
-def _ranges(fingerprint: Fingerprint, names: tuple[str, ...], axis: str, about: str) -> Markup | None:
+def _ranges(
+    fingerprint: Fingerprint, names: tuple[str, ...], axis: str, about: str, say: Speaker
+) -> Markup | None:
     rows = []
     for name in names:
         sides = []
@@ -157,7 +167,7 @@ def _ranges(fingerprint: Fingerprint, names: tuple[str, ...], axis: str, about: 
             known = tuple(value for value in quantiles if value is not None)
             sides.append(known if len(known) == len(QUANTILES) else None)
         if any(side is not None for side in sides):
-            rows.append(RangeRow(label=STATISTICS[name][0].lower(), train=sides[0], test=sides[1]))
+            rows.append(RangeRow(label=say(f"statistic.{name}").lower(), train=sides[0], test=sides[1]))
     return ranges_figure(rows, axis=axis, about=about) if rows else None
 
 
@@ -174,30 +184,13 @@ def _class_rows(fingerprint: Fingerprint, competition: Competition) -> tuple[Cla
     )
 
 
-def _steps(data: DataSection, command: str) -> tuple[Step, ...]:
+def _steps(data: DataSection, command: str, say: Speaker) -> tuple[Step, ...]:
     steps = []
     if data.conflict_count:
-        groups = (
-            "1 group of duplicates has"
-            if data.conflict_count == 1
-            else f"{data.conflict_count} groups of duplicates have"
-        )
-        steps.append(
-            Step(
-                text=f"{groups} different labels. Write the right ones into label_fixes.csv in the competition's "
-                "folder (columns id and label; drop leaves a picture out): every run follows it, and train.csv stays."
-            )
-        )
+        steps.append(Step(text=say.counted("next.conflicts", data.conflict_count)))
     quick = in_mode(command, "quick_test")
     if quick:
-        steps.append(
-            Step(
-                text="See what would be trained, each decision with its reason; trains nothing.",
-                command=f"{quick} --dry_run",
-            )
-        )
-        steps.append(
-            Step(text="Train one model on one fold: a first score and a first submission.", command=quick)
-        )
-    steps.append(Step(text="Make this page again, after a change of the data.", command=command))
+        steps.append(Step(text=say("next.dry_run"), command=f"{quick} --dry_run"))
+        steps.append(Step(text=say("next.quick_test"), command=quick))
+    steps.append(Step(text=say("next.explore_again"), command=command))
     return tuple(steps)

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, NullLocator
 
+from grandmaster.language import Speaker
 from grandmaster.report.artefacts import Epoch
 from grandmaster.report.drawing import (
     BAD,
@@ -28,7 +29,6 @@ from grandmaster.report.drawing import (
     as_svg,
     dress,
     new_figure,
-    plain,
     style,
 )
 from grandmaster.report.values import score as score_text
@@ -71,7 +71,13 @@ class RunCurves:
 
 
 def interval_figure(
-    rows: Sequence[IntervalRow], *, baseline: float | None, baseline_name: str, axis: str, about: str
+    rows: Sequence[IntervalRow],
+    *,
+    baseline: float | None,
+    baseline_name: str,
+    axis: str,
+    about: str,
+    say: Speaker,
 ) -> Markup:
     """Scores with their intervals one under the other, against the baseline.
 
@@ -81,6 +87,7 @@ def interval_figure(
         baseline_name: what that answer is.
         axis: title of the score and which direction is better.
         about: the figure in words, for those who cannot see it; also what makes its inner names unique.
+        say: the texts in the page's language.
     """
     with style(about):
         height = 0.5 + 0.44 * len(rows)
@@ -114,17 +121,17 @@ def interval_figure(
         axes.margins(x=0.06)
         label = axis
         if baseline is not None:
-            label += f"  ·  dashed: {baseline_name} {score_text(baseline)}"
-        axes.set_xlabel(plain(label), color=MUTED)
+            label = say("scores.dashed", axis=axis, name=baseline_name, score=score_text(baseline))
+        axes.set_xlabel(spelled(label), color=MUTED)
         return as_svg(figure, about, spelled)
 
 
-def balance_figure(counts: Sequence[int], *, about: str) -> Markup:
+def balance_figure(counts: Sequence[int], *, about: str, say: Speaker) -> Markup:
     """Pictures of each class, the largest first, against the mean.
 
     Args:
         counts: at least one.
-        about: as for `interval_figure`.
+        about, say: as for `interval_figure`.
     """
     with style(about):
         figure = new_figure(width=3.9, height=1.7)
@@ -142,8 +149,9 @@ def balance_figure(counts: Sequence[int], *, about: str) -> Markup:
         axes.set_ylim(0, 1.08 * max(1, ordered[0]))
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
         axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
-        axes.set_xlabel(f"classes, the largest first  ·  dashed: mean {mean:,.1f}", color=MUTED)
-        return as_svg(figure, about)
+        spelled = Spelled()
+        axes.set_xlabel(spelled(say("explore.balance_axis", mean=f"{mean:,.1f}")), color=MUTED)
+        return as_svg(figure, about, spelled)
 
 
 def ranges_figure(rows: Sequence[RangeRow], *, axis: str, about: str) -> Markup:
@@ -171,15 +179,16 @@ def ranges_figure(rows: Sequence[RangeRow], *, axis: str, about: str) -> Markup:
                 axes.plot([q25, q75], [level, level], color=colour, linewidth=7, alpha=0.45)
                 axes.plot([q50], [level], marker="|", markersize=11, markeredgewidth=2, color=colour)
         axes.set_ylim(len(rows) - 0.5, -0.5)
-        axes.set_yticks(range(len(rows)), [plain(row.label) for row in rows])
+        spelled = Spelled()
+        axes.set_yticks(range(len(rows)), [spelled(row.label) for row in rows])
         axes.xaxis.set_major_locator(MaxNLocator(6))
         axes.margins(x=0.06)
-        axes.set_xlabel(plain(axis), color=MUTED)
-        return as_svg(figure, about)
+        axes.set_xlabel(spelled(axis), color=MUTED)
+        return as_svg(figure, about, spelled)
 
 
 def curves_figure(
-    epochs: Sequence[Epoch], *, best_epoch: int | None, metric_title: str, about: str
+    epochs: Sequence[Epoch], *, best_epoch: int | None, metric_title: str, about: str, say: Speaker
 ) -> Markup:
     """Losses, validation score and learning rate of one fit, one under the other over the epochs.
 
@@ -187,8 +196,9 @@ def curves_figure(
         epochs: in order; their numbers may be null.
         best_epoch: marked where it is known.
         metric_title: name of the score.
-        about: as for `interval_figure`.
+        about, say: as for `interval_figure`.
     """
+    spelled = Spelled()
     with style(about):
         figure = new_figure(width=3.9, height=3.4)
         figure.subplots_adjust(left=0.135, right=0.985, bottom=0.12, top=0.935, hspace=0.34)
@@ -199,12 +209,13 @@ def curves_figure(
             if best_epoch is not None:
                 axes.axvline(best_epoch, color=GOOD, linewidth=1, linestyle=(0, (3, 2)), alpha=0.8)
 
-        _line(loss, number, [epoch.train_loss for epoch in epochs], FIRST, "train loss")
-        _line(loss, number, [epoch.val_loss for epoch in epochs], SECOND, "validation loss")
-        _line(score, number, [epoch.val_score for epoch in epochs], SECOND, metric_title)
-        _line(
-            score, number, [epoch.val_score_corrupted for epoch in epochs], THIRD, "corrupted as the test is"
-        )
+        for axes, field, colour, label in (
+            (loss, "train_loss", FIRST, say("curves.train_loss")),
+            (loss, "val_loss", SECOND, say("curves.val_loss")),
+            (score, "val_score", SECOND, metric_title),
+            (score, "val_score_corrupted", THIRD, say("curves.corrupted")),
+        ):
+            _line(axes, number, [getattr(epoch, field) for epoch in epochs], colour, spelled(label))
         best = next((epoch for epoch in epochs if epoch.epoch == best_epoch), None)
         if best is not None and best.val_score is not None:
             score.plot(
@@ -214,10 +225,10 @@ def curves_figure(
                 markersize=5.5,
                 color=GOOD,
                 linestyle="none",
-                label="best",
+                label=spelled(say("curves.best")),
             )
         for axes in (loss, score):
-            _legend(axes)
+            _legend(axes, spelled(say("curves.not_recorded")))
         rates = [math.nan if epoch.learning_rate is None else epoch.learning_rate for epoch in epochs]
         peak = max((value for value in rates if math.isfinite(value)), default=None)
         if peak:
@@ -227,11 +238,11 @@ def curves_figure(
             rate.set_yticks([0, peak], ["0", f"{peak:.1e}"])
         else:
             rate.yaxis.set_major_locator(NullLocator())
-        rate.set_xlabel("epoch  ·  bottom: learning rate", color=MUTED)
+        rate.set_xlabel(spelled(say("curves.axis")), color=MUTED)
         rate.xaxis.set_major_locator(MaxNLocator(integer=True))
         if len(number) == 1:
             rate.set_xlim(number[0] - 1, number[0] + 1)
-        return as_svg(figure, about)
+        return as_svg(figure, about, spelled)
 
 
 RUN_COLOURS = (FIRST, THIRD, SECOND, BAD)
@@ -289,12 +300,14 @@ def _mean_of(fits: Sequence[Sequence[tuple[int, float | None]]]) -> list[tuple[i
     return [(number, sum(fit[number] for fit in known) / len(known)) for number in sorted(shared)]
 
 
-def scatter_figure(truth: npt.NDArray[Any], predicted: npt.NDArray[Any], *, about: str) -> Markup:
+def scatter_figure(
+    truth: npt.NDArray[Any], predicted: npt.NDArray[Any], *, about: str, say: Speaker
+) -> Markup:
     """Predicted against true values, with the line on which they are equal.
 
     Args:
         truth, predicted: (n,); of more than `MOST_POINTS` evenly many along the truth are drawn.
-        about: as for `interval_figure`.
+        about, say: as for `interval_figure`.
     """
     order = np.lexsort((predicted, truth))
     if len(order) > MOST_POINTS:
@@ -316,12 +329,15 @@ def scatter_figure(truth: npt.NDArray[Any], predicted: npt.NDArray[Any], *, abou
             color=FIRST,
             linestyle="none",
         )
-        shown = f" ({MOST_POINTS:,} of {len(truth):,})" if len(truth) > MOST_POINTS else ""
-        axes.set_xlabel(f"true{shown}", color=MUTED)
-        axes.set_ylabel("predicted", color=MUTED)
+        along = say("oof_numbers.true")
+        if len(truth) > MOST_POINTS:
+            along = say("oof_numbers.true_some", shown=f"{MOST_POINTS:,}", all=f"{len(truth):,}")
+        spelled = Spelled()
+        axes.set_xlabel(spelled(along), color=MUTED)
+        axes.set_ylabel(spelled(say("oof_numbers.predicted")), color=MUTED)
         axes.xaxis.set_major_locator(MaxNLocator(6))
         axes.yaxis.set_major_locator(MaxNLocator(6))
-        return as_svg(figure, about)
+        return as_svg(figure, about, spelled)
 
 
 def _line(axes: Axes, epochs: Sequence[int], values: Sequence[float | None], colour: str, label: str) -> None:
@@ -330,13 +346,14 @@ def _line(axes: Axes, epochs: Sequence[int], values: Sequence[float | None], col
     if not any(math.isfinite(height) for height in heights):
         return
     marker = "o" if len(epochs) <= 12 else ""
-    axes.plot(epochs, heights, color=colour, linewidth=1.8, marker=marker, markersize=2.6, label=plain(label))
+    axes.plot(epochs, heights, color=colour, linewidth=1.8, marker=marker, markersize=2.6, label=label)
 
 
-def _legend(axes: Axes) -> None:
+def _legend(axes: Axes, without: str) -> None:
+    """The names of the curves, or what to say where there are none."""
     handles, labels = axes.get_legend_handles_labels()
     if not handles:
-        axes.text(0.5, 0.5, "not recorded", transform=axes.transAxes, color=MUTED, ha="center", va="center")
+        axes.text(0.5, 0.5, without, transform=axes.transAxes, color=MUTED, ha="center", va="center")
         axes.yaxis.set_major_locator(NullLocator())
         return
     axes.legend(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from grandmaster.competition.table import Competition
+from grandmaster.language import Speaker
 from grandmaster.report.pictures import thumbnail
 from grandmaster.report.truth import answer
 
@@ -38,12 +39,12 @@ class Known:
     paths: Mapping[str, str]
 
 
-def training_pictures(competition: Competition) -> Known:
+def training_pictures(competition: Competition, say: Speaker) -> Known:
     """With the names of their labels (or their value) as captions."""
     ids = competition.train["id"].tolist()
     return Known(
         captions={
-            picture_id: answer(competition, target)
+            picture_id: answer(competition, target, say)
             for picture_id, target in zip(ids, competition.targets, strict=True)
         },
         paths=dict(zip(ids, competition.train["path"], strict=True)),

@@ -9,13 +9,13 @@ from markupsafe import Markup
 
 from grandmaster.competition.metrics import METRICS
 from grandmaster.competition.table import Competition
+from grandmaster.language import Speaker
 from grandmaster.report.artefacts import RunArtefacts, Score
 from grandmaster.report.drawing import FIRST, THIRD
 from grandmaster.report.figures import IntervalRow, interval_figure
 from grandmaster.report.out_of_fold import SURE, OutOfFold
 from grandmaster.report.values import level
 from grandmaster.report.values import score as score_text
-from grandmaster.texts import counted
 
 NEXT_MODE = {
     "explore": "quick_test",
@@ -54,7 +54,9 @@ class Headline:
     steps: tuple[Step, ...]
 
 
-def describe_result(run: RunArtefacts, competition: Competition, oof: OutOfFold | None) -> Headline:
+def describe_result(
+    run: RunArtefacts, competition: Competition, oof: OutOfFold | None, say: Speaker
+) -> Headline:
     """Gather the section; everything in it may be absent."""
     final = run.final
     metric = METRICS[competition.metric]
@@ -65,7 +67,8 @@ def describe_result(run: RunArtefacts, competition: Competition, oof: OutOfFold 
     score = _known(final.cross_validation if final else None)
     corrupted = _known(final.corrupted_validation if final else None)
     baseline = final.baseline.score if final and final.baseline else None
-    baseline_name = final.baseline.name if final and final.baseline else "majority class"
+    named = final.baseline.name if final and final.baseline else "majority class"
+    baseline_name = say.known(f"baseline.{named}", named)
     value = score.score if score else None
     mode = (final and final.mode) or (run.environment and run.environment.mode) or None
     return Headline(
@@ -80,10 +83,10 @@ def describe_result(run: RunArtefacts, competition: Competition, oof: OutOfFold 
         baseline_name=baseline_name,
         gain=_better_by(value, baseline, higher),
         loss_by_corruption=_better_by(value, corrupted.score if corrupted else None, higher),
-        verdict=_verdict(score, baseline, baseline_name, higher),
-        cautions=_cautions(run),
-        figure=_figure(score, corrupted, baseline, baseline_name, title, higher),
-        steps=_steps(run, mode, oof),
+        verdict=_verdict(score, baseline, baseline_name, higher, say),
+        cautions=_cautions(run, say),
+        figure=_figure(score, corrupted, baseline, baseline_name, title, higher, say),
+        steps=_steps(run, mode, oof, say),
     )
 
 
@@ -99,22 +102,20 @@ def _known(score: Score | None) -> Score | None:
     return None if score is None or score.score is None else score
 
 
-def _verdict(score: Score | None, baseline: float | None, baseline_name: str, higher: bool) -> str:
+def _verdict(
+    score: Score | None, baseline: float | None, baseline_name: str, higher: bool, say: Speaker
+) -> str:
     """Whether the model has learnt anything beyond chance, in one sentence."""
     if score is None:
-        return "This run has no cross-validated score yet."
+        return say("verdict.no_score")
     if baseline is None or score.low is None or score.high is None:
-        return "There is no baseline with an interval to compare with."
+        return say("verdict.no_baseline")
     beyond = score.low > baseline if higher else score.high < baseline
-    if beyond:
-        return f"The whole interval is better than always answering the {baseline_name} ({score_text(baseline)})."
-    return (
-        f"The interval reaches the score of always answering the {baseline_name} ({score_text(baseline)}): "
-        "this model may have learnt nothing."
-    )
+    key = "verdict.beyond_baseline" if beyond else "verdict.reaches_baseline"
+    return say(key, baseline=baseline_name, score=score_text(baseline))
 
 
-def _cautions(run: RunArtefacts) -> tuple[str, ...]:
+def _cautions(run: RunArtefacts, say: Speaker) -> tuple[str, ...]:
     """Why the score is lower than these models could reach: fewer epochs than planned, and random weights."""
     results = [fit.result for fit in run.fits if fit.result is not None]
     planned = {model.backbone: model.epochs or 0 for model in (run.plan.models if run.plan else ())}
@@ -126,12 +127,10 @@ def _cautions(run: RunArtefacts) -> tuple[str, ...]:
         wanted = planned.get(backbone, 0)
         if epochs and min(epochs) < wanted:
             least, most = min(epochs), max(epochs)
-            span = str(least) if least == most else f"{least} to {most}"
-            lines.append(f"{backbone} was trained for {span} of {counted(wanted, 'planned epoch')}.")
+            span = str(least) if least == most else say("shared.from_to", low=least, high=most)
+            lines.append(say.counted("caution.epochs", wanted, model=backbone, trained=span))
         if any(result.weights == "none" for result in own):
-            lines.append(
-                f"{backbone} began from random weights; pretrained ones mostly reach a higher score."
-            )
+            lines.append(say("caution.random_weights", model=backbone))
     return tuple(lines)
 
 
@@ -142,8 +141,9 @@ def _figure(
     baseline_name: str,
     title: str,
     higher: bool,
+    say: Speaker,
 ) -> Markup | None:
-    named = (("cross-validated", score, FIRST), ("corrupted as the test is", corrupted, THIRD))
+    named = ((say("scores.cross_validated"), score, FIRST), (say("scores.corrupted"), corrupted, THIRD))
     rows = tuple(
         IntervalRow(label=label, value=item.score, low=item.low, high=item.high, colour=colour)
         for label, item, colour in named
@@ -155,44 +155,35 @@ def _figure(
         rows,
         baseline=baseline,
         baseline_name=baseline_name,
-        axis=f"{title} ({'higher' if higher else 'lower'} is better)",
-        about="Score of the run with its interval, against the baseline",
+        axis=say("scores.higher" if higher else "scores.lower", title=title),
+        about=say("scores.about"),
+        say=say,
     )
 
 
-def _steps(run: RunArtefacts, mode: str | None, oof: OutOfFold | None) -> tuple[Step, ...]:
+def _steps(run: RunArtefacts, mode: str | None, oof: OutOfFold | None, say: Speaker) -> tuple[Step, ...]:
     steps = []
     final = run.final
     command = (final and final.command) or (run.environment and run.environment.command) or None
     submission = final.submission if final else None
     if submission is None:
-        steps.append(
-            Step(
-                text="There is no submission yet. Running the same command goes on from here.",
-                command=command,
-            )
-        )
+        steps.append(Step(text=say("next.no_submission"), command=command))
     elif submission.problems:
-        steps.append(
-            Step(text="The gate refused the submission: mend what it says, then run again.", command=command)
-        )
+        steps.append(Step(text=say("next.refused"), command=command))
+    elif submission.file:
+        steps.append(Step(text=say("next.upload", file=submission.file)))
     else:
-        steps.append(Step(text=f"Upload {submission.file or 'the submission'}: it has passed the gate."))
+        steps.append(Step(text=say("next.upload_unnamed")))
     if oof and oof.sure_and_wrong:
-        pictures = counted(oof.sure_and_wrong, "picture", "is", "are")
-        steps.append(
-            Step(
-                text=f"{pictures} answered wrongly with more than {level(SURE)} confidence. Look at them "
-                "under “Worst mistakes” first: such a label is often wrong."
-            )
-        )
+        text = say.counted("next.sure_and_wrong", oof.sure_and_wrong, level=level(SURE))
+        steps.append(Step(text=text))
     following = NEXT_MODE.get(mode or "")
     if command and following:
         longer = in_mode(command, following)
         if longer:
-            steps.append(Step(text=f"Go on with the next mode, {following}.", command=longer))
+            steps.append(Step(text=say("next.mode", mode=following), command=longer))
     if command and submission is not None and not submission.problems:
-        steps.append(Step(text="Make this run again, or resume it.", command=command))
+        steps.append(Step(text=say("next.again"), command=command))
     return tuple(steps)
 
 

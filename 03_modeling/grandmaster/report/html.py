@@ -1,7 +1,8 @@
 """The report of a run: one HTML file that opens anywhere, without a network.
 
 Everything that came from data (names, ids, paths, reasons) is escaped by Jinja2; scripts and outside resources are
-none, and the page's own content security policy forbids them. The same run folder always gives the same bytes.
+none, and the page's own content security policy forbids them. The same run folder always gives the same bytes in one
+language.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from markupsafe import Markup
 
 from grandmaster import __version__
 from grandmaster.competition.table import Competition
+from grandmaster.language import Language, Speaker
 from grandmaster.report.artefacts import Fit, FitResult, FitScore, RunArtefacts, read_run
 from grandmaster.report.data import describe_data
 from grandmaster.report.figures import IntervalRow, curves_figure, interval_figure
@@ -33,10 +35,10 @@ from grandmaster.report.planned import ModelPlan
 from grandmaster.report.shift import kind_rows
 from grandmaster.report.suspects import describe_suspects
 from grandmaster.report.techniques import technique_rows
-from grandmaster.report.values import FILTERS
+from grandmaster.report.texts import speaker
+from grandmaster.report.values import FILTERS, text
 from grandmaster.report.wall_time import WallTime, wall_time
 from grandmaster.storage import write_atomic
-from grandmaster.texts import counted
 
 HERE = Path(__file__).parent
 MOST_CURVES = 60
@@ -71,12 +73,13 @@ class ModelCurves:
     moved: tuple[MovedLayer, ...]
 
 
-def write_report(run_folder: Path, competition: Competition) -> Path:
+def write_report(run_folder: Path, competition: Competition, language: Language = "en") -> Path:
     """Write `report.html` of a run from the artefacts that its folder holds.
 
     Args:
         run_folder: folder of the run; any file in it may be missing, and the page says what is absent.
         competition: the competition that the run was made from; its pictures are shown.
+        language: that the page speaks; what the run wrote into its files stays as it is.
 
     Returns:
         The path of the report.
@@ -86,57 +89,68 @@ def write_report(run_folder: Path, competition: Competition) -> Path:
     """
     run = read_run(run_folder)
     path = run_folder / "report.html"
-    write_atomic(path, render_report(run, competition))
+    write_atomic(path, render_report(run, competition, speaker(language)))
     return path
 
 
-def render_report(run: RunArtefacts, competition: Competition) -> str:
+def render_report(run: RunArtefacts, competition: Competition, say: Speaker) -> str:
     """The page as text."""
     found, kind = run.out_of_fold, competition.kind
     oof = judge(found, competition) if found is not None and kind == "multiclass" else None
     labels = (
-        judge_labels(found, competition, run.rule) if found is not None and kind == "multilabel" else None
+        judge_labels(found, competition, run.rule, say)
+        if found is not None and kind == "multilabel"
+        else None
     )
     numbers = (
-        judge_numbers(found, competition, run.rule)
+        judge_numbers(found, competition, run.rule, say)
         if found is not None and kind in ("ordinal", "regression")
         else None
     )
-    headline = describe_result(run, competition, oof)
+    headline = describe_result(run, competition, oof, say)
     return render_page(
         "template.html.jinja",
+        say,
         competition=competition,
         run=run,
         final=run.final,
         headline=headline,
-        data=describe_data(run, competition),
-        kinds=kind_rows(run.shift),
-        most_test_like=lookalikes(run, training_pictures(competition)),
+        data=describe_data(run, competition, say),
+        kinds=kind_rows(run.shift, say),
+        most_test_like=lookalikes(run, training_pictures(competition, say)),
         sheet=policy_sheet(run.folder),
-        models=_planned_models(run),
-        curves=_curves(run, headline.metric_title),
+        models=_planned_models(run, say),
+        curves=_curves(run, headline.metric_title, say),
         curves_left_out=max(0, len(run.fits) - MOST_CURVES),
         oof=oof,
         oof_labels=labels,
         oof_numbers=numbers,
-        model_scores=_model_scores(run, headline),
-        alone=_alone(run),
+        model_scores=_model_scores(run, headline, say),
+        alone=_alone(run, say),
         tta_gain=_tta_gain(run),
         time=_time(run),
-        suspects=describe_suspects(run, competition),
+        suspects=describe_suspects(run, competition, say),
         techniques=technique_rows(run.techniques),
-        looks=describe_looks(run, competition),
+        looks=describe_looks(run, competition, say),
     )
 
 
-def render_page(name: str, **content: Any) -> str:
+def render_page(name: str, say: Speaker, **content: Any) -> str:
     """A page from its template, with the style inside."""
     style = Markup((HERE / "style.css").read_text(encoding="utf-8"))
-    return _environment().get_template(name).render(style=style, version=__version__, **content)
+    return _environment(say).get_template(name).render(style=style, version=__version__, **content)
+
+
+class _Spoken(Speaker):
+    """For templates: what a text holds goes into the page as it stands, tags too; what fills its places is escaped."""
+
+    def __call__(self, key: str, /, **values: Any) -> str:
+        return Markup(self.raw(key)).format(**values)
 
 
 @functools.cache
-def _environment() -> jinja2.Environment:
+def _environment(say: Speaker) -> jinja2.Environment:
+    """Where templates look texts up, with `say` and `counted`; `word|known("verdict")` is for words in a run's files."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE),
         autoescape=True,
@@ -144,11 +158,19 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    spoken = _Spoken(say.texts, say.language)
+    environment.globals |= {
+        "language": say.language,
+        "say": spoken,
+        "counted": spoken.counted,
+    }
     environment.filters.update(FILTERS)
+    environment.filters["text"] = functools.partial(text, truth=(say("shared.yes"), say("shared.no")))
+    environment.filters["known"] = lambda word, kind: say.known(f"{kind}.{word}", word)
     return environment
 
 
-def _planned_models(run: RunArtefacts) -> tuple[PlannedModel, ...]:
+def _planned_models(run: RunArtefacts, say: Speaker) -> tuple[PlannedModel, ...]:
     planned = []
     for model in run.plan.models if run.plan else ():
         results = [fit.result for fit in run.fits if fit.backbone == model.backbone and fit.result]
@@ -159,13 +181,13 @@ def _planned_models(run: RunArtefacts) -> tuple[PlannedModel, ...]:
                 folds=len(results),
                 minutes=None if seconds is None else seconds / 60,
                 memory_gb=_mean(result.memory_gb for result in results),
-                came_down_to=_came_down_to(model, results),
+                came_down_to=_came_down_to(model, results, say),
             )
         )
     return tuple(planned)
 
 
-def _came_down_to(plan: ModelPlan, results: Sequence[FitResult]) -> str:
+def _came_down_to(plan: ModelPlan, results: Sequence[FitResult], say: Speaker) -> str:
     """The smallest batch that memory left, where it ran out while training; empty where it did not."""
     told = [result for result in results if result.micro_batch is not None]
     least = min(told, key=lambda result: result.micro_batch or 0, default=None)
@@ -176,8 +198,8 @@ def _came_down_to(plan: ModelPlan, results: Sequence[FitResult]) -> str:
         or not (again or (least.micro_batch or 0) < plan.micro_batch)
     ):
         return ""
-    how = ", recomputing activations" if again else ""
-    return f"{least.micro_batch} × {least.accumulation}{how} when memory ran out; the same pictures a step"
+    key = "plan.came_down_to_recomputing" if again else "plan.came_down_to"
+    return say(key, batch=f"{least.micro_batch} × {least.accumulation}")
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
@@ -185,8 +207,8 @@ def _mean(values: Iterable[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def _curves(run: RunArtefacts, metric_title: str) -> tuple[ModelCurves, ...]:
-    drawn = (Curve(fit=fit, figure=_curve(fit, metric_title)) for fit in run.fits[:MOST_CURVES])
+def _curves(run: RunArtefacts, metric_title: str, say: Speaker) -> tuple[ModelCurves, ...]:
+    drawn = (Curve(fit=fit, figure=_curve(fit, metric_title, say)) for fit in run.fits[:MOST_CURVES])
     return tuple(
         ModelCurves(
             backbone=backbone,
@@ -199,7 +221,7 @@ def _curves(run: RunArtefacts, metric_title: str) -> tuple[ModelCurves, ...]:
     )
 
 
-def _curve(fit: Fit, metric_title: str) -> Markup | None:
+def _curve(fit: Fit, metric_title: str, say: Speaker) -> Markup | None:
     if not fit.epochs:
         return None
     best = fit.result.best_epoch if fit.result else None
@@ -209,17 +231,21 @@ def _curve(fit: Fit, metric_title: str) -> Markup | None:
         fit.epochs,
         best_epoch=best,
         metric_title=metric_title,
-        about=f"Training of {fit.backbone} on fold {fit.fold}: losses, validation score and learning rate",
+        about=say("curves.about", backbone=fit.backbone, fold=fit.fold),
+        say=say,
     )
 
 
-def _model_scores(run: RunArtefacts, headline: Headline) -> Markup | None:
+def _model_scores(run: RunArtefacts, headline: Headline, say: Speaker) -> Markup | None:
     """Single models beside their blend: what the ensemble brought."""
     final = run.final
     scores: tuple[FitScore, ...] = (final.models or ()) if final else ()
     rows = tuple(
         IntervalRow(
-            label=f"{item.backbone} · fold {item.fold}", value=item.score, low=item.low, high=item.high
+            label=f"{item.backbone} · {say('models.fold', fold=item.fold)}",
+            value=item.score,
+            low=item.low,
+            high=item.high,
         )
         for item in scores[:MOST_CURVES]
         if item.score is not None
@@ -229,19 +255,23 @@ def _model_scores(run: RunArtefacts, headline: Headline) -> Markup | None:
     return interval_figure(
         rows,
         baseline=headline.score.score if headline.score else None,
-        baseline_name="blend, all folds",
+        baseline_name=say("models.blend_all_folds"),
         axis=headline.metric_title,
-        about="Score of each model on its own validation fold, against the blend",
+        about=say("models.about"),
+        say=say,
     )
 
 
-def _alone(run: RunArtefacts) -> str:
+def _alone(run: RunArtefacts, say: Speaker) -> str:
     """Why a model's own score is not that at the top, be it the only one."""
     tta = run.final.tta if run.final else None
     views = tta.views if tta and tta.views is not None else 1
-    seen = f", by the mean of all {counted(views, 'view')}" if views > 1 else ""
-    chosen = ", with the views that were chosen" if tta and tta.chosen else ""
-    return f"Each model alone, on its own fold{seen}. The score at the top is that of the blend{chosen}."
+    alone = say("models.alone")
+    if views > 1:
+        alone = say("models.alone_views", alone=alone, count=views)
+    return say(
+        "models.alone_and_blend_chosen" if tta and tta.chosen else "models.alone_and_blend", alone=alone
+    )
 
 
 def _tta_gain(run: RunArtefacts) -> float | None:

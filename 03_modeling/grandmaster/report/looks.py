@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from grandmaster.competition.table import Competition
+from grandmaster.language import Speaker
 from grandmaster.report.artefacts import RunArtefacts
 from grandmaster.report.groups import training_pictures
 from grandmaster.report.pictures import whole_picture
@@ -30,10 +31,10 @@ class Look:
     method: str
 
 
-def describe_looks(run: RunArtefacts, competition: Competition) -> tuple[Look, ...]:
+def describe_looks(run: RunArtefacts, competition: Competition, say: Speaker) -> tuple[Look, ...]:
     """The surest wrong answers, then right ones; empty where there are none, or their files are gone."""
     names = competition.class_names if competition.classes else competition.outputs
-    captions = training_pictures(competition).captions
+    captions = training_pictures(competition, say).captions
     found = []
     for line in run.looks:
         picture = whole_picture(run.folder / "looks" / line.file) if _is_name(line.file) else None

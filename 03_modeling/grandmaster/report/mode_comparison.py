@@ -9,13 +9,13 @@ from pathlib import Path
 import msgspec
 import pandas as pd
 
-from grandmaster.competition.comparison import Comparison
-from grandmaster.models.registry.modes import MODE_TITLES
+from grandmaster.competition.comparison import Comparison, verdict_sentence
+from grandmaster.language import Language, Speaker
 from grandmaster.report.figures import IntervalRow, interval_figure
 from grandmaster.report.html import render_page
+from grandmaster.report.texts import speaker
 from grandmaster.report.values import MISSING, gigabytes, minutes, number, score, share
 from grandmaster.storage import write_atomic, write_csv, write_json
-from grandmaster.texts import counted
 
 STEM = "mode_comparison"
 
@@ -67,11 +67,6 @@ class ModeFacts(msgspec.Struct, frozen=True, kw_only=True):
     documented: str
     documented_source: str
 
-    @property
-    def title(self) -> str:
-        """For people."""
-        return MODE_TITLES[self.mode]
-
 
 class MovedInBoth(msgspec.Struct, frozen=True, kw_only=True):
     """Relative change of one layer's weights in both runs (means over folds), and the peak rates that it had."""
@@ -94,7 +89,7 @@ class ModesCompared(msgspec.Struct, frozen=True, kw_only=True):
         full_training, fine_tuning: the two runs.
         gain: of fine-tuning over training from scratch, on clean validation pictures.
         gain_corrupted: the same, on pictures corrupted as the test set is; None: there are none.
-        sentence: the verdict.
+        sentence: the verdict, in English.
         notes: what has to be said beside.
         layers: the last is of all layers; empty where a run does not tell.
         command: that makes this again.
@@ -126,6 +121,12 @@ class ModesCompared(msgspec.Struct, frozen=True, kw_only=True):
         """From scratch, then fine-tuned."""
         return self.full_training, self.fine_tuning
 
+    def verdict(self, say: Speaker) -> str:
+        """The verdict as a sentence."""
+        return verdict_sentence(
+            self.gain, self.gain_corrupted, self.full_training.mode, self.fine_tuning.mode, say
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
@@ -137,30 +138,31 @@ class Line:
     documented: bool = False
 
 
-def table_lines(compared: ModesCompared) -> tuple[Line, ...]:
+def table_lines(compared: ModesCompared, say: Speaker) -> tuple[Line, ...]:
     """What is shown of both runs, in the terminal and on the page."""
 
     def line(name: str, texts: Sequence[str], *, documented: bool = False) -> Line:
         return Line(name=name, full_training=texts[0], fine_tuning=texts[1], documented=documented)
 
     runs = compared.runs
-    lines = [line(compared.metric_title, [_spread(run.clean) for run in runs])]
+    lines = [line(compared.metric_title, [_spread(run.clean, say) for run in runs])]
     if any(run.corrupted for run in runs):
-        lines.append(line("corrupted like test", [_spread(run.corrupted) for run in runs]))
+        lines.append(line(say("mode_line.corrupted"), [_spread(run.corrupted, say) for run in runs]))
     moved = compared.layers[-1] if compared.layers else None
     lines += [
-        line("training, all folds", [minutes(run.training_minutes) for run in runs]),
-        line("whole run, data aside", [minutes(run.run_minutes) for run in runs]),
-        line("memory", [gigabytes(run.memory_gb) for run in runs]),
-        line("best epoch", [_epochs(run) for run in runs]),
-        line("pictures a second", [number(run.images_per_second) for run in runs]),
-        line("started from", [run.weights for run in runs]),
-        line("peak rate", [_rate(run) for run in runs]),
-        line("pictures a step", [str(run.batch) for run in runs]),
-        line("weights moved by", [_moved(moved, run.mode) for run in runs]),
+        line(say("mode_line.training"), [minutes(run.training_minutes) for run in runs]),
+        line(say("mode_line.run"), [minutes(run.run_minutes) for run in runs]),
+        line(say("mode_line.memory"), [gigabytes(run.memory_gb) for run in runs]),
+        line(say("mode_line.best_epoch"), [_epochs(run, say) for run in runs]),
+        line(say("mode_line.speed"), [number(run.images_per_second) for run in runs]),
+        line(say("mode_line.start"), [run.weights for run in runs]),
+        line(say("mode_line.rate"), [_rate(run, say) for run in runs]),
+        line(say("mode_line.batch"), [str(run.batch) for run in runs]),
+        line(say("mode_line.moved"), [_moved(moved, run.mode) for run in runs]),
     ]
     if any(run.documented for run in runs):
-        lines.append(line("documented", [run.documented or MISSING for run in runs], documented=True))
+        documented = [run.documented or MISSING for run in runs]
+        lines.append(line(say("mode_line.documented"), documented, documented=True))
     return tuple(lines)
 
 
@@ -194,8 +196,11 @@ def csv_table(compared: ModesCompared) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["part", "measure", "full_training", "fine_tuning"])
 
 
-def write_comparison(folder: Path, compared: ModesCompared) -> Path:
+def write_comparison(folder: Path, compared: ModesCompared, language: Language = "en") -> Path:
     """Write `mode_comparison.json`, `.csv` and, last, `.html`.
+
+    Args:
+        language: that the page speaks.
 
     Returns:
         The page.
@@ -203,11 +208,11 @@ def write_comparison(folder: Path, compared: ModesCompared) -> Path:
     write_json(folder / f"{STEM}.json", compared)
     write_csv(folder / f"{STEM}.csv", csv_table(compared))
     page = folder / f"{STEM}.html"
-    write_atomic(page, render_comparison(compared))
+    write_atomic(page, render_comparison(compared, speaker(language)))
     return page
 
 
-def render_comparison(compared: ModesCompared) -> str:
+def render_comparison(compared: ModesCompared, say: Speaker) -> str:
     """The page as text: one file that opens anywhere; the same values always give the same bytes."""
     deciding = compared.gain_corrupted or compared.gain
     spreads = [
@@ -215,46 +220,52 @@ def render_comparison(compared: ModesCompared) -> str:
     ]
     figure = interval_figure(
         [
-            IntervalRow(label=run.title, value=spread.score, low=spread.low, high=spread.high)
+            IntervalRow(label=say(f"modes.{run.mode}"), value=spread.score, low=spread.low, high=spread.high)
             for run, spread in spreads
         ],
         baseline=None,
         baseline_name="",
         axis=compared.metric_title,
-        about="Scores of both runs with their intervals",
+        about=say("modes.about"),
+        say=say,
     )
-    gains = [("As they are", compared.gain)]
+    gains = [(say("modes.clean"), compared.gain)]
     if compared.gain_corrupted is not None:
-        gains.append(("Corrupted like test", compared.gain_corrupted))
+        gains.append((say("modes.corrupted"), compared.gain_corrupted))
     return render_page(
         f"{STEM}.html.jinja",
+        say,
         compared=compared,
         deciding=deciding,
         figure=figure,
         gains=gains,
-        lines=table_lines(compared),
+        lines=table_lines(compared, say),
+        sentence=compared.verdict(say),
     )
 
 
-def _spread(spread: Spread | None) -> str:
+def _spread(spread: Spread | None, say: Speaker) -> str:
     if spread is None:
         return MISSING
-    return f"{score(spread.score)} ({score(spread.low)} to {score(spread.high)})"
+    interval = say("shared.from_to", low=score(spread.low), high=score(spread.high))
+    return f"{score(spread.score)} ({interval})"
 
 
-def _epochs(run: ModeFacts) -> str:
+def _epochs(run: ModeFacts, say: Speaker) -> str:
     """`9, 11 of 12`; where folds were stopped early, of how many each."""
     if len(set(run.epochs)) == 1:
-        return f"{', '.join(map(str, run.best_epochs))} of {run.epochs[0]}"
+        return say("mode_value.epochs", best=", ".join(map(str, run.best_epochs)), epochs=run.epochs[0])
     pairs = zip(run.best_epochs, run.epochs, strict=True)
-    return ", ".join(f"{best} of {epochs}" for best, epochs in pairs)
+    return ", ".join(say("mode_value.epochs", best=best, epochs=epochs) for best, epochs in pairs)
 
 
-def _rate(run: ModeFacts) -> str:
+def _rate(run: ModeFacts, say: Speaker) -> str:
+    rate = number(run.learning_rate)
     if run.rate_groups:
-        return f"{number(run.learning_rate)}, in {counted(len(run.rate_groups), 'group')}"
-    below = f", x {number(run.layer_decay)} a layer down" if run.layer_decay < 1 else ""
-    return f"{number(run.learning_rate)}{below}"
+        return say.counted("mode_value.groups", len(run.rate_groups), rate=rate)
+    if run.layer_decay < 1:
+        return say("mode_value.layer_decay", rate=rate, decay=number(run.layer_decay))
+    return rate
 
 
 def _moved(moved: MovedInBoth | None, mode: str) -> str:

@@ -10,6 +10,7 @@ from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 from grandmaster.competition.decisions import DecisionRule, plain_rule
 from grandmaster.competition.predictions import Predictions
 from grandmaster.competition.table import Competition
+from grandmaster.language import Speaker
 from grandmaster.report.pictures import thumbnail
 from grandmaster.report.truth import set_text, target_places
 
@@ -55,7 +56,7 @@ class LabelsOutOfFold:
 
 
 def judge_labels(
-    predictions: Predictions, competition: Competition, rule: DecisionRule | None
+    predictions: Predictions, competition: Competition, rule: DecisionRule | None, say: Speaker
 ) -> LabelsOutOfFold:
     """Compare blended out-of-fold probabilities with the label sets.
 
@@ -105,8 +106,8 @@ def judge_labels(
         worst=tuple(
             JudgedSet(
                 id=predictions.ids[row],
-                truth=set_text(competition, truth[row]),
-                said=set_text(competition, taken[row]),
+                truth=set_text(competition, truth[row], say),
+                said=set_text(competition, taken[row], say),
                 missed=int((truth[row] & ~taken[row]).sum()),
                 wrongly_said=int((taken[row] & ~truth[row]).sum()),
                 loss=float(loss[row]),

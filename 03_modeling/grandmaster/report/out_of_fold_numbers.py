@@ -13,6 +13,7 @@ from sklearn.metrics import confusion_matrix
 from grandmaster.competition.decisions import DecisionRule, plain_rule
 from grandmaster.competition.predictions import Predictions
 from grandmaster.competition.table import Competition
+from grandmaster.language import Speaker
 from grandmaster.report.figures import scatter_figure
 from grandmaster.report.pictures import thumbnail
 from grandmaster.report.truth import target_places
@@ -69,7 +70,7 @@ class NumbersOutOfFold:
 
 
 def judge_numbers(
-    predictions: Predictions, competition: Competition, rule: DecisionRule | None
+    predictions: Predictions, competition: Competition, rule: DecisionRule | None, say: Speaker
 ) -> NumbersOutOfFold:
     """Compare blended out-of-fold values with the targets.
 
@@ -83,7 +84,7 @@ def judge_numbers(
     truth = competition.targets[places].astype(np.float64)
     values = predictions.values.astype(np.float64)
     columns = tuple(
-        _residuals(name, truth[:, place], values[:, place])
+        _residuals(name, truth[:, place], values[:, place], say)
         for place, name in enumerate(competition.outputs[:MOST_FIGURES])
     )
     matrix, right = None, None
@@ -106,7 +107,7 @@ def judge_numbers(
     )
 
 
-def _residuals(name: str, truth: npt.NDArray[Any], values: npt.NDArray[Any]) -> Residuals:
+def _residuals(name: str, truth: npt.NDArray[Any], values: npt.NDArray[Any], say: Speaker) -> Residuals:
     off = values - truth
     spread = float(((truth - truth.mean()) ** 2).mean())
     return Residuals(
@@ -116,7 +117,7 @@ def _residuals(name: str, truth: npt.NDArray[Any], values: npt.NDArray[Any]) -> 
         mae=float(np.abs(off).mean()),
         within=float(np.quantile(np.abs(off), 0.9)),
         explained=1 - float((off**2).mean()) / spread if spread > 0 else None,
-        figure=scatter_figure(truth, values, about=f"Predicted against true values of {name}"),
+        figure=scatter_figure(truth, values, about=say("oof_numbers.about", name=name), say=say),
     )
 
 

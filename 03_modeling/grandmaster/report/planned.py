@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
+from grandmaster.language import Speaker
 from grandmaster.models.adaptation import Adaptation
-from grandmaster.models.registry.modes import shown_decision
 from grandmaster.models.weights import non_commercial
 from grandmaster.report.fingerprint import Artefact
 
@@ -79,13 +79,18 @@ class Plan(Artefact, frozen=True, kw_only=True):
     folds_total: int | None = None
     folds_trained: int | None = None
 
-    @property
-    def lines(self) -> list[tuple[str, Any, str | None]]:
+    def lines(self, say: Speaker) -> list[tuple[str, Any, str | None]]:
         """(name, value, reason) of each decision, as a person is told of it."""
         return [
-            (name, shown_decision(name, decision.value), decision.reason)
+            (name, _shown(name, decision.value, say), decision.reason)
             for name, decision in self.decisions.items()
         ]
+
+
+def _shown(name: str, value: Any, say: Speaker) -> Any:
+    """As `models.registry.modes.shown_decision`, in the page's language."""
+    named = f"modes.{value}"
+    return f"{say(named)} ({value})" if name == "training_mode" and named in say.texts else value
 
 
 class Trial(Artefact, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from grandmaster.competition.comparison import Comparison
 from grandmaster.errors import UserError
+from grandmaster.language import Language, Speaker
 from grandmaster.report.artefacts import RunArtefacts, Score
 from grandmaster.report.class_comparison import ClassesCompared
 from grandmaster.report.figures import (
@@ -25,6 +26,7 @@ from grandmaster.report.figures import (
 )
 from grandmaster.report.html import MOST_CURVES, render_page
 from grandmaster.report.run_differences import Difference
+from grandmaster.report.texts import speaker
 from grandmaster.report.wall_time import WallTime, wall_time
 from grandmaster.storage import read_bytes, write_atomic
 
@@ -95,7 +97,7 @@ class RunsSideBySide:
     Attributes:
         sides: their names; the first is what the others are compared with.
         pairs: the first side with every other one.
-        differing: by title, what differs between the runs.
+        differing: what differs between the runs, in their "settings", "plan", "augmentation" and "machine".
         classes: None where no row was predicted by all.
         notes: what has to be said beside.
     """
@@ -143,17 +145,20 @@ def require_own(path: Path) -> None:
         )
 
 
-def write_run_comparison(path: Path, compared: RunsSideBySide) -> None:
+def write_run_comparison(path: Path, compared: RunsSideBySide, language: Language = "en") -> None:
     """Write the page; one that stood there is replaced.
+
+    Args:
+        language: that the page speaks; it is that of the sentences and notes in `compared`.
 
     Raises:
         UserError: as `require_own`, or it cannot be written.
     """
     require_own(path)
-    write_atomic(path, render_run_comparison(compared, path.parent))
+    write_atomic(path, render_run_comparison(compared, path.parent, speaker(language)))
 
 
-def render_run_comparison(compared: RunsSideBySide, folder: Path) -> str:
+def render_run_comparison(compared: RunsSideBySide, folder: Path, say: Speaker) -> str:
     """The page as text; the same runs always give the same bytes.
 
     Args:
@@ -163,11 +168,12 @@ def render_run_comparison(compared: RunsSideBySide, folder: Path) -> str:
     times = [_time(run.artefacts) for run in runs]
     return render_page(
         "run_comparison.html.jinja",
+        say,
         compared=compared,
         mark=Markup(MARK.decode()),
         keys=[_key(place) for place in range(len(runs))],
-        figure=_scores_figure(compared),
-        curves=_curves(compared),
+        figure=_scores_figure(compared, say),
+        curves=_curves(compared, say),
         reports=[_report(run.artefacts.folder, folder) for run in runs],
         boards=[board for board in ("public", "private") if any(board in run.board for run in runs)],
         times=times,
@@ -181,7 +187,7 @@ def _key(place: int) -> _Key:
     return _Key(colour=place % len(RUN_COLOURS), dash=place // len(RUN_COLOURS) % len(RUN_DASHES))
 
 
-def _scores_figure(compared: RunsSideBySide) -> Markup | None:
+def _scores_figure(compared: RunsSideBySide, say: Speaker) -> Markup | None:
     """On corrupted pictures where every run has such: those foretell the board."""
     like_test = all(pair.corrupted for pair in compared.pairs)
     rows = []
@@ -199,28 +205,21 @@ def _scores_figure(compared: RunsSideBySide) -> Markup | None:
             )
     if not rows:
         return None
-    better = "higher" if compared.higher_is_better else "lower"
-    on = ", corrupted as the test is" if like_test else ""
+    title = say("runs.like_test", metric=compared.metric_title) if like_test else compared.metric_title
     return interval_figure(
         rows,
         baseline=None,
         baseline_name="",
-        axis=f"{compared.metric_title}{on} ({better} is better)",
-        about="Scores of the runs with their intervals",
+        axis=say("scores.higher" if compared.higher_is_better else "scores.lower", title=title),
+        about=say("runs.about"),
+        say=say,
     )
 
 
-def _curves(compared: RunsSideBySide) -> tuple[tuple[str, Markup], ...]:
+def _curves(compared: RunsSideBySide, say: Speaker) -> tuple[tuple[str, Markup], ...]:
     """(title, figure) of every measure that a run has recorded."""
-    measures = (
-        (f"{compared.metric_title} of validation pictures", "val_score"),
-        (f"{compared.metric_title}, corrupted as the test is", "val_score_corrupted"),
-        ("Validation loss", "val_loss"),
-        ("Training loss", "train_loss"),
-        ("Learning rate", "learning_rate"),
-    )
     drawn = []
-    for title, field in measures:
+    for field in ("val_score", "val_score_corrupted", "val_loss", "train_loss", "learning_rate"):
         runs = [
             RunCurves(
                 place=place,
@@ -234,7 +233,8 @@ def _curves(compared: RunsSideBySide) -> tuple[tuple[str, Markup], ...]:
         ]
         known = [run for run in runs if run.fits]
         if known:
-            drawn.append((title, runs_figure(known, about=f"{title} of all runs over the epochs")))
+            title = say(f"run_curves.{field}", metric=compared.metric_title)
+            drawn.append((title, runs_figure(known, about=say("run_curves.about", title=title))))
     return tuple(drawn)
 
 

@@ -18,12 +18,15 @@ class Difference:
     values: tuple[str | None, ...]
 
 
-def differences(runs: Sequence[Mapping[str, Any]], *, none: str = MISSING) -> tuple[Difference, ...]:
+def differences(
+    runs: Sequence[Mapping[str, Any]], *, none: str = MISSING, truth: tuple[str, str] = ("yes", "no")
+) -> tuple[Difference, ...]:
     """The lines in which not all runs are alike, in the order in which the runs name them.
 
     Args:
         runs: of each, name -> plain value; a name that is missing and a value of None are two things.
         none: what a value of None is called.
+        truth: what values of True and False are called.
     """
     names = dict.fromkeys(name for run in runs for name in run)
     found = []
@@ -37,7 +40,7 @@ def differences(runs: Sequence[Mapping[str, Any]], *, none: str = MISSING) -> tu
             Difference(
                 name=name,
                 values=tuple(
-                    (none if value is None else text(value)) if there else None
+                    (none if value is None else text(value, truth)) if there else None
                     for value, there in zip(shown, known, strict=True)
                 ),
             )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import msgspec
 
 from grandmaster.images.corruption import KINDS
+from grandmaster.language import Speaker
 from grandmaster.report.fingerprint import Artefact
 
 
@@ -57,14 +58,16 @@ class Stored(Artefact, frozen=True, kw_only=True):
     median: int | None = None
     high: int | None = None
 
-    @property
-    def text(self) -> str:
+    def text(self, say: Speaker) -> str:
         """In words."""
         if not self.share or self.median is None:
-            return "no JPEGs"
-        spread = "" if self.low == self.high else f" ({self.low} to {self.high})"
-        part = "" if self.share >= 0.995 else f"{self.share:.0%} "
-        return f"{part}JPEG of quality {self.median}{spread}"
+            return say("shift.no_jpegs")
+        quality = str(self.median)
+        if self.low != self.high:
+            quality += f" ({say('shared.from_to', low=self.low, high=self.high)})"
+        if self.share >= 0.995:
+            return say("shift.jpegs", quality=quality)
+        return say("shift.some_jpegs", share=f"{self.share:.0%}", quality=quality)
 
 
 class Shift(Artefact, frozen=True, kw_only=True):
@@ -87,16 +90,16 @@ class KindRow:
     strengths: tuple[tuple[str, float], ...]
 
 
-def kind_rows(shift: Shift | None) -> tuple[KindRow, ...]:
+def kind_rows(shift: Shift | None, say: Speaker) -> tuple[KindRow, ...]:
     """The kinds that were read, the commonest first; details of another kind are not listed by themselves."""
     if shift is None or shift.reading is None:
         return ()
     rows = [
         KindRow(
-            title=KINDS[name].title if name in KINDS else name,
-            unit=KINDS[name].unit if name in KINDS else "",
+            title=say.known(f"corruption.{name}", name),
+            unit=say.known(f"corruption_unit.{name}", ""),
             found=found,
-            strengths=tuple((_span(low, high), 100 * weight) for low, high, weight in found.levels),
+            strengths=tuple((_span(low, high, say), 100 * weight) for low, high, weight in found.levels),
         )
         for name, found in shift.reading.kinds.items()
         if name not in KINDS or KINDS[name].part_of is None
@@ -104,5 +107,5 @@ def kind_rows(shift: Shift | None) -> tuple[KindRow, ...]:
     return tuple(sorted(rows, key=lambda row: -(row.found.share or 0.0)))
 
 
-def _span(low: float, high: float) -> str:
-    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
+def _span(low: float, high: float, say: Speaker) -> str:
+    return f"{low:g}" if low == high else say("shared.from_to", low=f"{low:g}", high=f"{high:g}")

@@ -6,6 +6,7 @@ import shlex
 from dataclasses import dataclass
 
 from grandmaster.competition.table import Competition
+from grandmaster.language import Speaker
 from grandmaster.report.artefacts import RunArtefacts, Suspect
 from grandmaster.report.pictures import thumbnail
 
@@ -42,7 +43,7 @@ class Suspects:
     command: str
 
 
-def describe_suspects(run: RunArtefacts, competition: Competition) -> Suspects | None:
+def describe_suspects(run: RunArtefacts, competition: Competition, say: Speaker) -> Suspects | None:
     """Gather the section; None where the run has not come so far."""
     if run.suspects is None:
         return None
@@ -55,10 +56,10 @@ def describe_suspects(run: RunArtefacts, competition: Competition) -> Suspects |
         shown.append(
             SuspectedLabel(
                 suspect=suspect,
-                label=names.get(suspect.label, suspect.label or "no label"),
+                label=names.get(suspect.label, suspect.label or say("shared.no_label")),
                 suggested=None
                 if no_suggestion
-                else names.get(suspect.suggested, suspect.suggested or "no label"),
+                else names.get(suspect.suggested, suspect.suggested or say("shared.no_label")),
                 picture=None if path is None else thumbnail(path),
             )
         )

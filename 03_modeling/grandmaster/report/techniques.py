@@ -43,11 +43,6 @@ class TechniqueRow:
     line: Technique
     bar: Bar | None
 
-    @property
-    def state(self) -> str:
-        """Whether it is part of the submission."""
-        return "kept" if self.line.kept else "not used"
-
 
 def technique_rows(lines: Iterable[Technique]) -> tuple[TechniqueRow, ...]:
     """What is kept first, then by gain; what was not compared comes last of its kind."""

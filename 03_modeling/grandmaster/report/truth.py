@@ -10,6 +10,7 @@ import numpy.typing as npt
 from grandmaster.competition.predictions import Predictions
 from grandmaster.competition.table import Competition
 from grandmaster.errors import UserError
+from grandmaster.language import Speaker
 from grandmaster.report.values import number
 
 MOST_NAMED = 6
@@ -42,20 +43,24 @@ def target_places(predictions: Predictions, competition: Competition) -> npt.NDA
     return np.array([place_of[picture_id] for picture_id in predictions.ids], np.int64)
 
 
-def answer(competition: Competition, target: Any) -> str:
+def answer(competition: Competition, target: Any, say: Speaker) -> str:
     """One target (an element or row of `competition.targets`) as a person says it."""
     if competition.kind == "multilabel":
-        return set_text(competition, np.asarray(target) > 0)
+        return set_text(competition, np.asarray(target) > 0, say)
     if competition.kind == "regression":
         return ", ".join(number(float(value)) for value in np.asarray(target))
     return competition.class_names[int(np.asarray(target).reshape(-1)[0])]
 
 
-def set_text(competition: Competition, chosen: npt.NDArray[np.bool_]) -> str:
+def set_text(competition: Competition, chosen: npt.NDArray[np.bool_], say: Speaker) -> str:
     """Names of a set of labels."""
     names = [competition.class_names[place] for place in np.flatnonzero(chosen)]
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return ", ".join(names[:MOST_NAMED]) + more if names else "no label"
+    if not names:
+        return say("shared.no_label")
+    named = ", ".join(names[:MOST_NAMED])
+    if len(names) <= MOST_NAMED:
+        return named
+    return say("shared.names_and_more", names=named, count=len(names) - MOST_NAMED)
 
 
 def varied_order(competition: Competition, places: npt.NDArray[np.int64], count: int) -> list[list[int]]:

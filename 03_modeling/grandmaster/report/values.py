@@ -13,18 +13,18 @@ def _is_missing(value: Any) -> bool:
     return value is None or value == "" or (isinstance(value, float) and not math.isfinite(value))
 
 
-def text(value: Any) -> str:
-    """Anything, in words: lists with commas, yes and no for truth values."""
+def text(value: Any, truth: tuple[str, str] = ("yes", "no")) -> str:
+    """Anything, in words: lists with commas, yes and no (`truth`) for truth values."""
     if _is_missing(value):
         return MISSING
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return truth[0] if value else truth[1]
     if isinstance(value, float):
         return number(value)
     if isinstance(value, list | tuple):
-        return ", ".join(text(item) for item in value) or MISSING
+        return ", ".join(text(item, truth) for item in value) or MISSING
     if isinstance(value, dict):
-        return ", ".join(f"{key}: {text(item)}" for key, item in value.items()) or MISSING
+        return ", ".join(f"{key}: {text(item, truth)}" for key, item in value.items()) or MISSING
     return str(value)
 
 

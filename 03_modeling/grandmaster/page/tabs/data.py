@@ -7,13 +7,13 @@ from pathlib import Path
 
 from nicegui import run, ui
 
+from grandmaster.language import Say
 from grandmaster.page import processes
 from grandmaster.page.data_view import DataView, Measured, accept_suspects, is_certain, view_data
 from grandmaster.page.desk import Desk
 from grandmaster.page.places import competitions_of
 from grandmaster.page.tabs.live import LiveCard
 from grandmaster.page.tabs.train import offer_sample
-from grandmaster.page.texts import Say
 from grandmaster.page.widgets import (
     bar,
     card,
@@ -57,7 +57,7 @@ def _choose(desk: Desk, competitions: dict[str, Path]) -> None:
 
     async def look() -> None:
         folder = competitions[desk.competition]
-        await filled(found, say, partial(view_data, desk.application, folder), show_found)
+        await filled(found, say, partial(view_data, desk.application, folder, desk.language), show_found)
 
     async def choose(name: str) -> None:
         desk.competition = name
@@ -72,7 +72,7 @@ def _choose(desk: Desk, competitions: dict[str, Path]) -> None:
         folder = competitions[desk.competition]
         name = desk.application.experiment_name(folder, "explore")
         flags = ["--mode", "explore", "--data_path", str(folder), "--experiment_name", name]
-        await run.io_bound(processes.start, desk.application, name, flags)
+        await run.io_bound(processes.start, desk.application, name, flags, desk.language)
         watch(name)
 
     with ui.row().classes("w-full items-center gap-4") as row:
@@ -201,7 +201,7 @@ def _shift(say: Say, measured: Measured) -> None:
                             (size if row.is_bytes else number)(value)
                             for value in (row.train_mean, row.test_mean)
                         ),
-                        f"{shift(row.shift)} ({row.strength})",
+                        f"{shift(row.shift)} ({row.strength_text})",
                     ]
                     for row in measured.section.statistics
                 ],

@@ -147,7 +147,8 @@ def resume(desk: Desk, name: str) -> None:
         UserError: it is not stored, or a process works for it already.
     """
     folder: Path = desk.application.results / name
-    processes.start(desk.application, name, desk.application.stored_flags(folder))
+    flags = desk.application.stored_flags(folder)
+    processes.start(desk.application, name, flags, desk.language)
 
 
 class _Bar:

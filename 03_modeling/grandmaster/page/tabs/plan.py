@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from nicegui import ui
 
+from grandmaster.language import Say
 from grandmaster.page.planning import Planned, PlannedModel
-from grandmaster.page.texts import Say, duration
+from grandmaster.page.texts import duration
 from grandmaster.page.widgets import card, heading, muted, note, table
 
 

@@ -8,10 +8,10 @@ import numpy as np
 from nicegui import ui
 from nicegui.events import UploadEventArguments
 
+from grandmaster.language import Say
 from grandmaster.page.desk import Desk
 from grandmaster.page.predicting import MOST_MB, FitSays, Said, predict_picture
 from grandmaster.page.submitting import finished_names
-from grandmaster.page.texts import Say
 from grandmaster.page.widgets import bar, card, filled, heading, lead, muted, note, table
 
 MOST_SHOWN = 8

@@ -22,6 +22,7 @@ from grandmaster.page.widgets import (
     number,
     table,
 )
+from grandmaster.report.texts import speaker as report_speaker
 
 FIRST = 30  # runs that are shown at once
 TONES = {"running": "first", "finished": "good", "stopped": "warn", "failed": "bad"}
@@ -62,7 +63,7 @@ def _show(desk: Desk, compared: ui.column, lines: list[RunLine]) -> None:
             if len(picked) < 2:
                 ui.notify(say("runs.compare_hint"))
                 return
-            work = partial(compare_all, desk.application.results, tuple(picked))
+            work = partial(compare_all, desk.application.results, tuple(picked), desk.language)
             await filled(compared, say, work, partial(_comparison, desk))
 
         button = ui.button(say("runs.compare", count=0), icon="compare_arrows", on_click=compare)
@@ -139,17 +140,17 @@ def _score(desk: Desk, line: RunLine) -> None:
 
 
 def _comparison(desk: Desk, found: Compared) -> None:
-    say = desk.say
+    say, said = desk.say, report_speaker(desk.language)
     columns = ["compare.on", "compare.before", "compare.after", "compare.gain", "compare.bootstrap"]
     columns += ["compare.corrected", "compare.ahead", "compare.verdict"]
     with card():
         for one in found.pairs:
             heading(f"{one.first} → {one.second}")
-            ui.label(one.sentence).mark("verdict")
+            ui.label(one.sentence_in(said)).mark("verdict")
             rows = [("clean", one.clean), ("corrupted", one.corrupted)]
             table(
                 [say(column) for column in columns],
-                [[say(f"compare.{name}"), *cells(each)] for name, each in rows if each is not None],
+                [[say(f"compare.{name}"), *cells(each, said)] for name, each in rows if each is not None],
             )
             for line in one.notes:
                 muted(f"{line}.")

@@ -191,7 +191,7 @@ class _TrainingForm:
         name = form.experiment.strip()
         if not name:
             raise UserError("the experiment has no name", fix="Give it one.")
-        await run.io_bound(processes.start, desk.application, name, flags_of(form))
+        await run.io_bound(processes.start, desk.application, name, flags_of(form), desk.language)
         ui.notify(desk.say("train.started", name=name), type="positive")
         desk.run = name
         self._live.clear()
