@@ -33,6 +33,7 @@ from grandmaster.config import Config
 from grandmaster.errors import did_you_mean
 from grandmaster.pipeline.finished import open_run
 from grandmaster.pipeline.machine import usable_cores
+from grandmaster.pipeline.mode_comparison import share_steps
 from grandmaster.pipeline.run import RunRequest, run_pipeline
 from grandmaster.pipeline.run_comparison import compare_runs
 from grandmaster.progress import SilentProgress
@@ -40,14 +41,6 @@ from grandmaster.settings import with_settings
 from grandmaster.storage import read_json, write_csv
 
 RESULTS = Path(__file__).resolve().parent / "results" / "ablation.csv"
-# What was measured of the pictures is the same for all steps.
-SHARED = (
-    "fingerprint.json",
-    "fingerprint.manifest.json",
-    "picture_statistics.npz",
-    "shift.json",
-    "shift.manifest.json",
-)
 # AdamW with warm-up and cosine, and nothing else.
 BARE = (
     "training.layer_decay=1",
@@ -130,9 +123,8 @@ def prepare(step: str, place: Path, steps: list[str]) -> None:
             (folder / name).unlink(missing_ok=True)
         return
     folder.mkdir(parents=True)
-    for name in SHARED if step != steps[0] else ():
-        with contextlib.suppress(FileNotFoundError):
-            shutil.copy2(place / steps[0] / name, folder / name)
+    if step != steps[0]:
+        share_steps(place / steps[0], folder)
 
 
 def row_of(

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import shutil
 import sys
 import tempfile
 from itertools import pairwise
@@ -34,6 +33,7 @@ from grandmaster.competition.reader import read_competition
 from grandmaster.competition.solution import score_solution
 from grandmaster.config import Config
 from grandmaster.pipeline.machine import usable_cores
+from grandmaster.pipeline.mode_comparison import share_steps
 from grandmaster.pipeline.run import RunRequest, run_pipeline
 from grandmaster.progress import SilentProgress
 from grandmaster.settings import with_settings
@@ -41,13 +41,6 @@ from grandmaster.storage import read_json, write_csv
 
 RESULTS = Path(__file__).resolve().parent / "results" / "augmentation_fit.csv"
 GAINS = RESULTS.with_name("augmentation_gain.csv")
-SHARED = (
-    "fingerprint.json",
-    "fingerprint.manifest.json",
-    "picture_statistics.npz",
-    "shift.json",
-    "shift.manifest.json",
-)
 
 
 def machine() -> str:
@@ -157,8 +150,7 @@ def main() -> None:
                 folder = place / f"{arm}_{seed}".replace(" ", "_")
                 if first is not None and not folder.exists():  # train and test are compared once for all
                     folder.mkdir(parents=True)
-                    for name in SHARED:
-                        shutil.copy2(first / name, folder / name)
+                    share_steps(first, folder)
                 results = run(options.data, folder, arm, seed, options)
                 first = first or folder
                 folders[arm].append(folder)

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -37,6 +36,7 @@ from grandmaster.competition.table import Competition
 from grandmaster.config import Config
 from grandmaster.errors import did_you_mean
 from grandmaster.pipeline.machine import usable_cores
+from grandmaster.pipeline.mode_comparison import share_steps
 from grandmaster.pipeline.run import RunRequest, run_pipeline
 from grandmaster.progress import SilentProgress
 from grandmaster.settings import with_settings
@@ -44,14 +44,6 @@ from grandmaster.storage import read_json, write_csv, write_json
 
 RESULTS = Path(__file__).resolve().parent / "results" / "recipe.csv"
 FIRST_SEED = 42
-# What was measured of the pictures does not depend on the recipe.
-SHARED = (
-    "fingerprint.json",
-    "fingerprint.manifest.json",
-    "picture_statistics.npz",
-    "shift.json",
-    "shift.manifest.json",
-)
 CANDIDATES: dict[str, tuple[str, ...]] = {
     "focal": ("training.loss=focal",),
     "bce": ("training.loss=bce",),
@@ -109,9 +101,8 @@ class Bench:
         """Train; minutes of it, with what was done to find a rate."""
         options, folder = self.options, self.folder(name, seed)
         folder.mkdir(exist_ok=True)
-        for file in SHARED if self.first is not None and not (folder / "plan.json").exists() else ():
-            with contextlib.suppress(FileNotFoundError):
-                shutil.copy2(self.first / file, folder / file)
+        if self.first is not None and not (folder / "plan.json").exists():
+            share_steps(self.first, folder)
         config = with_settings(
             Config(),
             [

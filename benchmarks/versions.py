@@ -24,19 +24,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "03_modeling"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "03_modeling"))
 
+import numpy as np
+import pandas as pd
+
+from grandmaster.competition.comparison import Pair, compare
+from grandmaster.pipeline.hardware import cpu_name
+from grandmaster.pipeline.mode_comparison import share_steps
+from grandmaster.storage import write_csv
+
+ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "versions.csv"
 FIRST_SEED = 42
-# What was measured of the pictures follows from the version, not from the seed.
-SHARED = (
-    "fingerprint.json",
-    "fingerprint.manifest.json",
-    "picture_statistics.npz",
-    "shift.json",
-    "shift.manifest.json",
-)
 ONE = """
 import json, sys
 from pathlib import Path
@@ -76,9 +76,8 @@ def run(code: Path, folder: Path, first: Path | None, options: argparse.Namespac
         return
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for file in SHARED if first is not None else ():
-        with contextlib.suppress(FileNotFoundError):
-            shutil.copy2(first / file, folder / file)  # type: ignore[operator]
+    if first is not None:  # of the same version: what is measured does not follow from the seed
+        share_steps(first, folder)
     settings = [
         "folds.train=1",
         f"training.epochs={options.epochs}",
@@ -125,13 +124,6 @@ def main() -> None:
     parser.add_argument("--what", default="", help="for the table")
     parser.add_argument("--no_csv", action="store_true")
     options = parser.parse_args()
-
-    import numpy as np
-    import pandas as pd
-
-    from grandmaster.competition.comparison import Pair, compare
-    from grandmaster.pipeline.hardware import cpu_name
-    from grandmaster.storage import write_csv
 
     solution = pd.read_csv(options.data / "solution.csv", dtype=str, keep_default_na=False)
     key, column = solution.columns[:2]

@@ -68,18 +68,18 @@ def judge_epoch(fabric: Any, model: nn.Module, data: FoldData, spec: FitSpec, wo
     Raises:
         Diverged: a prediction is not finite.
     """
-    clean = judge_pictures(fabric, model, data.validation, data, spec, workers)
+    clean = _judge_pictures(fabric, model, data.validation, data, spec, workers)
     chooses, score, corrupted = clean, clean.score(), None
     chosen = score
     if data.corrupted is not None:
-        hard = judge_pictures(fabric, model, data.corrupted, data, spec, workers)
+        hard = _judge_pictures(fabric, model, data.corrupted, data, spec, workers)
         corrupted = hard.score()
         if spec.selection == "corrupted":
             chooses, chosen = hard, corrupted
     return Judged(loss=clean.loss, clean=score, corrupted=corrupted, chooses=chooses, chosen=chosen)
 
 
-def judge_pictures(
+def _judge_pictures(
     fabric: Any, model: nn.Module, dataset: PictureDataset, data: FoldData, spec: FitSpec, workers: int
 ) -> Validated:
     """What a model says of pictures that it was not trained on.
