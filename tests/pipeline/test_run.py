@@ -11,7 +11,7 @@ import filelock
 import numpy as np
 import pandas as pd
 import pytest
-from small_competition import Record, request, write_competition
+from small_competition import Record, handed_in, request, write_competition
 
 from grandmaster.competition.predictions import Predictions
 from grandmaster.errors import UserError
@@ -86,8 +86,11 @@ def test_the_run_folder_holds_what_the_design_says(finished):
     )
 
 
-def test_the_submission_is_the_blend_of_the_folds_by_id(finished, data):
-    folder, _ = finished
+def test_the_submission_is_the_blend_of_the_folds_by_id(finished, data, tmp_path):
+    """Without a choice of views, which may weigh them otherwise than the mean that a fit's file holds."""
+    folder = tmp_path / "squares"
+    shutil.copytree(finished[0], folder)
+    handed_in(request(data, folder, "prediction.choose_views=false"))
     folds = [Predictions.load(folder / "test" / f"test_resnet_fold{fold}.npz") for fold in (0, 1)]
     mean = (folds[0].values + folds[1].aligned_to(folds[0].ids).values) / 2
     written = pd.read_csv(folder / "submission_squares.csv", dtype=str)
