@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import data_loader
 from grandmaster.errors import UserError
 from grandmaster.language import language
-from grandmaster.texts import counted
 from messages import text
 from options import BAD_INPUT, DONE, Parser, one_line, parse_flags
 from run_folders import find_finished_run, find_run
@@ -19,7 +18,7 @@ from run_folders import find_finished_run, find_run
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from grandmaster.competition.comparison import Comparison
+    from grandmaster.language import Speaker
     from grandmaster.pipeline.run_comparison import RunsCompared
 
 
@@ -82,61 +81,48 @@ def _compare(folders: Sequence[Sequence[Path]], data: Path | None, page: Path | 
     from grandmaster.pipeline.finished import open_run
     from grandmaster.pipeline.run_comparison import compare_runs
     from grandmaster.report.run_comparison import require_own
+    from grandmaster.report.texts import speaker
     from utils import make_console
 
-    console = make_console()
+    console, say = make_console(), speaker(language())
     place = page or default_place(folders)
     require_own(place)
     sides = [[open_run(folder, data_path=data) for folder in side] for side in folders]
     first, *others = sides
     pairs = [compare_runs(first, other) for other in others]
     for found in pairs:
-        console.print(comparison_table(found))
-        console.print(found.sentence, soft_wrap=True, markup=False, style="bold")
+        console.print(comparison_table(found, say))
+        console.print(found.sentence_in(say), soft_wrap=True, markup=False, style="bold")
         for note in found.notes:
-            console.print(f"Note: {note}.", soft_wrap=True, markup=False, style="dim")
+            console.print(f"{note.said(say)}.", soft_wrap=True, markup=False, style="dim")
     if len(others) > 1:
-        console.print(
-            f"{len(others)} runs were compared with the first: of so many, the best looks better than it is.",
-            style="dim",
-        )
+        console.print(say("runs.best_of_many", count=len(others)), soft_wrap=True, style="dim")
     write_comparison_page(place, sides, pairs, language())
     console.print(text("compare.page", path=data_loader.shown(place)), soft_wrap=True, markup=False)
 
 
-def comparison_table(found: RunsCompared) -> Table:
+def comparison_table(found: RunsCompared, say: Speaker) -> Table:
     """Clean and corrupted, a line each."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
-    title = Text(f"{found.first} -> {found.second}, {counted(found.rows, 'row')}")
+    from grandmaster.report.run_comparison import comparison_cells
+
+    title = Text(f"{found.first} → {found.second}, {say.counted('runs.row_count', found.rows)}")
     # At 80 columns words and intervals are wrapped, and no column is left out.
     table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", padding=(0, 1, 0, 0), show_edge=False)
-    table.add_column("pictures")
-    for name in ("before", "after", "gain"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for name in ("bootstrap", "corrected t"):
-        table.add_column(name, justify="right")
-    table.add_column("folds\nahead", justify="right", no_wrap=True)
-    table.add_column("verdict")
-    for name, one in (("as they are", found.clean), ("corrupted like test", found.corrupted)):
+    table.add_column(say("shared.pictures"))
+    for name in ("runs.before", "runs.after", "shared.gain"):
+        table.add_column(say(name), justify="right", no_wrap=True)
+    for name in ("modes.bootstrap", "compared.corrected"):
+        table.add_column(say(name), justify="right")
+    table.add_column(say("runs.ahead"), justify="right")
+    table.add_column(say("runs.verdict"))
+    for name, one in (("runs.clean", found.clean), ("runs.corrupted", found.corrupted)):
         if one is not None:
-            table.add_row(name, *_cells(one))
+            table.add_row(say(name), *comparison_cells(one, say))
     return table
-
-
-def _cells(one: Comparison) -> list[str]:
-    corrected = one.corrected
-    return [
-        f"{one.before:.4f}",
-        f"{one.after:.4f}",
-        f"{one.gain:+.4f}",
-        f"{one.low:+.4f} to {one.high:+.4f}",
-        "-" if corrected is None else f"{corrected.low:+.4f} to {corrected.high:+.4f}",
-        f"{sum(fold.gain > 0 for fold in one.by_fold)} of {len(one.by_fold)}",
-        one.verdict,
-    ]
 
 
 if __name__ == "__main__":

@@ -85,6 +85,7 @@ def run_comparison(
     from grandmaster.pipeline.mode_comparison import MODES, compare_modes, same_budget, share_steps
     from grandmaster.pipeline.plan import read_plan
     from grandmaster.report.mode_comparison import write_comparison
+    from grandmaster.report.texts import speaker
     from grandmaster.storage import write_json
 
     entry = require_possible(settings, data_path)
@@ -109,8 +110,9 @@ def run_comparison(
     compared = compare_modes(scratch, tuned, entry, command=command)
     page = write_comparison(folder, compared, language())
     console.print(comparison_tables(compared))
+    say = speaker(language())
     for note in compared.notes:
-        console.print(f"{note}.", style="dim", soft_wrap=True, markup=False)
+        console.print(f"{note.said(say)}.", style="dim", soft_wrap=True, markup=False)
     console.print(text("compare.page", path=data_loader.shown(page)), soft_wrap=True, markup=False)
     log.write(finished)
     return DONE

@@ -14,13 +14,14 @@ from page_application import application
 from grandmaster.competition.predictions import Predictions
 from grandmaster.errors import UserError
 from grandmaster.page import predicting
-from grandmaster.page.comparing import cells, compare_all
+from grandmaster.page.comparing import compare_all
 from grandmaster.page.data_view import accept_suspects, is_of, view_data
 from grandmaster.page.places import comparison_called, runs_in
 from grandmaster.page.predicting import predict_picture
 from grandmaster.page.submitting import check_submissions, choose_two, finished_names, ledger, note_scores
 from grandmaster.prediction import heat_map
 from grandmaster.prediction.views import ViewValues
+from grandmaster.report.run_comparison import comparison_cells
 from grandmaster.report.texts import speaker
 from grandmaster.storage import write_json
 from pipeline.finished_run import copy_run, make_run
@@ -112,7 +113,7 @@ def test_runs_are_compared_with_the_first_one_picked(results: Path) -> None:
     up, down = found.pairs
     assert (up.second, down.second) == ("better", "worse")
     assert up.clean.gain > 0 > down.clean.gain
-    assert cells(up.clean, speaker("en"))[2] == f"{up.clean.gain:+.4f}"
+    assert comparison_cells(up.clean, speaker("en"))[2] == f"{up.clean.gain:+.4f}"
     page = comparison_called(results, found.page)
     assert page is not None
     assert "2 runs against first" in page.read_text(encoding="utf-8")

@@ -9,6 +9,7 @@ import msgspec
 import pandas as pd
 import pytest
 
+from grandmaster.competition.verdict import Note
 from grandmaster.config import Config
 from grandmaster.errors import UserError
 from grandmaster.models.registry import ENTRIES
@@ -91,7 +92,9 @@ def test_every_layers_change_is_the_mean_of_its_folds(compared: ModesCompared, f
 def test_the_files_say_the_same_and_the_page_asks_for_nothing(
     compared: ModesCompared, tmp_path: Path
 ) -> None:
-    odd = msgspec.structs.replace(compared, competition="<b>bold</b>", notes=("a <note>",))
+    odd = msgspec.structs.replace(
+        compared, competition="<b>bold</b>", notes=(Note(text="a <note>", key="unknown"),)
+    )
     page = write_comparison(tmp_path, odd)
     table = pd.read_csv(tmp_path / "mode_comparison.csv", dtype=str).set_index(["part", "measure"])
     told = read_json(tmp_path / "mode_comparison.json")

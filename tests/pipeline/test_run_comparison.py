@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +13,7 @@ from grandmaster.competition.predictions import Predictions
 from grandmaster.errors import UserError
 from grandmaster.pipeline.finished import open_run
 from grandmaster.pipeline.run_comparison import compare_runs
+from grandmaster.report.texts import speaker
 from grandmaster.storage import read_json, write_csv, write_json
 from pipeline.finished_run import copy_run, make_run
 
@@ -84,7 +86,9 @@ def test_runs_that_trained_other_folds_are_compared_on_those_of_both(runs):
     kept.aligned_to([picture for picture in kept.ids if folds[picture] == 1]).save(path)
     found = compare_runs([open_run(runs / "weak0")], [open_run(other)])
     assert found.rows == 16
-    assert found.notes == ("compared on folds 1 only, which all have trained",)
+    (note,) = found.notes
+    assert note.text == "compared on folds 1 only, which all have trained"
+    assert note.said(speaker("ko")) == "모두 학습한 fold 1에서만 비교했습니다"
     assert found.clean.corrected is None
 
 
@@ -110,18 +114,30 @@ def test_the_command_prints_a_table_and_a_sentence_for_every_pair(runs, capsys, 
     shown = capsys.readouterr().out
     assert "strong0 is better than weak0" in shown
     assert "No difference shown between weak0 and weak1" in shown
-    assert "corrected t" in shown
-    assert "3 of 3" in shown
+    assert "Corrected t" in shown
+    assert "3 / 3" in shown
     assert "the best looks better than it is" in shown
     assert command.main([f"{paths[0]},{paths[2]}", f"{paths[1]},{paths[1]}"]) == 0
     assert "strong0 + strong0 is better than weak0 + weak1" in capsys.readouterr().out
+
+
+def test_the_command_speaks_korean_where_the_reader_does(runs, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "150")
+    monkeypatch.setenv("GRANDMASTER_LANG", "ko")
+    assert command.main([str(runs / "weak0"), str(runs / "strong0")]) == 0
+    shown = capsys.readouterr().out
+    assert "strong0이(가) weak0보다 좋습니다" in shown
+    for word in ("부트스트랩", "보정 t", "더 좋음", "원본"):
+        assert word in shown
+    english = set(re.findall(r"[a-z]{4,}", re.sub(r"weak0|strong0|\S*\.html", "", shown)))
+    assert english == {"macro", "fold"}
 
 
 def test_no_column_is_left_out_of_a_narrow_table(runs, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     assert command.main([str(runs / "weak0"), str(runs / "weak1")]) == 0
     table = capsys.readouterr().out.partition("No difference shown")[0].split()
-    for word in ("pictures", "before", "bootstrap", "corrected", "ahead", "verdict", "difference"):
+    for word in ("Pictures", "Before", "Bootstrap", "Corrected", "ahead", "Verdict", "difference"):
         assert word in table
 
 

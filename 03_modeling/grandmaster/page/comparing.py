@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from grandmaster.competition.comparison import Comparison
 from grandmaster.errors import UserError
-from grandmaster.language import Language, Speaker
+from grandmaster.language import Language
 from grandmaster.page.places import find_run
 from grandmaster.pipeline.comparison_report import default_place, write_comparison_page
 from grandmaster.pipeline.finished import open_run
@@ -42,21 +41,3 @@ def compare_all(results: Path, names: Sequence[str], language: Language) -> Comp
     page = default_place([[run.folder for run in side] for side in sides])
     write_comparison_page(page, sides, pairs, language)
     return Compared(pairs=pairs, page=page.name)
-
-
-def cells(one: Comparison, say: Speaker) -> list[str]:
-    """before, after, gain, interval by bootstrap, interval by the corrected t test, folds ahead, verdict.
-
-    Args:
-        say: the texts of the reports.
-    """
-    corrected = one.corrected
-    return [
-        f"{one.before:.4f}",
-        f"{one.after:.4f}",
-        f"{one.gain:+.4f}",
-        f"{one.low:+.4f} – {one.high:+.4f}",
-        "–" if corrected is None else f"{corrected.low:+.4f} – {corrected.high:+.4f}",
-        f"{sum(fold.gain > 0 for fold in one.by_fold)} / {len(one.by_fold)}",
-        say(f"verdict.{one.verdict}"),
-    ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from grandmaster.language import Language, Say
+from grandmaster.language import Language, Speaker
 from grandmaster.page.application import Application
 
 TABS = ("data", "models", "train", "runs", "predict", "submit")
@@ -24,7 +24,7 @@ class Desk:
 
     application: Application
     language: Language
-    say: Say
+    say: Speaker
     go: Callable[[str], None] = field(default=lambda _: None)
     competition: str = ""
     model: str = ""

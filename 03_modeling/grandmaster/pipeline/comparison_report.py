@@ -110,7 +110,7 @@ def _pair(found: RunsCompared, first: str, second: str, say: Speaker) -> Compare
         corrupted=named.corrupted,
         rows=named.rows,
         sentence=named.sentence_in(say),
-        notes=named.notes,
+        notes=tuple(note.said(say) for note in named.notes),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from grandmaster.competition.metrics import METRICS
+from grandmaster.competition.verdict import Note
 from grandmaster.config import Config, TrainingMode
 from grandmaster.errors import UserError
 from grandmaster.models.registry import Backbone, ModelEntry, find_entry
@@ -186,15 +187,15 @@ def _machine(run: FinishedRun) -> str:
     return f"{facts.get('cpu') or 'a CPU'}, {counted(threads, 'thread')}"
 
 
-def _notes(scratch: FinishedRun, tuned: FinishedRun) -> list[str]:
+def _notes(scratch: FinishedRun, tuned: FinishedRun) -> list[Note]:
     notes = []
     if scratch.context.augmentation != tuned.context.augmentation:
-        notes.append("a trial chose another augmentation for each of the two")
+        notes.append(Note.of("beside.other_augmentation"))
     settings = tuned.context.config.training
     if settings.learning_rate is not None or settings.rate_groups:
-        notes.append("both have the rates that were set; from random weights higher ones are usual")
+        notes.append(Note.of("beside.set_rates"))
     if tuned.context.plan.decisions.device.value == "cpu":
-        notes.append("memory is that of the whole process at the end of a fit, with what came before in it")
+        notes.append(Note.of("beside.memory"))
     return notes
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from grandmaster.competition.comparison import ENGLISH, Comparison, verdict_sentence
+from grandmaster.competition.verdict import Note
 from grandmaster.errors import UserError
 from grandmaster.language import Speaker
 from grandmaster.pipeline.finished import FinishedRun
@@ -31,7 +32,7 @@ class RunsCompared:
     clean: Comparison
     corrupted: Comparison | None
     rows: int
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
 
     @property
     def deciding(self) -> Comparison:
@@ -68,15 +69,15 @@ def compare_runs(first: Sequence[FinishedRun], second: Sequence[FinishedRun]) ->
     trained = [sorted(_folds_of(run)) for run in runs]
     if any(folds != trained[0] for folds in trained):
         common = sorted(set.intersection(*(set(folds) for folds in trained)))
-        notes.append(f"compared on folds {', '.join(map(str, common))} only, which all have trained")
+        notes.append(Note.of("beside.folds", folds=", ".join(map(str, common))))
     corrupted = None
     if all(run.predictions("oof_corrupted") is not None for run in runs):
         if any(run.context.plan.corruption != runs[0].context.plan.corruption for run in runs):
-            notes.append("their validation pictures were corrupted otherwise: compared on clean ones only")
+            notes.append(Note.of("beside.other_corruption"))
         else:
             corrupted, _ = _compared(first, second, "oof_corrupted")
             if len({run.context.config.training.seed for run in (first[0], second[0])}) > 1:
-                notes.append("the corrupted pictures of the two are other draws of the same corruption")
+                notes.append(Note.of("beside.other_draws"))
     return RunsCompared(
         first=" + ".join(run.name for run in first),
         second=" + ".join(run.name for run in second),

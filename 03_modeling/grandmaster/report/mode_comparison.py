@@ -10,6 +10,7 @@ import msgspec
 import pandas as pd
 
 from grandmaster.competition.comparison import Comparison, verdict_sentence
+from grandmaster.competition.verdict import Note
 from grandmaster.language import Language, Speaker
 from grandmaster.report.figures import IntervalRow, interval_figure
 from grandmaster.report.html import render_page
@@ -112,7 +113,7 @@ class ModesCompared(msgspec.Struct, frozen=True, kw_only=True):
     gain: Comparison
     gain_corrupted: Comparison | None
     sentence: str
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
     layers: tuple[MovedInBoth, ...]
     command: str
 

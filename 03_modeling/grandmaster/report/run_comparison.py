@@ -129,6 +129,24 @@ class _TimeLine:
     seconds: tuple[float | None, ...]
 
 
+def comparison_cells(one: Comparison, say: Speaker) -> list[str]:
+    """A comparison as texts: before, after, gain, interval by bootstrap, interval by the corrected t test, folds ahead, verdict.
+
+    Args:
+        say: the texts of the reports.
+    """
+    corrected = one.corrected
+    return [
+        f"{one.before:.4f}",
+        f"{one.after:.4f}",
+        f"{one.gain:+.4f}",
+        f"{one.low:+.4f} – {one.high:+.4f}",
+        "–" if corrected is None else f"{corrected.low:+.4f} – {corrected.high:+.4f}",
+        f"{sum(fold.gain > 0 for fold in one.by_fold)} / {len(one.by_fold)}",
+        say(f"verdict.{one.verdict}"),
+    ]
+
+
 def require_own(path: Path) -> None:
     """Refuse a place where something else is kept.
 

@@ -8,7 +8,7 @@ import numpy as np
 from nicegui import ui
 from nicegui.events import UploadEventArguments
 
-from grandmaster.language import Say
+from grandmaster.language import Speaker
 from grandmaster.page.desk import Desk
 from grandmaster.page.predicting import MOST_MB, FitSays, Said, predict_picture
 from grandmaster.page.submitting import finished_names
@@ -59,14 +59,15 @@ def _show(desk: Desk, names: dict[str, list[str]]) -> None:
     upload.on_upload(look)
 
 
-def _said(say: Say, said: Said) -> None:
+def _said(say: Speaker, said: Said) -> None:
     with ui.element("div").classes("gm-split"):
         with card():
             heading(say("predict.says"))
             if said.decided:
                 ui.label(said.decided).classes("gm-big")
             _values(said)
-            muted(say("predict.mean_of", fits=len(said.fits), views=len(said.fits[0].views)))
+            views = say.counted("predict.views_each", len(said.fits[0].views))
+            muted(say.counted("predict.mean_of", len(said.fits), views=views))
             if said.blend is not None:
                 muted(say("predict.blend", method=said.blend))
         with card():
@@ -98,7 +99,7 @@ def _values(said: Said) -> None:
             ui.label(f"{said.values[place]:.1%}").classes("gm-muted gm-num text-right")
 
 
-def _fit(say: Say, said: Said, fit: FitSays) -> None:
+def _fit(say: Speaker, said: Said, fit: FitSays) -> None:
     ui.label(fit.name).classes("gm-name")
     best = np.argsort(-said.values)[:3] if said.shares else np.arange(min(3, len(said.names)))
     columns = [say("predict.view"), say("predict.weight"), say("predict.says_first")]

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from nicegui import ui
 
-from grandmaster.page.comparing import Compared, cells, compare_all
+from grandmaster.page.comparing import Compared, compare_all
 from grandmaster.page.desk import Desk
 from grandmaster.page.run_state import RunLine, all_runs
 from grandmaster.page.widgets import (
@@ -22,6 +22,7 @@ from grandmaster.page.widgets import (
     number,
     table,
 )
+from grandmaster.report.run_comparison import comparison_cells
 from grandmaster.report.texts import speaker as report_speaker
 
 FIRST = 30  # runs that are shown at once
@@ -150,10 +151,14 @@ def _comparison(desk: Desk, found: Compared) -> None:
             rows = [("clean", one.clean), ("corrupted", one.corrupted)]
             table(
                 [say(column) for column in columns],
-                [[say(f"compare.{name}"), *cells(each, said)] for name, each in rows if each is not None],
+                [
+                    [say(f"compare.{name}"), *comparison_cells(each, said)]
+                    for name, each in rows
+                    if each is not None
+                ],
             )
-            for line in one.notes:
-                muted(f"{line}.")
+            for note in one.notes:
+                muted(f"{note.said(said)}.")
         if len(found.pairs) > 1:
             muted(say("runs.many", count=len(found.pairs)))
         link = ui.link(say("compare.page"), f"/comparison/{quote(found.page, safe='')}", new_tab=True)

@@ -116,6 +116,7 @@ COMPARISON_TEXTS: Texts = {
     "runs.clean": ("as they are", "원본"),
     "runs.corrupted": ("corrupted like test", "test처럼 변형"),
     "runs.row_count": ("{count} rows", "{count}행"),
+    "runs.row_count.one": ("{count} row", "{count}행"),
     "runs.difference_note": (
         "Gain: after minus before in the metric's own direction, above 0 where the second is better, with its {level} "
         "paired bootstrap interval over groups of pictures. “Better” is said only where that lies above 0 and, with three "
