@@ -108,7 +108,8 @@ def build_augmentation(operations: Sequence[Operation], size: int) -> Augmentati
     Raises:
         UserError: an operation is unknown or its arguments are wrong; names it.
     """
-    from grandmaster.images.transforms import A, Fit, Mixing
+    from grandmaster.images.mixing_transforms import Mixing
+    from grandmaster.images.transforms import A, Fit
 
     transforms = [_transform(operation, size) for operation in operations]
     first = next(

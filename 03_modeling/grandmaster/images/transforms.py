@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-import random
 from functools import lru_cache
 from typing import Any
 
@@ -17,25 +16,23 @@ import numpy as np
 import numpy.typing as npt
 
 from grandmaster.images.effects import (
-    blend,
     blur,
     change_contrast,
     crop,
     expose,
     noise_of,
-    paste,
     shift_colours,
     stored,
     warp,
 )
-from grandmaster.images.resize import by_channels, resized, to_square
+from grandmaster.images.levels import Levels, check_range, checked_levels, draw_level
+from grandmaster.images.mixing_transforms import CutMix, MixUp
+from grandmaster.images.resize import by_channels, to_square
 
 # On import albumentations asks the network for a newer version of itself, and waits for the answer.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 import albumentations as A
 
-# (low, high, weight) each: a range of strengths and how often it is drawn from.
-Levels = tuple[tuple[float, float, float], ...]
 # From this factor on a picture is made as large as its file before it is encoded.
 _ENLARGED = 1.25
 # Grey levels at which the noise that resizing leaves is measured; px between the sizes for which it is.
@@ -84,18 +81,18 @@ class FilledRotation(A.DualTransform):
         p: float = 0.5,
     ) -> None:
         super().__init__(p=p)
-        self.levels = _checked_levels(levels, 0.0, 45.0)
+        self.levels = checked_levels(levels, 0.0, 45.0)
         self.quarter_turns = bool(quarter_turns)
-        _check_range("zoom_range", zoom_range, 0.1, 10.0)
-        _check_range("expand_probability", (expand_probability, expand_probability), 0.0, 1.0)
-        _check_range("fill", (fill, fill), 0, 255)
+        check_range("zoom_range", zoom_range, 0.1, 10.0)
+        check_range("expand_probability", (expand_probability, expand_probability), 0.0, 1.0)
+        check_range("fill", (fill, fill), 0, 255)
         self.size, self.fill = size, int(fill)
         self.zoom_range = zoom_range
         self.expand_probability = expand_probability
 
     def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
         height, width = params["shape"][:2]
-        offset = _draw_level(self.levels, self.py_random) * self.py_random.choice((-1, 1))
+        offset = draw_level(self.levels, self.py_random) * self.py_random.choice((-1, 1))
         quarters = self.py_random.randrange(4) if self.quarter_turns else 0
         matrix = self.matrix(
             offset + 90 * quarters,
@@ -134,98 +131,6 @@ class FilledRotation(A.DualTransform):
         return warp(img, matrix, (self.size, self.size), fill)
 
 
-class Mixing(A.ImageOnlyTransform):
-    """Another picture comes into this one: asks for it as `data["partner"]()`, tells the share it took to `data["mixed"]`.
-
-    Args:
-        levels: (low, high, weight) each: share of the other, and how often.
-    """
-
-    def __init__(self, levels: Levels = ((0.1, 0.5, 1.0),), p: float = 0.5) -> None:
-        super().__init__(p=p)
-        self.levels = _checked_levels(levels, 0.0, 1.0)
-
-    def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
-        share, seed = _draw_level(self.levels, self.py_random), self.py_random.getrandbits(63)
-        partner = data.get("partner")
-        if partner is None:  # nobody to mix with
-            return {"share": 0.0, "partner": None, "seed": seed}
-        data["mixed"].append(share)
-        return {"share": share, "partner": partner(), "seed": seed}
-
-    def apply(
-        self,
-        img: npt.NDArray[np.uint8],
-        share: float = 0.0,
-        partner: npt.NDArray[np.uint8] | None = None,
-        seed: int = 0,
-        **params: Any,
-    ) -> npt.NDArray[np.uint8]:
-        if partner is None:
-            return img
-        return self._mixed(img, np.ascontiguousarray(partner[..., :3]), share, seed)
-
-    def apply_to_mask(
-        self,
-        mask: npt.NDArray[np.uint8],
-        share: float = 0.0,
-        partner: npt.NDArray[np.uint8] | None = None,
-        seed: int = 0,
-        **params: Any,
-    ) -> npt.NDArray[np.uint8]:
-        """The partner's further images come in as it does."""
-        if partner is None:
-            return mask
-        other = partner[..., 3:]
-        return np.concatenate(
-            [
-                self._mixed(
-                    np.ascontiguousarray(mask[..., place]),
-                    np.ascontiguousarray(other[..., place]),
-                    share,
-                    seed,
-                )[..., None]
-                for place in range(mask.shape[2])
-            ],
-            axis=2,
-        )
-
-    @property
-    def targets(self) -> dict[str, Any]:
-        """What is given to which function: the mask too, unlike in all else that does not move pixels."""
-        return {**super().targets, "mask": self.apply_to_mask}
-
-    def _mixed(
-        self, img: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8], share: float, seed: int
-    ) -> npt.NDArray[np.uint8]:
-        if other.shape != img.shape:
-            other = resized(other, img.shape[1], img.shape[0])
-        return self.mix(img, other, share, np.random.default_rng(seed))
-
-    def mix(
-        self, img: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8], share: float, rng: np.random.Generator
-    ) -> npt.NDArray[np.uint8]:
-        raise NotImplementedError
-
-
-class MixUp(Mixing):
-    """Two pictures through one another (Zhang et al., ICLR 2018), before anything else is done to them."""
-
-    def mix(
-        self, img: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8], share: float, rng: np.random.Generator
-    ) -> npt.NDArray[np.uint8]:
-        return blend(img, other, share)
-
-
-class CutMix(Mixing):
-    """A rectangle of another picture, or the whole of it made small, pasted in (Yun et al., ICCV 2019)."""
-
-    def mix(
-        self, img: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8], share: float, rng: np.random.Generator
-    ) -> npt.NDArray[np.uint8]:
-        return paste(img, other, share, rng)
-
-
 class ScaledBlur(A.ImageOnlyTransform):
     """Gaussian blur that means the same at every resolution.
 
@@ -235,10 +140,10 @@ class ScaledBlur(A.ImageOnlyTransform):
 
     def __init__(self, levels: Levels = ((0.3, 1.2, 1.0),), p: float = 0.5) -> None:
         super().__init__(p=p)
-        self.levels = _checked_levels(levels, 0.0, 64.0)
+        self.levels = checked_levels(levels, 0.0, 64.0)
 
     def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
-        return {"sigma": _draw_level(self.levels, self.py_random) * _reduction(params, data)}
+        return {"sigma": draw_level(self.levels, self.py_random) * _reduction(params, data)}
 
     def apply(self, img: npt.NDArray[np.uint8], sigma: float = 0.0, **params: Any) -> npt.NDArray[np.uint8]:
         return blur(img, sigma)
@@ -257,12 +162,12 @@ class PixelNoise(A.ImageOnlyTransform):
 
     def __init__(self, levels: Levels = ((2.0, 10.0, 1.0),), colour: float = 1.0, p: float = 0.5) -> None:
         super().__init__(p=p)
-        self.levels = _checked_levels(levels, 0.0, 128.0)
-        _check_range("colour", (colour, colour), 0.0, 1.0)
+        self.levels = checked_levels(levels, 0.0, 128.0)
+        check_range("colour", (colour, colour), 0.0, 1.0)
         self.colour = colour
 
     def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
-        sigma = _draw_level(self.levels, self.py_random) * _noise_left(params, data)
+        sigma = draw_level(self.levels, self.py_random) * _noise_left(params, data)
         return {"sigma": sigma, "seed": self.py_random.getrandbits(63)}
 
     def apply(
@@ -280,10 +185,10 @@ class Exposure(A.ImageOnlyTransform):
 
     def __init__(self, levels: Levels = ((-0.2, 0.2, 1.0),), p: float = 0.5) -> None:
         super().__init__(p=p)
-        self.levels = _checked_levels(levels, -4.0, 4.0)
+        self.levels = checked_levels(levels, -4.0, 4.0)
 
     def get_params(self) -> dict[str, Any]:
-        return {"stops": _draw_level(self.levels, self.py_random), "gain_share": self.py_random.random()}
+        return {"stops": draw_level(self.levels, self.py_random), "gain_share": self.py_random.random()}
 
     def apply(
         self, img: npt.NDArray[np.uint8], stops: float = 0.0, gain_share: float = 1.0, **params: Any
@@ -300,10 +205,10 @@ class Contrast(A.ImageOnlyTransform):
 
     def __init__(self, levels: Levels = ((-0.2, 0.2, 1.0),), p: float = 0.5) -> None:
         super().__init__(p=p)
-        self.levels = _checked_levels(levels, -4.0, 4.0)
+        self.levels = checked_levels(levels, -4.0, 4.0)
 
     def get_params(self) -> dict[str, Any]:
-        return {"doublings": _draw_level(self.levels, self.py_random)}
+        return {"doublings": draw_level(self.levels, self.py_random)}
 
     def apply(
         self, img: npt.NDArray[np.uint8], doublings: float = 0.0, **params: Any
@@ -328,9 +233,9 @@ class ColourShift(A.ImageOnlyTransform):
         p: float = 0.5,
     ) -> None:
         super().__init__(p=p)
-        _check_range("hue", hue, -180.0, 180.0)
-        _check_range("saturation", saturation, 0.0, 10.0)
-        _check_range("brightness", brightness, -255.0, 255.0)
+        check_range("hue", hue, -180.0, 180.0)
+        check_range("saturation", saturation, 0.0, 10.0)
+        check_range("brightness", brightness, -255.0, 255.0)
         self.hue, self.saturation, self.brightness = hue, saturation, brightness
 
     def get_params(self) -> dict[str, Any]:
@@ -360,10 +265,10 @@ class StoredAsJpeg(A.ImageOnlyTransform):
 
     def __init__(self, levels: Levels = ((40.0, 90.0, 1.0),), p: float = 0.5) -> None:
         super().__init__(p=p)
-        self.levels = _checked_levels(levels, 1.0, 100.0)
+        self.levels = checked_levels(levels, 1.0, 100.0)
 
     def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
-        quality = round(_draw_level(self.levels, self.py_random))
+        quality = round(draw_level(self.levels, self.py_random))
         return {"quality": quality, "enlarge": max(1.0, 1 / _reduction(params, data))}
 
     def apply(
@@ -387,10 +292,10 @@ class CropShare(A.DualTransform):
 
     def __init__(self, levels: Levels = ((0.8, 1.0, 1.0),), p: float = 0.5) -> None:
         super().__init__(p=p)
-        self.levels = _checked_levels(levels, 0.05, 1.0)
+        self.levels = checked_levels(levels, 0.05, 1.0)
 
     def get_params(self) -> dict[str, Any]:
-        share, seed = _draw_level(self.levels, self.py_random), self.py_random.getrandbits(63)
+        share, seed = draw_level(self.levels, self.py_random), self.py_random.getrandbits(63)
         return {"share": share, "seed": seed}
 
     def apply(
@@ -435,27 +340,6 @@ def _noise_left_along(side: int, given: int, now: int) -> float:
     noise = np.random.default_rng(0).normal(128, _NOISE_SIGMA, (side, side, 1))
     picture = noise.round().clip(0, 255).astype(np.uint8)
     return float(to_square(to_square(picture, given), now).std()) / _NOISE_SIGMA
-
-
-def _checked_levels(levels: Any, low: float, high: float) -> Levels:
-    checked = tuple(tuple(float(value) for value in level) for level in levels)
-    if not checked or any(
-        len(level) != 3 or not low <= level[0] <= level[1] <= high or level[2] < 0 for level in checked
-    ):
-        raise ValueError(f"levels is {levels}, must be (low, high, weight) each, within {low} to {high}")
-    if sum(level[2] for level in checked) <= 0:
-        raise ValueError("all levels have weight 0")
-    return checked  # type: ignore[return-value]
-
-
-def _draw_level(levels: Levels, random: random.Random) -> float:
-    low, high, _ = random.choices(levels, weights=[level[2] for level in levels])[0]
-    return random.uniform(low, high)
-
-
-def _check_range(name: str, values: tuple[float, float], low: float, high: float) -> None:
-    if len(values) != 2 or not low <= values[0] <= values[1] <= high:
-        raise ValueError(f"{name} is {values}, must be (low, high) within {low} to {high}")
 
 
 OWN_TRANSFORMS: dict[str, type[A.BasicTransform]] = {
