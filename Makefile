@@ -39,10 +39,11 @@ clean-demo:
 	rm -rf $(DEMO_DATA) $(DEMO_RUN)
 
 # A process a core, each computing on one thread: faster than one process on all of them, since most tests are small.
+# A file stays in one process, so that the runs which its tests share are made once.
 CORES := $(shell $(PYTHON) -c 'import os; print(min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))')
 
 test: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(CORES)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(CORES) --dist loadfile
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -q -m slow --timeout 3600 -s

@@ -29,7 +29,7 @@ from grandmaster.models.registry import LARGE_SEVEN, Backbone
 from grandmaster.models.weights import Weights
 from grandmaster.pipeline.disk import TIERS, FitSize, need, prediction_bytes
 from grandmaster.storage import write_csv
-from grandmaster.training.checkpoint import BEST, save_best
+from grandmaster.training.checkpoint import BEST, save_best, weights_of
 
 RESULTS = Path(__file__).parent / "results"
 CLASSES, FOLDS, VIEWS, TRAIN, TEST, ID_LENGTH = 17, 5, 8, 1821, 3140, 20
@@ -58,7 +58,7 @@ def measured(backbone: Backbone) -> tuple[int, int]:
     net, found = build(backbone), []
     for half in (False, True):
         with tempfile.TemporaryDirectory() as place:
-            save_best(Path(place), net, {}, half=half)
+            save_best(Path(place), weights_of(net, half=half), {})
             found.append((Path(place) / BEST).stat().st_size)
     return found[0], found[1]
 

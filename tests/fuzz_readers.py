@@ -32,7 +32,7 @@ from grandmaster.progress import SilentProgress
 from grandmaster.report.artefacts import read_run
 from grandmaster.settings import convert, with_settings
 from grandmaster.storage import read_json, read_jsonl
-from grandmaster.training.checkpoint import TrainState, load_state, save_state
+from grandmaster.training.checkpoint import TrainState, load_state, save_state, weights_of
 from pipeline.small_competition import request, write_competition
 
 CELLS = (
@@ -368,8 +368,8 @@ def _weight_readers(place: Path) -> list[Reader]:
     save_state(
         folder,
         TrainState(epoch=1, history=[{"epoch": 1}], optimiser={"lr": 0.1}, scaler={}),
-        net,
-        net,
+        weights_of(net),
+        weights_of(net),
         fit_digest="f",
     )
 

@@ -11,9 +11,9 @@ import secrets
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 import numpy as np
@@ -39,11 +39,14 @@ NPZ_DAMAGE = (
 )
 
 
-def write_atomic(path: Path, data: bytes | str) -> None:
+def write_atomic(path: Path, data: bytes | str | Callable[[BinaryIO], object]) -> None:
     """Write a file so that a reader, or a crash, sees the old content or the new, never a part.
 
     Temporary file in the same folder, fsync, rename, fsync of the folder. A failed write (disk full)
     removes the temporary file and leaves the old content alone.
+
+    Args:
+        data: the content, or what writes it into the open file: content that is large need not be in memory twice.
 
     Raises:
         UserError: the folder cannot be written or the disk is full.
@@ -54,7 +57,10 @@ def write_atomic(path: Path, data: bytes | str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("xb") as file:
-            file.write(raw)
+            if callable(raw):
+                raw(file)
+            else:
+                file.write(raw)
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(0o644)  # whatever the mask: other users are to read it, too

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 import time
 from pathlib import Path
 
 from pictures import Answer, Task, since_start, timed
+
+
+def local_start(folder: Path, architecture: str) -> str:
+    """Random weights in the form in which AutoGluon takes a model from a folder; by name it takes it from the hub only."""
+    import timm
+    import torch
+
+    model = timm.create_model(architecture, pretrained=False, num_classes=0)
+    folder.mkdir()
+    torch.save(model.state_dict(), folder / "pytorch_model.bin")
+    facts = {name: model.pretrained_cfg[name] for name in ("input_size", "mean", "std")}
+    facts |= {"architecture": architecture, "num_features": model.num_features, "num_classes": 0}
+    (folder / "config.json").write_text(json.dumps(facts))
+    return str(folder)
 
 
 def main() -> None:
@@ -45,14 +60,14 @@ def main() -> None:
     Trainer.__init__ = with_clock
     with tempfile.TemporaryDirectory() as place:
         predictor = multimodal.MultiModalPredictor(
-            label="label", problem_type="multiclass", path=f"{place}/model", verbosity=1, pretrained=False
+            label="label", problem_type="multiclass", path=f"{place}/model", verbosity=1
         )
         predictor.fit(
             train,
             tuning_data=valid,
             hyperparameters={
                 "model.names": ["timm_image"],
-                "model.timm_image.checkpoint_name": task.model,
+                "model.timm_image.checkpoint_name": local_start(Path(place, "start"), task.model),
                 "model.timm_image.image_size": task.size,
                 "env.batch_size": task.batch,
                 "env.per_gpu_batch_size": task.batch,

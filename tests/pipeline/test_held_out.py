@@ -18,7 +18,7 @@ from grandmaster.pipeline.training import make_spec
 from grandmaster.prediction.views import ViewValues, views_path
 from grandmaster.progress import SilentProgress
 from grandmaster.storage import read_json
-from grandmaster.training.checkpoint import save_best, save_leader
+from grandmaster.training.checkpoint import save_best, save_leader, weights_of
 from grandmaster.training.fit import fit_fold
 
 
@@ -37,9 +37,11 @@ def fitted(tmp_path):
         with torch.no_grad():
             found.model.get_classifier().bias[0] += epoch
         by_epoch[epoch] = predict_held(context, spec, found.model, precision, data.validation, views=2)
-        (save_best if epoch == 2 else save_leader)(
-            folder / "checkpoint", found.model, *([{"fit": spec.digest}] if epoch == 2 else [epoch])
-        )
+        kept = folder / "checkpoint"
+        if epoch == 2:
+            save_best(kept, weights_of(found.model), {"fit": spec.digest})
+        else:
+            save_leader(kept, weights_of(found.model, half=True), epoch)
     return context, spec, found, precision, data, folder, by_epoch
 
 

@@ -22,7 +22,7 @@ from grandmaster.errors import UserError
 from grandmaster.images.decode import PictureError, decode_picture, picture_size
 from grandmaster.report.explore import write_exploration
 from grandmaster.report.html import write_report
-from grandmaster.training.checkpoint import TrainState, load_state, save_state
+from grandmaster.training.checkpoint import TrainState, load_state, save_state, weights_of
 from report.run_builder import make_competition, write_run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -291,7 +291,7 @@ def test_no_text_of_the_data_becomes_part_of_the_page(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["../fit/epoch_0001.safetensors", "/etc/passwd", "", "a\0b", "..", 7, None])
 def test_a_checkpoint_lies_in_its_own_folder(tmp_path: Path, name: object) -> None:
     net = nn.Linear(2, 2)
-    save_state(tmp_path / "fit", TrainState(epoch=1), net, None, fit_digest="f")
+    save_state(tmp_path / "fit", TrainState(epoch=1), weights_of(net), None, fit_digest="f")
     assert load_state(tmp_path / "fit", net, None, fit_digest="f") is not None
     path = tmp_path / "fit" / "last.json"
     pointer = json.loads(path.read_text())

@@ -43,7 +43,7 @@ from grandmaster.prediction.predict import predict
 from grandmaster.progress import Progress
 from grandmaster.storage import read_json, write_json
 from grandmaster.texts import counted
-from grandmaster.training.checkpoint import save_best
+from grandmaster.training.checkpoint import save_best, weights_of
 from grandmaster.training.precision import Precision
 from grandmaster.training.spec import FitSpec
 
@@ -155,7 +155,7 @@ def _write_member(
         half = difference <= HALF_TOLERANCE
     # Where its first weights came from is a path of this machine, and not needed any more.
     spec = msgspec.structs.replace(own, weights=own.weights.unloaded())
-    save_best(target / place / "checkpoint", net, {"fit": spec.digest}, half=half)
+    save_best(target / place / "checkpoint", weights_of(net, half=half), {"fit": spec.digest})
     write_json(target / place / SPEC, spec)
     result = read_json(member.folder / "result.json")
     return BundledMember(

@@ -68,7 +68,8 @@ def take_as_loaded(
         "images_per_second": None,
     }
     kept = folder / "checkpoint"
-    checkpoint.save_best(kept, net, best_facts(spec, 0, found.chosen), half=spec.half_weights)
+    weights = checkpoint.weights_of(net, half=spec.half_weights)
+    checkpoint.save_best(kept, weights, best_facts(spec, 0, found.chosen))
     checkpoint.load_best(kept, net, fit_digest=spec.digest)  # as stored: what is predicted with from here on
     write_atomic(folder / "metrics.jsonl", msgspec.json.encode(line).decode() + "\n")
     progress.advance(task, pictures)

@@ -7,8 +7,7 @@ moment there are two. Weights are safetensors; the rest is `torch.save`, read wi
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,6 +32,7 @@ _ANEW = "Delete the folder it lies in; the same command then trains this fit ane
 
 
 Kept = TypeVar("Kept")
+Weights = dict[str, torch.Tensor]
 
 
 class TrainState(msgspec.Struct, kw_only=True):
@@ -81,18 +81,21 @@ class _Pointer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def save_state(
-    folder: Path, state: TrainState, model: nn.Module, average: nn.Module | None, *, fit_digest: str
+    folder: Path, state: TrainState, weights: Weights, average: Weights | None, *, fit_digest: str
 ) -> None:
-    """Write a complete state, then point to it, then remove the one before."""
+    """Write a complete state, then point to it, then remove the one before.
+
+    Args:
+        weights, average: of the model and of its average, as of `weights_of`.
+    """
     stem = f"epoch_{state.epoch:04d}"
     files = {"weights": f"{stem}.safetensors", "state": f"{stem}.state.pt"}
-    write_atomic(folder / files["weights"], save(_tensors(model)))
+    write_atomic(folder / files["weights"], save(weights))
     if average is not None:
         files["average"] = f"{stem}.average.safetensors"
-        write_atomic(folder / files["average"], save(_tensors(average)))
-    buffer = io.BytesIO()
-    torch.save({"optimiser": state.optimiser, "scaler": state.scaler}, buffer)
-    write_atomic(folder / files["state"], buffer.getvalue())
+        write_atomic(folder / files["average"], save(average))
+    other = {"optimiser": state.optimiser, "scaler": state.scaler}
+    write_atomic(folder / files["state"], lambda file: torch.save(other, file))
     facts = {
         "epoch": state.epoch,
         "step": state.step,
@@ -216,14 +219,14 @@ def _kept(path: Path, kind: type[Kept], fit_digest: str) -> Kept | None:
         return None  # damaged: what it could have told is found out again
 
 
-def save_best(folder: Path, model: nn.Module, facts: dict[str, Any], *, half: bool = False) -> None:
+def save_best(folder: Path, weights: Weights, facts: Mapping[str, Any]) -> None:
     """Write the weights to predict with, and beside them what they are.
 
     Args:
-        half: rounded to half precision, see `models.half`; `load_best` then gives the rounded ones.
+        weights: as of `weights_of`; `load_best` gives them as they are here, rounded or not.
     """
     (folder / _REMOVED).unlink(missing_ok=True)  # of a fit of this folder that was to be another
-    write_atomic(folder / BEST, save(_stored(model, half=half)))
+    write_atomic(folder / BEST, save(weights))
     write_json(folder / _BEST_FACTS, facts)
 
 
@@ -245,12 +248,14 @@ def load_best(folder: Path, model: nn.Module, *, fit_digest: str) -> None:
     _load_weights(folder / BEST, model)
 
 
-def save_leader(folder: Path, model: nn.Module, epoch: int) -> None:
+def save_leader(folder: Path, weights: Weights, epoch: int) -> None:
     """Write the weights of an epoch that leads for some part of the held-out pictures; kept until no part needs them.
 
-    They are rounded to half precision: they predict pictures once, and the disk may have room for little more than a state.
+    Args:
+        weights: as of `weights_of`, better rounded: they predict pictures once, and the disk may have room for little more
+            than a state.
     """
-    write_atomic(folder / _leader_file(epoch), save(_stored(model, half=True)))
+    write_atomic(folder / _leader_file(epoch), save(weights))
 
 
 def load_leader(folder: Path, model: nn.Module, epoch: int) -> None:
@@ -296,14 +301,15 @@ def best_sha256(folder: Path) -> str:
     return file_sha256(folder / BEST)
 
 
-def _stored(model: nn.Module, *, half: bool) -> dict[str, torch.Tensor]:
-    tensors = _tensors(model)
-    return rounded(tensors, model) if half else tensors
+def weights_of(model: nn.Module, *, half: bool = False) -> Weights:
+    """Copies in host memory, by name.
 
-
-def _tensors(model: nn.Module) -> dict[str, torch.Tensor]:
-    # Copies: safetensors refuses shared memory, and writes row-major whatever the memory format was.
-    return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}
+    Args:
+        half: rounded to half precision, see `models.half`.
+    """
+    # safetensors refuses shared memory, and writes row-major whatever the memory format was.
+    copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}
+    return rounded(copies, model) if half else copies
 
 
 def has_state(folder: Path) -> bool:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import torch
 from torch import nn
@@ -20,7 +19,6 @@ from grandmaster.models.builder import build_model
 from grandmaster.models.passes import Passes, free_memory, is_out_of_memory
 from grandmaster.progress import Progress
 from grandmaster.stopwatch import spending, waiting_for
-from grandmaster.storage import write_atomic
 from grandmaster.training import checkpoint
 from grandmaster.training.batch_norm import re_estimate_batch_norm
 from grandmaster.training.brake import Brake, OutOfTime
@@ -35,6 +33,7 @@ from grandmaster.training.divergence import (
 )
 from grandmaster.training.engine import inputs_of, train_one_epoch
 from grandmaster.training.judging import FoldData, judge_epoch
+from grandmaster.training.keeping import EpochKeeper
 from grandmaster.training.optimiser import Schedule
 from grandmaster.training.precision import Precision
 from grandmaster.training.setting_up import set_up
@@ -129,18 +128,21 @@ def fit_fold(
         precision = Precision(spec.device, ease.precision)
     while True:
         try:
-            with train_loader(
-                data.train,
-                batch_size=spec.micro_batch,
-                workers=workers,
-                pin_memory=spec.device == "cuda",
-                balanced=spec.balanced_sampling,
-            ) as batches:
+            with (
+                train_loader(
+                    data.train,
+                    batch_size=spec.micro_batch,
+                    workers=workers,
+                    pin_memory=spec.device == "cuda",
+                    balanced=spec.balanced_sampling,
+                ) as batches,
+                EpochKeeper(spec, folder) as keeper,
+            ):
                 return _fit(
                     spec,
                     data,
                     batches,
-                    folder,
+                    keeper,
                     precision,
                     passes,
                     ease,
@@ -184,7 +186,7 @@ def _fit(
     spec: FitSpec,
     data: FoldData,
     batches: TrainLoader,
-    folder: Path,
+    keeper: EpochKeeper,
     precision: Precision,
     passes: Passes,
     ease: Ease,
@@ -206,9 +208,8 @@ def _fit(
     model, optimiser, average = set_up(net, eased, precision)
     steps_per_epoch = -(-len(batches) // spec.accumulation)
 
-    kept = folder / "checkpoint"
     averaged_net = None if average is None else average.module
-    state = checkpoint.load_state(kept, net, averaged_net, fit_digest=spec.digest)
+    state = checkpoint.load_state(keeper.kept, net, averaged_net, fit_digest=spec.digest)
     begun = state is not None
     state = state or checkpoint.TrainState()
     epochs = state.epochs or spec.epochs
@@ -294,13 +295,8 @@ def _fit(
         found = judge_epoch(fabric, judged, data, spec, workers)
         state.epoch, state.step = state.epoch + 1, step
         state.leader = state.leader.after(found.chosen, state.epoch, higher_is_better=higher)
-        if better := state.leader.epoch == state.epoch:
-            assert state.leader.score is not None, "an epoch leads by its score"
-            facts = best_facts(spec, state.epoch, state.leader.score)
-            checkpoint.save_best(kept, judged, facts, half=spec.half_weights)
+        better = state.leader.epoch == state.epoch
         state.leaders = found.chooses.leaders(state.leaders, data.part_count, state.epoch)
-        if any(each.epoch == state.epoch for each in state.leaders):
-            checkpoint.save_leader(kept, judged, state.epoch)
         state.history = [
             *state.history,
             {
@@ -318,10 +314,8 @@ def _fit(
         ]
         state.optimiser = optimiser.state_dict()
         state.scaler = {} if precision.scaler is None else precision.scaler.state_dict()
-        if not cut:  # half an epoch is nothing to go on from
-            checkpoint.save_state(kept, state, net, averaged_net, fit_digest=spec.digest)
-        lines = [msgspec.json.encode(line).decode() for line in state.history]
-        write_atomic(folder / "metrics.jsonl", "\n".join(lines) + "\n")
+        facts = best_facts(spec, state.epoch, state.leader.score) if better else None
+        keeper.keep(state, net, averaged_net, best=facts, whole=not cut)
         shown = {"loss": round(train_loss, 3), METRICS[spec.metric].title: round(found.clean, 4)}
         if found.corrupted is not None:
             shown["corrupted"] = round(found.corrupted, 4)
@@ -336,7 +330,10 @@ def _fit(
             where=spec.backbone,
             fix="Use fewer folds (--set folds.count=...) or another metric (--set data.metric=...).",
         )
-    checkpoint.load_best(kept, net, fit_digest=spec.digest)  # as stored: what is predicted with from here on
+    keeper.wait()
+    checkpoint.load_best(
+        keeper.kept, net, fit_digest=spec.digest
+    )  # as stored: what is predicted with from here on
     net.eval()
     return FitResult(
         model=net,
@@ -358,7 +355,7 @@ def _fit(
     )
 
 
-def best_facts(spec: FitSpec, epoch: int, score: float) -> dict[str, Any]:
+def best_facts(spec: FitSpec, epoch: int, score: float | None) -> dict[str, Any]:
     """What is kept beside a fit's best weights: whose they are, and what they have to be used with."""
     return {
         "fit": spec.digest,
