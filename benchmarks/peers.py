@@ -140,7 +140,8 @@ def figures(answer: dict[str, Any]) -> dict[str, float | None]:
     return {
         "first epoch": epochs[0] if epochs else None,
         "epoch": epochs[-1] if epochs else None,
-        "epoch with validation": validated[-1] if validated else None,
+        # The median: whether an epoch's weights are kept, too, differs from epoch to epoch.
+        "epoch with validation": statistics.median(validated) if validated else None,
         "prediction": answer["predict"],
         "views": answer["tta"],
         "whole run": answer["whole"],
