@@ -220,6 +220,19 @@ def growth() -> list[Row]:
         for stage in ("inspect", "train", "predict", "whole")
         if first[stage]
     ]
+    fits = found[(found["what"] == "fits") & (found["models"] == 1)]
+    if len(fits) > 1:
+        few, many = fits.iloc[0], fits.iloc[-1]
+        rows.append(
+            (
+                f"train, {few['folds']} to {many['folds']} folds",
+                f"{many['folds'] / few['folds']:.0f} times the fits",
+                f"{number(many['train'] / few['train'])} times the seconds",
+                "",
+                "",
+                str(many["machine"]),
+            )
+        )
     gained = (last["peak_mb"] - first["peak_mb"]) * 2**20 / (1.5 * (last["pictures"] - first["pictures"]))
     rows.append(("memory a further picture", "", f"{gained:,.0f} bytes", "", "", str(last["machine"])))
     return rows
