@@ -57,9 +57,9 @@ class OneBehind:
 class EpochKeeper(OneBehind):
     """Keeps what each epoch of a fit leaves: best weights, those that lead for a part, the state to go on from, the curves.
 
-    They are copied first, so that training may go on while they are written; in the order in which they have always been
-    written, so that a fit that is killed meanwhile is one that was killed before. In host memory that takes the weights,
-    their average and the optimiser's state once more.
+    They are copied first, so that training may go on while they are written; in that order, so that a fit that is killed
+    meanwhile goes on as one that was killed a little earlier. In host memory that takes the weights, their average and the
+    optimiser's state once more.
 
     Args:
         folder: of the fit.
