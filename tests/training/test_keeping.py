@@ -109,3 +109,14 @@ def test_half_an_epoch_is_nothing_to_go_on_from(tmp_path):
         keeper.keep(TrainState(epoch=1, history=[{"epoch": 1}]), net, None, best=None, whole=False)
     assert not checkpoint.has_state(tmp_path / "checkpoint")
     assert (tmp_path / "metrics.jsonl").exists()
+
+
+def test_weights_are_row_major_copies_that_share_nothing():
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(3, 4, 3)).to(memory_format=torch.channels_last)
+    net[1].weight = net[0].weight
+    assert not net[0].weight.is_contiguous()
+    found = checkpoint.weights_of(net)
+    assert all(tensor.is_contiguous() for tensor in found.values())
+    assert torch.equal(found["0.weight"], net[0].weight)
+    pointers = {tensor.data_ptr() for tensor in (*found.values(), *net.state_dict().values())}
+    assert len(pointers) == 4 + 3

@@ -308,7 +308,10 @@ def weights_of(model: nn.Module, *, half: bool = False) -> Weights:
         half: rounded to half precision, see `models.half`.
     """
     # safetensors refuses shared memory, and writes row-major whatever the memory format was.
-    copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}
+    copies = {
+        name: tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
+        for name, tensor in model.state_dict().items()
+    }
     return rounded(copies, model) if half else copies
 
 
