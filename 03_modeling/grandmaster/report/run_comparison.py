@@ -140,11 +140,15 @@ def comparison_cells(one: Comparison, say: Speaker) -> list[str]:
         f"{one.before:.4f}",
         f"{one.after:.4f}",
         f"{one.gain:+.4f}",
-        f"{one.low:+.4f} – {one.high:+.4f}",
-        "–" if corrected is None else f"{corrected.low:+.4f} – {corrected.high:+.4f}",
+        _span(one.low, one.high, say),
+        "–" if corrected is None else _span(corrected.low, corrected.high, say),
         f"{sum(fold.gain > 0 for fold in one.by_fold)} / {len(one.by_fold)}",
         say(f"verdict.{one.verdict}"),
     ]
+
+
+def _span(low: float, high: float, say: Speaker) -> str:
+    return say("shared.from_to", low=f"{low:+.4f}", high=f"{high:+.4f}")
 
 
 def require_own(path: Path) -> None:
