@@ -148,7 +148,7 @@ def test_from_the_first_click_to_a_board_score(port: int, browser: Any, tmp_path
     # Predict.
     page.get_by_role("tab", name="Predict").click()
     page.locator("input[type=file]").set_input_files(tmp_path / "squares" / "test" / "test003.png")
-    page.get_by_text("mean of 1 models, 2 views each").wait_for()
+    page.get_by_text("1 model, 2 views", exact=True).wait_for()
     assert page.locator("img.gm-shown").count() >= 1
 
     # Submit.
