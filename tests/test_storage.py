@@ -102,3 +102,18 @@ def test_digest_sees_values_not_the_order_of_keys():
     assert digest({"a": 1, "b": [1, 2]}) == digest({"b": [1, 2], "a": 1})
     assert digest({"a": 1}) != digest({"a": 2})
     assert digest([1, 2]) != digest([2, 1])
+
+
+def test_content_that_is_written_into_the_open_file_is_whole_or_absent(tmp_path):
+    path = tmp_path / "a.bin"
+    write_atomic(path, lambda file: [file.write(part) for part in (b"one ", b"two")])
+    assert path.read_bytes() == b"one two"
+
+    def half(file):
+        file.write(b"half")
+        raise RuntimeError("lost on the way")
+
+    with pytest.raises(RuntimeError, match="lost on the way"):
+        write_atomic(path, half)
+    assert path.read_bytes() == b"one two"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.bin"]
