@@ -206,6 +206,8 @@ def _side_by_side(compared: ModesCompared, say: Speaker) -> Table:
 
 
 def _gains(compared: ModesCompared, say: Speaker) -> Table:
+    from grandmaster.report.values import signed_span
+
     table = _table(
         text("compare.gain"),
         (text("compare.pictures"), {"style": "cyan"}),
@@ -218,8 +220,8 @@ def _gains(compared: ModesCompared, say: Speaker) -> Table:
             table.add_row(
                 text(f"compare.{name}"),
                 f"{gain.gain:+.4f}",
-                say("shared.from_to", low=f"{gain.low:+.4f}", high=f"{gain.high:+.4f}"),
-                "-" if t is None else say("shared.from_to", low=f"{t.low:+.4f}", high=f"{t.high:+.4f}"),
+                signed_span(gain.low, gain.high, say),
+                "-" if t is None else signed_span(t.low, t.high, say),
                 say(f"verdict.{gain.verdict}"),
             )
     return table

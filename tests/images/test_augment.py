@@ -15,8 +15,9 @@ from grandmaster.errors import UserError
 from grandmaster.images.augment import Operation, build_augmentation, light_policy
 from grandmaster.images.effects import shift_colours, stored
 from grandmaster.images.fast_transforms import FAST_TRANSFORMS
+from grandmaster.images.quiet_albumentations import A
 from grandmaster.images.resize import to_square
-from grandmaster.images.transforms import A, FilledRotation, PixelNoise
+from grandmaster.images.transforms import FilledRotation, PixelNoise
 
 
 def picture(height: int = 64, width: int = 64, seed: int = 0) -> np.ndarray:

@@ -16,9 +16,10 @@ from grandmaster.images.dataset import PictureDataset
 from grandmaster.images.decode import PictureError
 from grandmaster.images.extra import ExtraFiles, check_extras
 from grandmaster.images.normalise import to_input
+from grandmaster.images.quiet_albumentations import A
 from grandmaster.images.resize import to_square
 from grandmaster.images.store import PictureStore
-from grandmaster.images.transforms import OWN_TRANSFORMS, A
+from grandmaster.images.transforms import OWN_TRANSFORMS
 
 
 def write(path: Path, pixels: np.ndarray) -> Path:

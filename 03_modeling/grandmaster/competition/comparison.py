@@ -14,12 +14,10 @@ from scipy import stats
 
 from grandmaster.competition.metric_table import METRICS
 from grandmaster.competition.metrics import drawn_gains, ends, score
-from grandmaster.competition.verdict import VERDICT_TEXTS
+from grandmaster.competition.verdict import ENGLISH
 from grandmaster.language import Speaker
 
 Verdict = Literal["better", "worse", "no difference shown"]
-
-ENGLISH = Speaker(VERDICT_TEXTS, "en")
 
 FEWEST_GAINS = 3
 """Gains of folds x seeds from which the corrected t interval is taken; the spread of two says next to nothing."""

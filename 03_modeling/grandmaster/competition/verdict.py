@@ -62,6 +62,8 @@ VERDICT_TEXTS: Texts = {
     ),
 }
 
+ENGLISH = Speaker(VERDICT_TEXTS, "en")
+
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):
     """What has to be said beside a comparison.
@@ -78,7 +80,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, key: str, **values: str) -> Note:
         """With the values for the places of a key's text."""
-        return cls(text=Speaker(VERDICT_TEXTS, "en")(key, **values), key=key, values=values)
+        return cls(text=ENGLISH(key, **values), key=key, values=values)
 
     def said(self, say: Speaker) -> str:
         """In the language of `say`; in English where it lacks the text."""

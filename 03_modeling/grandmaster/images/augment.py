@@ -37,7 +37,7 @@ class Augmentation:
     """
 
     def __init__(self, transforms: list[Any], size: int) -> None:
-        from grandmaster.images.transforms import A
+        from grandmaster.images.quiet_albumentations import A
 
         self.size = size
         # Further images hold amounts, not numbers of classes: half covered is a value between.
@@ -109,7 +109,8 @@ def build_augmentation(operations: Sequence[Operation], size: int) -> Augmentati
         UserError: an operation is unknown or its arguments are wrong; names it.
     """
     from grandmaster.images.mixing_transforms import Mixing
-    from grandmaster.images.transforms import A, Fit
+    from grandmaster.images.quiet_albumentations import A
+    from grandmaster.images.transforms import Fit
 
     transforms = [_transform(operation, size) for operation in operations]
     first = next(
@@ -121,7 +122,8 @@ def build_augmentation(operations: Sequence[Operation], size: int) -> Augmentati
 
 def _transform(operation: Operation, size: int) -> Any:
     from grandmaster.images.fast_transforms import FAST_TRANSFORMS
-    from grandmaster.images.transforms import OWN_TRANSFORMS, A
+    from grandmaster.images.quiet_albumentations import A
+    from grandmaster.images.transforms import OWN_TRANSFORMS
 
     where = f"augmentation operation {operation.name!r}"
     known: dict[str, Any] = {

@@ -6,7 +6,6 @@ of the time. Brightness and contrast go through one pass of vectors rather than 
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import cv2
@@ -14,10 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from grandmaster.images.effects import symmetry
-
-# On import albumentations asks the network for a newer version of itself, and waits for the answer.
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-import albumentations as A
+from grandmaster.images.quiet_albumentations import A
 
 Pixels = npt.NDArray[np.uint8]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
@@ -10,11 +9,8 @@ import numpy.typing as npt
 
 from grandmaster.images.effects import blend, paste
 from grandmaster.images.levels import Levels, checked_levels, draw_level
+from grandmaster.images.quiet_albumentations import A
 from grandmaster.images.resize import resized
-
-# On import albumentations asks the network for a newer version of itself, and waits for the answer.
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-import albumentations as A
 
 
 class Mixing(A.ImageOnlyTransform):

@@ -7,7 +7,6 @@ pictures do the same to a mask (h, w, k): the further images of a picture.
 from __future__ import annotations
 
 import math
-import os
 from functools import lru_cache
 from typing import Any
 
@@ -27,11 +26,8 @@ from grandmaster.images.effects import (
 )
 from grandmaster.images.levels import Levels, check_range, checked_levels, draw_level
 from grandmaster.images.mixing_transforms import CutMix, MixUp
+from grandmaster.images.quiet_albumentations import A
 from grandmaster.images.resize import by_channels, to_square
-
-# On import albumentations asks the network for a newer version of itself, and waits for the answer.
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-import albumentations as A
 
 # From this factor on a picture is made as large as its file before it is encoded.
 _ENLARGED = 1.25

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grandmaster.competition.comparison import ENGLISH, Comparison, verdict_sentence
-from grandmaster.competition.verdict import Note
+from grandmaster.competition.comparison import Comparison, verdict_sentence
+from grandmaster.competition.verdict import ENGLISH, Note
 from grandmaster.errors import UserError
 from grandmaster.language import Speaker
 from grandmaster.pipeline.finished import FinishedRun

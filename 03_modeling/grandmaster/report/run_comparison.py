@@ -27,6 +27,7 @@ from grandmaster.report.figures import (
 from grandmaster.report.html import MOST_CURVES, render_page
 from grandmaster.report.run_differences import Difference
 from grandmaster.report.texts import speaker
+from grandmaster.report.values import signed_span
 from grandmaster.report.wall_time import WallTime, wall_time
 from grandmaster.storage import read_bytes, write_atomic
 
@@ -140,15 +141,11 @@ def comparison_cells(one: Comparison, say: Speaker) -> list[str]:
         f"{one.before:.4f}",
         f"{one.after:.4f}",
         f"{one.gain:+.4f}",
-        _span(one.low, one.high, say),
-        "–" if corrected is None else _span(corrected.low, corrected.high, say),
+        signed_span(one.low, one.high, say),
+        "–" if corrected is None else signed_span(corrected.low, corrected.high, say),
         f"{sum(fold.gain > 0 for fold in one.by_fold)} / {len(one.by_fold)}",
         say(f"verdict.{one.verdict}"),
     ]
-
-
-def _span(low: float, high: float, say: Speaker) -> str:
-    return say("shared.from_to", low=f"{low:+.4f}", high=f"{high:+.4f}")
 
 
 def require_own(path: Path) -> None:

@@ -6,6 +6,8 @@ import datetime
 import math
 from typing import Any
 
+from grandmaster.language import Speaker
+
 MISSING = "–"
 
 
@@ -36,6 +38,15 @@ def score(value: float | None) -> str:
 def signed_score(value: float | None) -> str:
     """A difference of two scores, with its sign."""
     return MISSING if value is None or _is_missing(value) else f"{value:+.4f}".replace("-", "−")
+
+
+def signed_span(low: float, high: float, say: Speaker) -> str:
+    """The interval of a difference of two scores, for the terminal and the page, with a word between its signs.
+
+    Args:
+        say: the texts of the reports.
+    """
+    return say("shared.from_to", low=f"{low:+.4f}", high=f"{high:+.4f}")
 
 
 def count(value: float | None) -> str:

@@ -295,7 +295,10 @@ def _fit(
         found = judge_epoch(fabric, judged, data, spec, workers)
         state.epoch, state.step = state.epoch + 1, step
         state.leader = state.leader.after(found.chosen, state.epoch, higher_is_better=higher)
-        better = state.leader.epoch == state.epoch
+        facts = None
+        if better := state.leader.epoch == state.epoch:
+            assert state.leader.score is not None, "an epoch leads by its score"
+            facts = best_facts(spec, state.epoch, state.leader.score)
         state.leaders = found.chooses.leaders(state.leaders, data.part_count, state.epoch)
         state.history = [
             *state.history,
@@ -314,7 +317,6 @@ def _fit(
         ]
         state.optimiser = optimiser.state_dict()
         state.scaler = {} if precision.scaler is None else precision.scaler.state_dict()
-        facts = best_facts(spec, state.epoch, state.leader.score) if better else None
         keeper.keep(state, net, averaged_net, best=facts, whole=not cut)
         shown = {"loss": round(train_loss, 3), METRICS[spec.metric].title: round(found.clean, 4)}
         if found.corrupted is not None:
@@ -331,9 +333,8 @@ def _fit(
             fix="Use fewer folds (--set folds.count=...) or another metric (--set data.metric=...).",
         )
     keeper.wait()
-    checkpoint.load_best(
-        keeper.kept, net, fit_digest=spec.digest
-    )  # as stored: what is predicted with from here on
+    # As stored: what is predicted with from here on.
+    checkpoint.load_best(keeper.kept, net, fit_digest=spec.digest)
     net.eval()
     return FitResult(
         model=net,
@@ -355,7 +356,7 @@ def _fit(
     )
 
 
-def best_facts(spec: FitSpec, epoch: int, score: float | None) -> dict[str, Any]:
+def best_facts(spec: FitSpec, epoch: int, score: float) -> dict[str, Any]:
     """What is kept beside a fit's best weights: whose they are, and what they have to be used with."""
     return {
         "fit": spec.digest,

@@ -89,10 +89,12 @@ class EpochKeeper(OneBehind):
             whole: whether there is a state to go on from; half an epoch is none.
         """
         self.wait()  # before the copies, so that there are never two sets of them
-        own, judged_net = weights_of(net), net if average is None else average
-        judged = own if average is None else weights_of(average)
+        own = weights_of(net)
+        averaged = None if average is None else weights_of(average)
+        judged = own if averaged is None else averaged
         leads = any(each.epoch == state.epoch for each in state.leaders)
-        rounded_ones = rounded(judged, judged_net) if leads or (best and self._spec.half_weights) else {}
+        # The average has the names of what it is the average of.
+        half = rounded(judged, net) if leads or (best and self._spec.half_weights) else {}
         copied = msgspec.structs.replace(
             state, optimiser=_on_cpu(state.optimiser), scaler=_on_cpu(state.scaler)
         )
@@ -100,11 +102,10 @@ class EpochKeeper(OneBehind):
 
         def write() -> None:
             if best is not None:
-                checkpoint.save_best(self.kept, rounded_ones if self._spec.half_weights else judged, best)
+                checkpoint.save_best(self.kept, half if self._spec.half_weights else judged, best)
             if leads:
-                checkpoint.save_leader(self.kept, rounded_ones, copied.epoch)
+                checkpoint.save_leader(self.kept, half, copied.epoch)
             if whole:
-                averaged = None if average is None else judged
                 checkpoint.save_state(self.kept, copied, own, averaged, fit_digest=self._spec.digest)
             write_atomic(self._folder / "metrics.jsonl", lines)
 
